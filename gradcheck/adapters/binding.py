@@ -1,0 +1,180 @@
+"""Which arguments a backward function wants, read from its own and forward's parameters.
+
+The conventions of public hand-written code: ``backward(dout, *primals)``, ``backward(dout, cache)``
+with a forward that returns ``(out, cache)``, ``backward(dout)`` with state elsewhere, the cotangent
+first or last, one cotangent per output. Anything else is spelt out: ``call="bwd(x, k, dz)"``.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gradcheck.errors import UsageError, did_you_mean
+from gradcheck.model import Outputs
+
+COTANGENT, CACHE = "<cotangent>", "<cache>"
+_CACHE_NAMES = ("cache", "caches", "ctx", "saved", "mem", "memory", "residuals", "tape", "stash")
+_COTANGENT_NAME = re.compile(r"^(d[a-z_]?\w*|g|u|v|ct|cot\w*|up\w*|\w*grad\w*|delta\w*|dout|\w*error\w*)$", re.I)
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """The positional arguments of backward, in order."""
+
+    slots: tuple[str, ...]
+    """`COTANGENT` (several: one per output), `CACHE`, or a name of forward's parameter."""
+    keywords: frozenset[str] | None
+    """Attributes that backward accepts; None is all."""
+    sentence: str
+    ask: bool = False
+    """Whether the second argument is a cache shows only in what forward returns."""
+
+    def arguments(
+        self, cotangents: Outputs, primals: Mapping[str, Any], cache: Any = None
+    ) -> list[Any]:
+        """The positional arguments for one call."""
+        spread = self.slots.count(COTANGENT) > 1
+        queue = list(cotangents) if spread else [_single(cotangents)]
+        given = []
+        for slot in self.slots:
+            if slot == COTANGENT:
+                given.append(queue.pop(0))
+            else:
+                given.append(cache if slot == CACHE else primals[slot])
+        return given
+
+    def attributes(self, attributes: Mapping[str, Any]) -> dict[str, Any]:
+        """The keyword arguments for one call."""
+        if self.keywords is None:
+            return dict(attributes)
+        return {k: v for k, v in attributes.items() if k in self.keywords}
+
+    @property
+    def with_cache(self) -> bool:
+        return CACHE in self.slots
+
+
+def _single(cotangents: Outputs) -> Any:
+    return cotangents[0] if len(cotangents) == 1 else tuple(cotangents)
+
+
+def positional(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """Positional parameters of a bound or plain function; empty where Python cannot tell."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [p for p in parameters if p.kind in kinds]
+
+
+def keywords_of(function: Callable[..., Any]) -> frozenset[str] | None:
+    """Names that may be given as keywords; None where anything may."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters):
+        return None
+    return frozenset(p.name for p in parameters if p.kind is not inspect.Parameter.POSITIONAL_ONLY)
+
+
+def bind(
+    backward: Callable[..., Any],
+    primals: Sequence[str],
+    attributes: Sequence[str],
+    call: str | None = None,
+) -> Binding:
+    """How to call ``backward`` for a forward with these primals and attributes.
+
+    Raises
+    ------
+    UsageError
+        ``call`` names something that forward does not have.
+    """
+    keywords = keywords_of(backward)
+    if call is not None:
+        return Binding(_explicit(call, primals), keywords, f"backward is called as {call}")
+    parameters = [p for p in positional(backward) if p.name not in attributes]
+    required = [p.name for p in parameters if p.default is inspect.Parameter.empty]
+    names = required or [p.name for p in parameters[:1]]
+    if _takes_any(backward) or not names:
+        return Binding((COTANGENT, *primals), keywords, "backward(cotangent, *inputs)")
+    if _is_cache(names[-1]) and len(names) > 1:
+        sentence = "forward returns (out, cache), backward takes (cotangent, cache)"
+        return Binding((*[COTANGENT] * (len(names) - 1), CACHE), keywords, sentence)
+    if _is_cache(names[0]) and len(names) == 2:
+        return Binding((CACHE, COTANGENT), keywords, "backward takes (cache, cotangent)")
+    return _by_position(names, primals, keywords)
+
+
+def _by_position(
+    names: list[str], primals: Sequence[str], keywords: frozenset[str] | None
+) -> Binding:
+    last = len(names) > 1 and names[0] in primals and names[-1] not in primals
+    others = names[:-1] if last else names[1:]
+    if not others:
+        return Binding((COTANGENT,), keywords, "backward takes the cotangent only")
+    if all(n in primals for n in others):
+        slots = (*others, COTANGENT) if last else (COTANGENT, *others)
+        sentence = f"backward({', '.join('cotangent' if s == COTANGENT else s for s in slots)})"
+        return Binding(slots, keywords, sentence)
+    if len(others) == 1 and len(primals) != 1:
+        sentence = "forward returns (out, cache), backward takes (cotangent, cache)"
+        return Binding((COTANGENT, CACHE), keywords, sentence)
+    if len(others) == len(primals):
+        ask = len(others) == 1
+        return Binding((COTANGENT, *primals), keywords, "backward(cotangent, *inputs)", ask)
+    if all(_COTANGENT_NAME.match(n) for n in names):
+        return Binding((COTANGENT,) * len(names), keywords, "backward takes one cotangent per output")
+    raise UsageError(
+        f"cannot tell how to call backward({', '.join(names)}) for forward({', '.join(primals)}): "
+        'say it with call=, for instance call="backward(dout, ' + ", ".join(primals) + ')"'
+    )
+
+
+def _takes_any(backward: Callable[..., Any]) -> bool:
+    try:
+        parameters = inspect.signature(backward).parameters.values()
+    except (TypeError, ValueError):
+        return True
+    return any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters)
+
+
+def _is_cache(name: str) -> bool:
+    return name.lower().strip("_") in _CACHE_NAMES
+
+
+def _explicit(call: str, primals: Sequence[str]) -> tuple[str, ...]:
+    match = re.fullmatch(r"\s*\w*\s*\(([^()]*)\)\s*", call)
+    words = [w.strip() for w in match[1].split(",") if w.strip()] if match else []
+    if not words:
+        raise UsageError(f'call={call!r}: write it as in call="backward(x, k, dz)"')
+    slots = [w if w in primals else CACHE if _is_cache(w) else COTANGENT for w in words]
+    unknown = [w for w, s in zip(words, slots, strict=True) if s == COTANGENT]
+    if len(unknown) != 1 and not all(_COTANGENT_NAME.match(w) for w in unknown):
+        raise UsageError(
+            f"call={call!r}: exactly one argument must be the cotangent, but {unknown} are no "
+            f"parameters of forward.{did_you_mean(unknown[0] if unknown else '', primals)}"
+        )
+    return tuple(slots)
+
+
+def with_cache(binding: Binding) -> Binding:
+    """The binding once forward was seen to return ``(out, cache)``."""
+    sentence = "forward returns (out, cache), backward takes (cotangent, cache)"
+    return Binding((COTANGENT, CACHE), binding.keywords, sentence)
+
+
+def split_cache(returned: Any) -> tuple[Any, Any]:
+    """``(out, cache)`` or ``(out, out, cache)`` taken apart."""
+    if not isinstance(returned, tuple) or len(returned) < 2:
+        raise ValueError(
+            "forward must return (out, cache): backward takes a cache as its last argument"
+        )
+    outputs = returned[:-1]
+    return (outputs[0] if len(outputs) == 1 else outputs), returned[-1]

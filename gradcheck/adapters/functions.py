@@ -1,0 +1,125 @@
+"""Doors for functions: forward/backward pairs, ``(out, cache)``, fused, registered vjps."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from gradcheck.adapters.binding import Binding, split_cache, with_cache
+from gradcheck.model import Outputs, Pullback
+
+
+@dataclass(slots=True)
+class Arguments:
+    """Forward's positional arguments from an op's primals: constants go back to their places."""
+
+    names: Sequence[str]
+    places: Sequence[int]
+    constants: Mapping[int, Any] = field(default_factory=dict)
+
+    def __call__(self, primals: Sequence[Any]) -> list[Any]:
+        full: list[Any] = [None] * (len(primals) + len(self.constants))
+        for place, primal in zip(self.places, primals, strict=True):
+            full[place] = primal
+        for place, constant in self.constants.items():
+            full[place] = copy.deepcopy(constant)
+        return full
+
+    def named(self, full: Sequence[Any]) -> dict[str, Any]:
+        return dict(zip(self.names, full, strict=False))
+
+
+class Pair:
+    """A forward function and its backward, called as their `Binding` says."""
+
+    def __init__(
+        self,
+        forward: Callable[..., Any],
+        backward: Callable[..., Any],
+        arguments: Arguments,
+        binding: Binding,
+    ) -> None:
+        self._forward, self._backward = forward, backward
+        self._arguments, self._binding = arguments, binding
+
+    def forward(self, *primals: Any, **attributes: Any) -> Any:
+        returned = self._forward(*self._arguments(primals), **attributes)
+        self._settle(returned)
+        return split_cache(returned)[0] if self._binding.with_cache else returned
+
+    def vjp(self, *primals: Any, **attributes: Any) -> tuple[Any, Pullback]:
+        full = self._arguments(primals)
+        returned = self._forward(*full, **attributes)
+        self._settle(returned)
+        binding = self._binding
+        output, cache = split_cache(returned) if binding.with_cache else (returned, None)
+
+        def pullback(cotangents: Outputs) -> Any:
+            given = binding.arguments(cotangents, self._arguments.named(full), cache)
+            return self._backward(*given, **binding.attributes(attributes))
+
+        return output, pullback
+
+    def _settle(self, returned: Any) -> None:
+        """One primal, one argument besides the cotangent: a cache iff forward returns two things."""
+        if self._binding.ask:
+            pair = isinstance(returned, tuple) and len(returned) == 2
+            self._binding = (
+                with_cache(self._binding)
+                if pair
+                else Binding(self._binding.slots, self._binding.keywords, self._binding.sentence)
+            )
+
+
+class Fused:
+    """One function that returns ``(value, gradient)``: a loss with its own gradient.
+
+    There is no upstream to give: the returned gradients are multiplied by the cotangent of the
+    scalar value.
+    """
+
+    def __init__(self, function: Callable[..., Any], arguments: Arguments, wrt: Sequence[int]) -> None:
+        self._function, self._arguments, self._wrt = function, arguments, wrt
+
+    def forward(self, *primals: Any, **attributes: Any) -> Any:
+        return self._function(*self._arguments(primals), **attributes)[0]
+
+    def vjp(self, *primals: Any, **attributes: Any) -> tuple[Any, Pullback]:
+        returned = self._function(*self._arguments(primals), **attributes)
+        gradients = gradients_in(returned[1:])
+
+        def pullback(cotangents: Outputs) -> list[Any]:
+            aligned: list[Any] = [None] * len(primals)
+            for place, gradient in zip(self._wrt, gradients, strict=False):
+                aligned[place] = scaled(gradient, cotangents[0])
+            return aligned
+
+        return returned[0], pullback
+
+
+def gradients_in(rest: Any) -> list[Any]:
+    """The gradients of a fused function's return value, flat: arrays, tuples, dicts."""
+    found: list[Any] = []
+    for item in rest:
+        if isinstance(item, Mapping):
+            found += gradients_in(item.values())
+        elif isinstance(item, (tuple, list)):
+            found += gradients_in(item)
+        else:
+            found.append(item)
+    return found
+
+
+def scaled(gradient: Any, cotangent: Any) -> Any:
+    """A scalar loss' gradient times its cotangent; None stays None."""
+    if gradient is None:
+        return None
+    try:
+        array = np.asarray(gradient)
+        return array * array.dtype.type(cotangent)
+    except (TypeError, ValueError):
+        return gradient

@@ -1,0 +1,180 @@
+"""Doors for objects: the lecture's gate class, layers with parameters, model objects.
+
+Every evaluation works on a deep copy of the instance: real layers append to lists in forward.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from gradcheck.adapters.binding import Binding, bind, positional
+from gradcheck.adapters.functions import Arguments, scaled
+from gradcheck.adapters.parameters import Parameter
+from gradcheck.errors import UsageError
+from gradcheck.model import Outputs, Pullback
+
+
+def methods(target: Any) -> tuple[Callable[..., Any], Callable[..., Any]] | None:
+    """(forward, backward) of a class or instance, or None where it has no such pair."""
+    forward = getattr(target, "forward", None)
+    if forward is None and not inspect.isclass(target):
+        forward = target if callable(target) and hasattr(target, "backward") else None
+    backward = getattr(target, "backward", None)
+    return (forward, backward) if callable(forward) and callable(backward) else None
+
+
+def demand_self(cls: type) -> None:
+    """The slide's ``def forward(x, y)`` without ``self`` gets a helpful message.
+
+    Raises
+    ------
+    UsageError
+        forward or backward is a plain function whose first parameter is not ``self``.
+    """
+    for name in ("forward", "backward"):
+        function = inspect.getattr_static(cls, name, None)
+        if not inspect.isfunction(function):
+            continue  # staticmethod, classmethod, inherited C function
+        parameters = [p.name for p in positional(function)]
+        if not parameters or parameters[0] not in ("self", "this", "s", "_"):
+            listed = ", ".join(["self", *parameters])
+            raise UsageError(
+                f"{cls.__name__}.{name}({', '.join(parameters)}) has no 'self': Python passes the "
+                f"gate itself as the first argument. Write def {name}({listed}), and keep what "
+                "backward needs on self, as in self.x = x (the lecture's slide leaves it out)"
+            )
+
+
+class Gate:
+    """A class, or a prototype instance, with forward and backward; parameters are primals too."""
+
+    def __init__(
+        self,
+        make: Callable[..., Any],
+        arguments: Arguments,
+        binding: Binding,
+        *,
+        constructor: frozenset[str] = frozenset(),
+        parameters: Sequence[Parameter] = (),
+    ) -> None:
+        self._make, self._arguments, self._binding = make, arguments, binding
+        self._constructor, self._parameters = constructor, parameters
+
+    def forward(self, *primals: Any, **attributes: Any) -> Any:
+        own, rest = self._split(attributes)
+        return self._run(self._make(**own), primals, rest)[0]
+
+    def vjp(self, *primals: Any, **attributes: Any) -> tuple[Any, Pullback]:
+        own, rest = self._split(attributes)
+        instance = self._make(**own)
+        output, full = self._run(instance, primals, rest)
+        return output, self._pullback(instance, full, rest)
+
+    def stateful(self) -> tuple[Callable[..., Any], Pullback]:
+        """A forward and a backward that share one instance, for second calls."""
+        instance: Any = None
+        full: list[Any] = []
+        rest: dict[str, Any] = {}
+
+        def forward(*primals: Any, **attributes: Any) -> Any:
+            nonlocal instance, full, rest
+            own, rest = self._split(attributes)
+            if instance is None:
+                instance = self._make(**own)
+            output, full = self._run(instance, primals, rest)
+            return output
+
+        def backward(cotangents: Outputs) -> Any:
+            return self._pullback(instance, full, rest)(cotangents)
+
+        return forward, backward
+
+    def _split(self, attributes: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        own = {k: v for k, v in attributes.items() if k in self._constructor}
+        return own, {k: v for k, v in attributes.items() if k not in self._constructor}
+
+    def _run(
+        self, instance: Any, primals: Sequence[Any], rest: Mapping[str, Any]
+    ) -> tuple[Any, list[Any]]:
+        count = len(primals) - len(self._parameters)
+        for parameter, value in zip(self._parameters, primals[count:], strict=True):
+            parameter.write(instance, value)
+        full = self._arguments(primals[:count])
+        forward = instance.forward if hasattr(instance, "forward") else instance
+        return forward(*full, **rest), full
+
+    def _pullback(self, instance: Any, full: Sequence[Any], rest: Mapping[str, Any]) -> Pullback:
+        def pullback(cotangents: Outputs) -> Any:
+            for parameter in self._parameters:
+                parameter.clear(instance)
+            named = self._arguments.named(full)
+            upstream = self._binding.slots
+            given = self._binding.arguments(cotangents, named) if upstream else []
+            returned = instance.backward(*given, **self._binding.attributes(rest))
+            if not upstream:
+                returned = _times(returned, cotangents[0])
+            if not self._parameters:
+                return returned
+            own = [p.gradient(instance) for p in self._parameters]
+            if not upstream:
+                own = [scaled(g, cotangents[0]) for g in own]
+            return [*_inputs_only(returned, len(self._arguments.places)), *own]
+
+        return pullback
+
+
+def _inputs_only(returned: Any, count: int) -> list[Any]:
+    """The gradients of forward's arguments, where a layer returns them beside its parameters'."""
+    gradients = list(returned) if isinstance(returned, (tuple, list)) else [returned]
+    return (gradients + [None] * count)[:count]
+
+
+def _times(returned: Any, cotangent: Any) -> Any:
+    if isinstance(returned, (tuple, list)):
+        return [scaled(g, cotangent) for g in returned]
+    return scaled(returned, cotangent)
+
+
+def bind_method(
+    backward: Callable[..., Any], primals: Sequence[str], attributes: Sequence[str]
+) -> Binding:
+    """As `bind`; a method without parameters takes no upstream at all."""
+    if not positional(backward) and "*" not in str(inspect.signature(backward)):
+        return Binding((), frozenset(), "backward takes no cotangent: its gradients are multiplied by it")
+    return bind(backward, primals, attributes)
+
+
+def constructor_of(cls: type) -> dict[str, inspect.Parameter]:
+    """The constructor's named parameters, ``self`` left out."""
+    if cls.__init__ is object.__init__:
+        return {}
+    parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return {p.name: p for p in parameters if p.kind in named}
+
+
+def copier(instance: Any) -> Callable[..., Any]:
+    """Makes a deep copy of a prototype for each evaluation.
+
+    Raises
+    ------
+    UsageError
+        The instance cannot be copied.
+    """
+    try:
+        copy.deepcopy(instance)
+    except Exception as error:
+        raise UsageError(
+            f"{type(instance).__name__} cannot be copied ({error}): gradcheck runs each evaluation "
+            "on a fresh copy; pass the class, or a pair of functions"
+        ) from None
+    return lambda: copy.deepcopy(instance)
+
+
+def zeros_like(value: Any) -> Any:
+    return np.zeros_like(value)

@@ -1,0 +1,215 @@
+"""Parameters of a layer and their gradients, found on its attributes.
+
+Pairs that public code uses: ``W`` with ``dW``, ``grad_W``, ``W_grad``; dicts ``params`` with ``grads``
+(``parameters``/``gradients``, the same keys or ``dW``); lists of equal length; attributes that are
+objects with ``data`` (or ``value``) and ``grad``. The report says which were paired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, MutableMapping, MutableSequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gradcheck.arrays import Array, is_real
+
+_GROUPS = (
+    ("params", "grads"),
+    ("parameters", "gradients"),
+    ("parameters", "grads"),
+    ("params", "gradients"),
+    ("weights", "grads"),
+    ("params", "dparams"),
+    ("params", "grad"),
+)
+_VALUES = ("data", "value", "w")
+_GRADS = ("grad", "gradient", "dw")
+
+Path = tuple[Any, ...]
+"""Steps from the layer to an array: attribute names as strings, keys and indices wrapped in a list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One array of a layer and where its gradient appears."""
+
+    name: str
+    holders: tuple[Path, ...]
+    """Every place that holds the array: replacing it must reach aliases too."""
+    gradient_path: Path
+    value: Array
+
+    def write(self, instance: Any, value: Any) -> None:
+        """Give the layer its own copy of a value."""
+        array = np.array(value)
+        for path in self.holders:
+            _store(instance, path, array)
+
+    def gradient(self, instance: Any) -> Any:
+        """The gradient after backward; None where there is none."""
+        try:
+            return _load(instance, self.gradient_path)
+        except (AttributeError, KeyError, IndexError, TypeError):
+            return None
+
+    def clear(self, instance: Any) -> None:
+        """Zero the gradient before backward, for layers that accumulate."""
+        current = self.gradient(instance)
+        if isinstance(current, np.ndarray) and current.flags.writeable:
+            current[...] = 0
+
+    def sentence(self) -> str:
+        return f"{_spell(self.holders[0])} is a parameter, its gradient is {_spell(self.gradient_path)}"
+
+
+def find(prototype: Any, ran: Any) -> list[Parameter]:
+    """Parameters of a layer, given it before and after a forward and backward pass.
+
+    ``ran`` shows where gradients appear; values come from ``prototype``.
+    """
+    paths = list(_arrays(prototype))
+    found: dict[int, Parameter] = {}
+    for path in paths:
+        value = _load(prototype, path)
+        if id(value) in found or not is_real(value) or value.size == 0:
+            continue
+        for candidate in _gradient_paths(path):
+            gradient = _maybe(ran, candidate)
+            if isinstance(gradient, np.ndarray) and gradient.shape == value.shape:
+                holders = tuple(p for p in paths if _load(prototype, p) is value)
+                found[id(value)] = Parameter(_name(path), holders, candidate, value)
+                break
+    return list(found.values())
+
+
+def _arrays(instance: Any) -> Iterator[Path]:
+    """Paths to every array that a layer holds directly, in a dict or list, or in a holder object."""
+    for name, value in list(vars(instance).items()) if hasattr(instance, "__dict__") else []:
+        yield from _below((name,), value)
+
+
+def _below(path: Path, value: Any) -> Iterator[Path]:
+    if isinstance(value, np.ndarray):
+        yield path
+    elif isinstance(value, MutableMapping) and len(path) == 1:
+        for key, item in value.items():
+            yield from _below((*path, _Key(key)), item)
+    elif isinstance(value, MutableSequence) and len(path) == 1:
+        for index, item in enumerate(value):
+            yield from _below((*path, _Key(index)), item)
+    else:
+        for attribute in _VALUES:
+            if isinstance(getattr(value, attribute, None), np.ndarray) and any(
+                hasattr(value, g) for g in _GRADS
+            ):
+                yield (*path, attribute)
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """A step into a dict or list."""
+
+    key: Any
+
+
+def _gradient_paths(path: Path) -> Iterator[Path]:
+    """Where the gradient of the array at a path may be."""
+    last = path[-1]
+    if isinstance(last, str) and len(path) > 1 and last in _VALUES:
+        for name in _GRADS:
+            yield (*path[:-1], name)
+        return
+    if isinstance(last, _Key):
+        for values, grads in _GROUPS:
+            if path[0].lstrip("_") == values:
+                for key in (last.key, *_spellings(last.key)):
+                    yield (path[0].replace(values, grads), _Key(key))
+                if isinstance(last.key, str):
+                    for name in _spellings(last.key):
+                        yield (name,)
+        for group in _spellings(path[0]):
+            yield (group, last)
+        return
+    for name in _spellings(last):
+        yield (name,)
+        for group in ("grads", "gradients", "grad"):
+            yield (group, _Key(name))
+    for group in ("grads", "gradients", "grad"):
+        yield (group, _Key(last))
+
+
+def _spellings(name: Any) -> tuple[str, ...]:
+    if not isinstance(name, str):
+        return ()
+    return (
+        f"d{name}",
+        f"d_{name}",
+        f"grad_{name}",
+        f"{name}_grad",
+        f"grad{name}",
+        f"g{name}",
+        f"{name}_gradient",
+        f"gradient_{name}",
+        f"_d{name}",
+    )
+
+
+def _name(path: Path) -> str:
+    words = [str(s.key) if isinstance(s, _Key) else s for s in path]
+    if isinstance(path[-1], _Key) and isinstance(path[-1].key, str):
+        return words[-1]
+    if len(path) > 1 and path[-1] in _VALUES:
+        words = words[:-1]
+    return "_".join(words)
+
+
+def _spell(path: Path) -> str:
+    text = "self"
+    for step in path:
+        text += f"[{step.key!r}]" if isinstance(step, _Key) else f".{step}"
+    return text
+
+
+def _load(instance: Any, path: Path) -> Any:
+    value = instance
+    for step in path:
+        value = value[step.key] if isinstance(step, _Key) else getattr(value, step)
+    return value
+
+
+def _maybe(instance: Any, path: Path) -> Any:
+    try:
+        return _load(instance, path)
+    except (AttributeError, KeyError, IndexError, TypeError):
+        return None
+
+
+def _store(instance: Any, path: Path, array: Array) -> None:
+    owner = _load(instance, path[:-1])
+    last = path[-1]
+    if isinstance(last, _Key):
+        owner[last.key] = array
+    else:
+        setattr(owner, last, array)
+
+
+def live(params: Any) -> dict[str, Array]:
+    """The arrays of a model's live parameter dict or list, by name.
+
+    Raises
+    ------
+    TypeError
+        It is neither a mapping nor a sequence of real arrays.
+    """
+    items: Any = params.items() if isinstance(params, MutableMapping) else enumerate(params)
+    found: dict[str, Array] = {}
+    for key, value in items:
+        if not isinstance(value, np.ndarray):
+            raise TypeError(f"parameter {key!r} is a {type(value).__name__}, not an array")
+        if is_real(value):
+            found[str(key)] = value
+    return found
+
+

@@ -1,0 +1,47 @@
+"""Where the user's code stands: file and line, for reports and annotations."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable
+from typing import Any
+
+from gradcheck.results import Source
+
+
+def source_of(forward: Any, backward: Any = None) -> Source:
+    """File and first line of backward (of forward where there is no backward of its own)."""
+    forward_file, forward_line = _place(forward)
+    file, line = _place(backward) if backward is not None else (forward_file, forward_line)
+    return Source(file=file or forward_file, line=line or forward_line, forward_line=forward_line)
+
+
+def _place(function: Any) -> tuple[str, int]:
+    function = inspect.unwrap(function) if callable(function) else function
+    code = getattr(getattr(function, "__func__", function), "__code__", None)
+    if code is None:
+        return "", 0
+    return _short(code.co_filename), int(code.co_firstlineno)
+
+
+def _short(path: str) -> str:
+    """Relative to the current folder where it lies below it."""
+    try:
+        relative = os.path.relpath(path)
+    except ValueError:  # another drive
+        return path
+    return path if relative.startswith("..") else relative
+
+
+def name_of(function: Callable[..., Any] | type | Any) -> str:
+    """A short name: ``affine`` for affine_forward, MultiplyGate, a Linear() instance's class."""
+    name = getattr(function, "__name__", None) or type(function).__name__
+    if name == "<lambda>":
+        return "lambda"
+    for affix in ("_forward", "_fwd", "forward_", "fwd_", "_naive_forward"):
+        if name.endswith(affix) and len(name) > len(affix):
+            return str(name[: -len(affix)])
+        if affix.endswith("_") and name.startswith(affix):
+            return str(name[len(affix) :])
+    return str(name)

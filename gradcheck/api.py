@@ -1,0 +1,116 @@
+"""`check` and `check_params`: for ordinary tests, scripts and notebooks."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from gradcheck.adapters.live import adapt_live
+from gradcheck.errors import GradientError
+from gradcheck.model import Op, Options
+from gradcheck.registry import OPTION_NAMES, make
+from gradcheck.results import OpResult
+from gradcheck.runner import run_one
+from gradcheck.settings import Settings, load
+
+SETTING_NAMES = ("seed", "profile", "max_cases", "method", "step", "time_limit", "budget")
+
+
+def check(*target: Any, **attributes: Any) -> OpResult:
+    """Check one op; raise unless it passes.
+
+    Parameters
+    ----------
+    *target
+        ``forward, backward, *example``, a gate class or layer with an example call, a function
+        that returns ``(value, gradient)``, or anything registered. A string after the functions is
+        a signature.
+    **attributes
+        Keyword attributes of the example call, which are varied too. The options of `op` and the
+        settings ``seed``, ``profile``, ``max_cases``, ``method``, ``step``, ``time_limit`` and
+        ``budget`` are taken out of them.
+
+    Returns
+    -------
+    OpResult
+        What was found, warnings included.
+
+    Raises
+    ------
+    GradientError
+        A wrong gradient or a broken contract, or not enough evidence to judge; an AssertionError
+        that carries ``.result``.
+    UsageError
+        The call itself is wrong.
+    """
+    given = {k: v for k, v in attributes.items() if k in OPTION_NAMES}
+    chosen = {k: v for k, v in attributes.items() if k in SETTING_NAMES}
+    rest = {k: v for k, v in attributes.items() if k not in given and k not in chosen}
+    return _judge(make(target, rest, given), chosen)
+
+
+def check_params(
+    closure: Callable[[], Any], params: Any, *, gradients: Any = None, **options: Any
+) -> OpResult:
+    """Check a whole model: perturb its live parameters, call ``closure()``, restore them.
+
+    Parameters
+    ----------
+    closure : callable
+        Without arguments; returns ``(loss, gradients)`` with gradients by parameter name, or just
+        the loss where ``gradients`` is given.
+    params : dict or list of ndarray
+        The live arrays that the closure reads.
+    gradients : dict or list, optional
+        The live gradients that calling the closure fills.
+    **options
+        ``scope``, ``strict``, ``signif``, ``dtypes``, and the settings that `check` takes.
+
+    Returns
+    -------
+    OpResult
+
+    Raises
+    ------
+    GradientError
+        As `check`.
+    UsageError
+        The parameters are not arrays, or the closure returns no gradients.
+    """
+    chosen = {k: v for k, v in options.items() if k in SETTING_NAMES}
+    facts = {k: v for k, v in options.items() if k not in SETTING_NAMES}
+    return _judge(adapt_live(closure, params, gradients, Options(**facts)), chosen)
+
+
+def _judge(op: Op, chosen: Mapping[str, Any]) -> OpResult:
+    """Run, and raise what an assertion would."""
+    given = {k.replace("_", "-"): v for k, v in chosen.items()}
+    settings = load(Path.cwd(), profile="dev", command_line=given)
+    inside = _inside_hypothesis()
+    if inside:
+        settings = _one_case(settings, op)
+        given["max-cases"] = settings.cases
+    result = run_one(op, settings, fixed=given)
+    if result.verdict == "pass":
+        return result
+    if result.verdict == "inconclusive" and inside:
+        from hypothesis import reject
+
+        reject()
+    from gradcheck.reporters.text import failure
+
+    raise GradientError("\n" + failure(result), result)
+
+
+def _inside_hypothesis() -> bool:
+    """Called from a test under ``@given``: that test makes the cases, and the first is judged."""
+    hypothesis = sys.modules.get("hypothesis")
+    return bool(hypothesis and hypothesis.currently_in_test_context())
+
+
+def _one_case(settings: Settings, op: Op) -> Settings:
+    import msgspec
+
+    return msgspec.structs.replace(settings, max_cases=1 if op.example is not None else 3)

@@ -1,0 +1,102 @@
+"""Tuples of arrays: copy, compare, contract, and print so that the text can be pasted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Float = NDArray[np.float64]
+
+
+def as_outputs(value: Any) -> tuple[Array, ...]:
+    """What forward returned, as a tuple of arrays (Python and NumPy scalars are 0-d arrays)."""
+    if isinstance(value, (tuple, list)):
+        return tuple(np.asarray(v) for v in value)
+    return (np.asarray(value),)
+
+
+def is_real(array: Array) -> bool:
+    """Floating point (or ml_dtypes' narrow floats), so a gradient with respect to it exists."""
+    return np.issubdtype(array.dtype, np.floating) or array.dtype.kind == "V"
+
+
+def copy_array(array: Array) -> Array:
+    """A writable copy with the same strides; the gaps of a strided array are filled with NaN."""
+    if array.flags.forc or array.size == 0 or 0 in array.strides:
+        return array.copy(order="K")
+    spans = [(n - 1) * s for n, s in zip(array.shape, array.strides, strict=True)]
+    buffer = np.full(sum(map(abs, spans)) + array.itemsize, 0xFF, np.uint8)
+    offset = -sum(s for s in spans if s < 0)
+    copy: Array = np.ndarray(array.shape, array.dtype, buffer, offset, array.strides)
+    copy[...] = array
+    return copy
+
+
+def copy_tuple(arrays: Sequence[Array]) -> tuple[Array, ...]:
+    """Writable copies in the same layout; one object given twice stays one object."""
+    memo: dict[int, Array] = {}
+    return tuple(memo.setdefault(id(a), copy_array(a)) for a in arrays)
+
+
+def freeze(array: Array) -> Array:
+    """The same array, read-only."""
+    array.flags.writeable = False
+    return array
+
+
+def same_bits(a: Array, b: Array) -> bool:
+    """Equal to the last bit, NaN included."""
+    return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
+
+
+def flatten(outputs: Sequence[Array]) -> Float:
+    """All real outputs end to end as float64; integer outputs have no derivative and drop out."""
+    if len(outputs) == 1 and outputs[0].dtype == np.float64:
+        return outputs[0].reshape(-1)
+    real = [o.astype(np.float64).reshape(-1) for o in outputs if is_real(o)]
+    return np.concatenate(real) if real else np.zeros(0)
+
+
+def inner(a: Float, b: Float) -> float:
+    """Sum of products, contracted in float64 whatever the op's own precision."""
+    return float(np.dot(a, b))
+
+
+def all_finite(arrays: Sequence[Array]) -> bool:
+    return all(bool(np.isfinite(a).all()) for a in arrays if is_real(a))
+
+
+def relative_error(a: float, b: float) -> float:
+    """|a - b| / max(|a|, |b|), 0 where both are 0 (CS231n notes); at most 2. For reports only."""
+    if a == b:
+        return 0.0
+    with np.errstate(all="ignore"):
+        return float(np.abs(a - b) / max(abs(a), abs(b)))
+
+
+def unravel(flat: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Entry of a flat position as plain integers; ``()`` for a 0-d array."""
+    return tuple(int(i) for i in np.unravel_index(flat, shape)) if shape else ()
+
+
+def literal(value: Any, limit: int = 200) -> str:
+    """Python code that makes the value again, as short as its dtype allows."""
+    if not isinstance(value, np.ndarray):
+        return repr(value.item()) if isinstance(value, np.generic) else repr(value)
+    if value.size == 0:
+        return f"np.zeros({value.shape}, np.{value.dtype})"
+    if value.size > limit:
+        return f"... ({value.dtype}, shape {value.shape})"
+    dtype = "" if value.dtype in (np.float64, np.int64) else f", np.{value.dtype}"
+    return f"np.array({_nested(value)}{dtype})"
+
+
+def _nested(value: Array) -> str:
+    if value.ndim == 0:
+        text = str(value[()])  # shortest text that reads back as the same number
+        return {"nan": "np.nan", "inf": "np.inf", "-inf": "-np.inf"}.get(text, text)
+    return "[" + ", ".join(_nested(v) for v in value) + "]"

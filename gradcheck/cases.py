@@ -1,0 +1,158 @@
+"""From an op's inputs to cases: plain first, then corner cases, then random ones.
+
+`plan` lists templates in that order; `recipes` is the one Hypothesis strategy that fills a
+template in; `build` makes the arrays. A `Recipe` is enough to build a case again, without
+Hypothesis and without any file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from gradcheck import domains
+from gradcheck.arrays import Array, freeze, is_real
+from gradcheck.corners import Plan, Template, shapes_for
+from gradcheck.domains import GRID_LIMIT
+from gradcheck.model import Case, Domain, Input, Op, Recipe
+
+_COTANGENTS = ("random", "random", "one-hot", "tiny", "huge")
+
+
+@dataclass(frozen=True, slots=True)
+class _Filled:
+    """A template with its free parts drawn."""
+
+    shapes: tuple[tuple[int, ...], ...]
+    attributes: dict[str, Any]
+    dtype: str
+    regime: str
+    cotangent: str
+
+
+def recipes(plan: Plan) -> st.SearchStrategy[Recipe]:
+    """All recipes of a plan. The first choice is the template, and the simplest come first."""
+
+    @st.composite
+    def draw_recipe(draw: st.DrawFn) -> Recipe:
+        template = plan.templates[draw(st.integers(0, len(plan.templates) - 1))]
+        filled = _fill(draw, plan, template)
+        values = _by_value(draw, plan.op)
+        seed = draw(st.integers(0, 999))
+        grids = ()
+        if template.regime != "example" and values is None:
+            grids = _grids(draw, filled.shapes, seed)
+        return Recipe(
+            regime=filled.regime,
+            shapes=filled.shapes,
+            dtype=filled.dtype,
+            attributes=filled.attributes,
+            grids=grids,
+            values=values,
+            domains=template.domains,
+            cotangent=filled.cotangent,
+            cotangent_seed=seed,
+            declared=template.declared,
+            refusable=template.refusable,
+            note=template.note,
+        )
+
+    return draw_recipe()
+
+
+def _fill(draw: st.DrawFn, plan: Plan, template: Template) -> _Filled:
+    """Draw what the template leaves open; the number of draws does not depend on it."""
+    sizes: dict[str, int] = {}
+    for name in plan.sizes:
+        choice = draw(st.sampled_from(plan.sizes[name]))
+        sizes[name] = template.sizes.get(name, choice)
+    batch = draw(st.sampled_from(plan.batches))
+    attributes = {}
+    for attribute in plan.op.attributes:
+        value = draw(st.sampled_from(attribute.values))
+        attributes[attribute.name] = template.attributes.get(
+            attribute.name, value if template.free else attribute.values[0]
+        )
+    dtype = draw(st.sampled_from(plan.dtypes))
+    regime = draw(st.sampled_from(plan.regimes))
+    cotangent = draw(st.sampled_from(_COTANGENTS))
+    example = template.regime == "example" and plan.op.example is not None
+    return _Filled(
+        shapes=()
+        if example
+        else template.shapes
+        or shapes_for(plan.op, sizes, batch if template.batch is None else template.batch),
+        attributes=attributes,
+        dtype=template.dtype or dtype,
+        regime=template.regime or regime,
+        cotangent=template.cotangent or cotangent,
+    )
+
+
+def _grids(draw: st.DrawFn, shapes: tuple[tuple[int, ...], ...], seed: int) -> tuple[str, ...]:
+    counts = [int(np.prod(s)) for s in shapes]
+    if sum(counts) > GRID_LIMIT:
+        return tuple(f"seed:{1000 * seed + k}" for k in range(len(shapes)))
+    return tuple(draw(st.binary(min_size=2 * n, max_size=2 * n)).hex() for n in counts)
+
+
+def _by_value(draw: st.DrawFn, op: Op) -> tuple[Any, ...] | None:
+    """Values from the user's own strategies, kept by value."""
+    if all(i.strategy is None for i in op.inputs):
+        return None
+    values: list[Any] = []
+    for input in op.inputs:
+        if input.strategy is None:
+            values.append(None)
+        else:
+            array = np.asarray(draw(input.strategy))
+            values.append([str(array.dtype), list(array.shape), array.reshape(-1).tolist()])
+    return tuple(values)
+
+
+def build(op: Op, recipe: Recipe) -> Case:
+    """The case that a recipe stands for; arrays are read-only."""
+    sizes = _sizes_of(op, recipe.shapes)
+    primals = []
+    for k, input in enumerate(op.inputs):
+        if recipe.regime == "example" and op.example is not None:
+            value = _cast(np.array(op.example[k]), recipe.dtype)
+        elif recipe.values is not None and recipe.values[k] is not None:
+            dtype, shape, flat = recipe.values[k]
+            value = _cast(np.array(flat, dtype=dtype).reshape(shape), recipe.dtype)
+        else:
+            value = _decoded(k, input, recipe, sizes)
+        primals.append(freeze(value))
+    return Case(recipe, tuple(primals), dict(recipe.attributes))
+
+
+def _decoded(k: int, input: Input, recipe: Recipe, sizes: Mapping[str | int, int]) -> Array:
+    domain = input.domain
+    if recipe.domains and recipe.domains[k]:
+        domain = Domain(recipe.domains[k])
+    domain = domains.resolve(domain, dict(sizes))
+    shape = recipe.shapes[k]
+    grid = recipe.grids[k] if recipe.grids else f"seed:{recipe.cotangent_seed}"
+    numbers = domains.grid_numbers(grid, int(np.prod(shape)))
+    return _cast(domains.decode(numbers, shape, domain, recipe.regime), recipe.dtype)
+
+
+def _cast(array: Array, dtype: str) -> Array:
+    """Real arrays in the case's dtype; integers and booleans as they are. Always a fresh array."""
+    return np.array(array, dtype=dtype if is_real(array) else array.dtype)
+
+
+def _sizes_of(op: Op, shapes: tuple[tuple[int, ...], ...]) -> dict[str | int, int]:
+    """Dimension sizes of a case, read off its shapes."""
+    sizes: dict[str | int, int] = {}
+    for input, shape in zip(op.inputs, shapes, strict=False):
+        dims = [d for d in input.dims if d != "..."]
+        tail = shape[len(shape) - len(dims) :] if "..." in input.dims else shape
+        for dim, size in zip(dims, tail, strict=False):
+            if isinstance(dim, str):
+                sizes.setdefault(dim, size)
+    return sizes

@@ -1,0 +1,104 @@
+"""Backward returns a tuple or list with one gradient per input, of the input's shape and dtype."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gradcheck.arrays import Array, is_real
+from gradcheck.checks.facts import Facts, Outcome
+from gradcheck.model import Input
+
+NAME = "contract"
+
+
+def check(facts: Facts) -> Outcome:
+    """Count, presence, shape convention and dtype of the gradients."""
+    outcome = Outcome()
+    gradients = facts.answer.gradients
+    if gradients is None:
+        outcome.find(NAME, "gradient-count", _count_message(facts))
+        return outcome
+    for input, primal, gradient in zip(
+        facts.op.inputs, facts.case.primals, gradients, strict=True
+    ):
+        if input.differentiable:
+            _check_one(outcome, facts, (input, primal, gradient))
+    return outcome
+
+
+def _count_message(facts: Facts) -> str:
+    returned = facts.answer.returned
+    count = len(returned) if isinstance(returned, (tuple, list)) else 1
+    names = ", ".join(i.name for i in facts.op.inputs)
+    return (
+        f"backward returned {count} gradient{'s' * (count != 1)}, but forward takes "
+        f"{len(facts.op.inputs)} inputs ({names}): return one per input, in that order, "
+        "None for integer inputs"
+    )
+
+
+def _check_one(outcome: Outcome, facts: Facts, parts: tuple[Input, Array, Any]) -> None:
+    input, primal, gradient = parts
+    if gradient is None:
+        _missing(outcome, input)
+        return
+    try:
+        array = np.asarray(gradient)
+    except Exception:
+        array = np.asarray(None)
+    if array.dtype.kind not in "fiubV":
+        what = f"{type(gradient).__name__} of dtype {array.dtype}"
+        outcome.find_in(
+            NAME, "not-a-gradient", input, f"gradient of {input.name} is a {what}: return real numbers"
+        )
+    elif array.shape != primal.shape:
+        outcome.find_in(NAME, "wrong-shape", input, _shape_message(input, primal, array))
+    elif array.dtype != primal.dtype and is_real(primal):
+        _dtype(outcome, facts, (input, primal, array))
+
+
+def _missing(outcome: Outcome, input: Input) -> None:
+    if input.optional:
+        message = (
+            f"no gradient for {input.name}: taken as not differentiable and not checked; "
+            f'say so with a signature (nondiff="{input.name}"), or return zeros'
+        )
+        outcome.find_in(NAME, "no-gradient", input, message, severity="warning")
+    else:
+        message = f"backward returned None for {input.name}, which is a real input: return its gradient"
+        outcome.find_in(NAME, "no-gradient", input, message)
+
+
+def _shape_message(input: Input, primal: Array, array: Array) -> str:
+    hint = ""
+    if array.shape == primal.shape[::-1]:
+        hint = ": it is transposed"
+    elif array.ndim > primal.ndim or array.size > primal.size:
+        hint = f": {input.name} was broadcast, so sum its gradient over the axes it was spread along"
+    elif array.size == primal.size:
+        hint = ": reshape it"
+    return (
+        f"gradient of {input.name} has shape {array.shape}, {input.name} has {primal.shape}"
+        f"{hint} (shape convention: a gradient has the shape of its input)"
+    )
+
+
+def _dtype(outcome: Outcome, facts: Facts, parts: tuple[Input, Array, Array]) -> None:
+    input, primal, array = parts
+    if is_real(array):
+        wider = np.finfo(array.dtype).eps < np.finfo(primal.dtype).eps
+        upstream = [c.dtype for c, o in zip(facts.cotangents, facts.answer.outputs, strict=True)]
+        if wider and any(d == array.dtype for d in upstream):
+            return  # forward itself widened: backward only follows its upstream
+    else:
+        wider = False
+    how = "wider" if wider else "narrower"
+    outcome.find_in(
+        NAME,
+        "wrong-dtype",
+        input,
+        f"gradient of {input.name} is {array.dtype}, {how} than {input.name} ({primal.dtype})",
+        severity="warning",
+    )

@@ -1,0 +1,113 @@
+"""What the checks of one case share: evaluated once, read by all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gradcheck.arrays import Float, is_real
+from gradcheck.compare import RESOLUTION
+from gradcheck.diagnosis import Table
+from gradcheck.evaluation import Answer, Evaluator, gradient_array
+from gradcheck.model import Case, Input, Op, Outputs
+from gradcheck.results import Convention, Finding, Severity, Worst
+from gradcheck.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One case, forward and backward evaluated at it."""
+
+    op: Op
+    settings: Settings
+    evaluator: Evaluator
+    case: Case
+    cotangents: Outputs
+    answer: Answer
+    precision: str
+    """What forward really computes in at this case's dtype."""
+    gradients: tuple[Float | None, ...]
+    """float64, of the input's shape; None where backward gave nothing usable."""
+
+    @property
+    def resolution(self) -> float:
+        return RESOLUTION[self.precision]
+
+    @property
+    def compared(self) -> list[int]:
+        """Places of the inputs whose gradients can be compared."""
+        return [
+            k for k, i in enumerate(self.op.inputs) if i.differentiable and self.usable(k) is None
+        ]
+
+    def usable(self, k: int) -> str | None:
+        """Why the gradient of input ``k`` cannot be compared, or None."""
+        if self.gradients[k] is None:
+            return "no usable gradient"
+        return None if is_real(self.case.primals[k]) else "not real"
+
+    def gradients_of(self, answer: Answer) -> tuple[Float | None, ...]:
+        """The usable gradients of another answer at the same primals."""
+        return usable_gradients(self.op, self.case, answer)
+
+
+def usable_gradients(op: Op, case: Case, answer: Answer) -> tuple[Float | None, ...]:
+    """Each gradient as float64 of its input's shape, or None."""
+    if answer.gradients is None:
+        return tuple(None for _ in op.inputs)
+    return tuple(
+        gradient_array(g, p.shape) if i.differentiable else None
+        for g, p, i in zip(answer.gradients, case.primals, op.inputs, strict=True)
+    )
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What one check says of one case."""
+
+    findings: list[Finding] = field(default_factory=list)
+    comparisons: int = 0
+    inconclusive: int = 0
+    conventions: list[Convention] = field(default_factory=list)
+    worst: dict[str, Worst] = field(default_factory=dict)
+    """By input, the comparison with the largest share of its bound."""
+    judged: dict[str, int] = field(default_factory=dict)
+    """By input, how many of its entries could be judged."""
+    entries: dict[str, int] = field(default_factory=dict)
+    """By input, how many of its entries were compared."""
+    tables: dict[str, Table] = field(default_factory=dict)
+    """By input, all entries side by side, where one of them is wrong."""
+    reasons: dict[str, int] = field(default_factory=dict)
+    """Why comparisons were inconclusive."""
+    modes: dict[str, int] = field(default_factory=dict)
+
+    def find(self, check: str, code: str, message: str, *, severity: Severity = "fail") -> None:
+        """Add a finding that concerns the op as a whole."""
+        self.findings.append(Finding(code=code, check=check, severity=severity, message=message))
+
+    def find_in(
+        self, check: str, code: str, input: Input, message: str, *, severity: Severity = "fail"
+    ) -> None:
+        """Add a finding that concerns one input."""
+        self.findings.append(
+            Finding(code=code, check=check, severity=severity, message=message, input=input.name)
+        )
+
+
+def furthest(facts: Facts, got: tuple[Float | None, ...], base: tuple[Float | None, ...]) -> str:
+    """Where two sets of gradients that should agree do not; empty when they agree within noise.
+
+    Each entry may differ by the resolution times the largest entry of its tensor: sums taken in
+    another order differ in the last bits only.
+    """
+    for k, input in enumerate(facts.op.inputs):
+        a, b = got[k], base[k]
+        if a is None or b is None or not (np.isfinite(b).all()):
+            continue
+        with np.errstate(all="ignore"):
+            wrong = ~(np.abs(a - b) <= facts.resolution * np.abs(b).max(initial=0.0))
+        if wrong.any():
+            entry = tuple(int(i) for i in np.argwhere(wrong)[0])
+            return f"gradient of {input.name}, entry {entry}: {a[entry]:.6g} against {b[entry]:.6g}"
+    return ""

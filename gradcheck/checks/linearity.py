@@ -1,0 +1,67 @@
+"""Backward is linear in its upstream gradient: zero gives zero, sums and multiples carry over."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gradcheck.arrays import Float, is_real
+from gradcheck.checks.facts import Facts, Outcome, furthest
+from gradcheck.cotangents import random_like
+from gradcheck.model import Outputs
+
+NAME = "linearity"
+_FACTOR = 8.0
+"""A power of two: multiplying by it rounds nothing."""
+
+
+def check(facts: Facts) -> Outcome:
+    """pullback(0) = 0, pullback(8c) = 8 pullback(c), pullback(c + d) = pullback(c) + pullback(d)."""
+    outcome = Outcome()
+    base = facts.gradients
+    if not facts.op.linear or not facts.compared or not _finite(base):
+        return outcome
+    c = facts.cotangents
+    d = random_like(facts.answer.outputs, facts.case.recipe.cotangent_seed)
+    zero = _pull(facts, tuple(np.zeros_like(u) for u in c))
+    nothing = tuple(None if g is None else np.zeros_like(g) for g in zero)
+    _compare(outcome, facts, (zero, nothing), "for a zero cotangent the gradient must be zero")
+    if outcome.findings:
+        return outcome
+    scaled = _pull(facts, tuple(_times(u, _FACTOR) for u in c))
+    expected = tuple(None if g is None else _FACTOR * g for g in base)
+    _compare(outcome, facts, (scaled, expected), "8 times the cotangent must give 8 times the gradient")
+    other = _pull(facts, d)
+    both = _pull(facts, tuple((u + v).astype(u.dtype) for u, v in zip(c, d, strict=True)))
+    summed = tuple(
+        None if g is None or h is None else g + h for g, h in zip(base, other, strict=True)
+    )
+    if not outcome.findings and _finite(other):
+        _compare(outcome, facts, (both, summed), "the gradients of two cotangents must add up")
+    return outcome
+
+
+def _pull(facts: Facts, cotangents: Outputs) -> tuple[Float | None, ...]:
+    return facts.gradients_of(facts.evaluator.answer(facts.case, cotangents))
+
+
+def _times(cotangent: Outputs | Float, factor: float) -> Float:
+    array = np.asarray(cotangent)
+    return np.asarray(array * array.dtype.type(factor)) if is_real(array) else array
+
+
+def _finite(gradients: tuple[Float | None, ...]) -> bool:
+    return all(g is None or bool(np.isfinite(g).all()) for g in gradients)
+
+
+def _compare(
+    outcome: Outcome,
+    facts: Facts,
+    pair: tuple[tuple[Float | None, ...], tuple[Float | None, ...]],
+    rule: str,
+) -> None:
+    outcome.comparisons += sum(g is not None for g in pair[0])
+    where = furthest(facts, *pair)
+    if where:
+        outcome.find(
+            NAME, "not-linear", f"backward is not linear in the cotangent (upstream gradient): {rule}; {where}"
+        )

@@ -1,0 +1,191 @@
+"""Nothing overwritten, nothing shared, the same answer twice.
+
+A backward that writes into its upstream gradient corrupts the sum at a branch of the graph; one
+that returns its workspace is overwritten by the next call; a cache on the class is shared by
+every gate. The numbers of a single call are right in all of these.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from gradcheck.arrays import Array, as_outputs, copy_tuple, same_bits
+from gradcheck.checks.facts import Facts, Outcome, furthest
+from gradcheck.cotangents import random_like
+from gradcheck.evaluation import Answer, Evaluator, UserCodeRaised
+
+NAME = "purity"
+
+
+def check(facts: Facts) -> Outcome:
+    """Bytes of everything handed out, memory of everything returned, then second calls."""
+    outcome = Outcome()
+    _overwritten(outcome, facts)
+    _shared(outcome, facts)
+    _twice(outcome, facts)
+    if facts.op.stateful is not None:
+        _one_instance(outcome, facts)
+        _two_instances(outcome, facts)
+    return outcome
+
+
+def _overwritten(outcome: Outcome, facts: Facts) -> None:
+    for entry in facts.answer.overwritten:
+        name, _, who = entry.partition(" (by ")
+        if name in facts.op.options.overwrites:
+            continue
+        what = "its cotangent (upstream gradient)" if name == "cotangent" else f"its input {name}"
+        outcome.find(
+            NAME,
+            "overwritten",
+            f"{who.rstrip(')')} writes into {what}: work on a copy, or declare "
+            f'overwrites="{name}" if the op is in-place on purpose',
+        )
+
+
+def _shared(outcome: Outcome, facts: Facts) -> None:
+    """Returned arrays that are, or overlap, something the caller also holds."""
+    gradients = facts.answer.gradients or ()
+    held: list[tuple[str, Any]] = [("the cotangent itself", c) for c in facts.answer.cotangents]
+    names = [i.name for i in facts.op.inputs]
+    severity = "fail" if facts.settings.strict else "warning"
+    for name, gradient in zip(names, gradients, strict=False):
+        if not isinstance(gradient, np.ndarray) or gradient.size == 0:
+            continue
+        for what, other in held:
+            if _overlap(gradient, other):
+                outcome.find(
+                    NAME,
+                    "shared-memory",
+                    f"the gradient of {name} is {what} or a view of it: adding to one in place "
+                    "changes the other; return a copy",
+                    severity="fail" if severity == "fail" else "warning",
+                )
+                break
+        held.append((f"the gradient of {name}", gradient))
+
+
+def _overlap(a: Array, b: Any) -> bool:
+    if not isinstance(b, np.ndarray):
+        return False
+    try:
+        return bool(np.shares_memory(a, b, max_work=10_000))
+    except Exception:  # too hard to decide
+        return False
+
+
+def _twice(outcome: Outcome, facts: Facts) -> None:
+    """The same call again, with another call in between: same numbers, first answer intact."""
+    first = facts.answer
+    raw = [g for g in first.gradients or () if isinstance(g, np.ndarray)]
+    kept = copy_tuple(raw)
+    other = random_like(first.outputs, facts.case.recipe.cotangent_seed + 1)
+    try:
+        facts.evaluator.answer(facts.case, other)
+        again = facts.evaluator.answer(facts.case, facts.cotangents)
+    except UserCodeRaised as error:
+        outcome.find(NAME, "second-call", f"the second call fails: {error}")
+        return
+    outcome.comparisons += len(kept)
+    if any(not same_bits(g, k) for g, k in zip(raw, kept, strict=True)):
+        outcome.find(
+            NAME,
+            "workspace-returned",
+            "a later call changes the gradient that an earlier call returned: backward returns "
+            "its own workspace; return a fresh array",
+        )
+        return
+    where = furthest(facts, facts.gradients_of(again), facts.gradients)
+    if where:
+        outcome.find(
+            NAME,
+            "not-deterministic",
+            f"the same call gives another answer the second time: {where}; something is kept "
+            "between calls (a buffer that is not cleared?) or drawn at random",
+        )
+
+
+def _one_instance(outcome: Outcome, facts: Facts) -> None:
+    """Forward and backward again on the same instance, as a training loop does."""
+    assert facts.op.stateful is not None
+    forward, backward = facts.op.stateful()
+    case, evaluator = facts.case, facts.evaluator
+    other = tuple(
+        p[::-1].copy() if p.ndim and p.dtype.kind == "f" else p.copy() for p in case.primals
+    )
+    run = _Runner(evaluator, case.attributes)
+    try:
+        run(forward, other)
+        first = run.back(backward, random_like(facts.answer.outputs, 5))
+        raw = [g for g in first if isinstance(g, np.ndarray)]
+        kept = copy_tuple(raw)
+        outputs = run(forward, case.primals)
+        gradients = run.back(backward, facts.cotangents)
+    except UserCodeRaised:
+        return  # needs a reset in between, or refuses these values: its own protocol
+    if any(not same_bits(g, k) for g, k in zip(raw, kept, strict=True)):
+        outcome.find(
+            NAME,
+            "workspace-returned",
+            "the second backward of an instance changes the gradient that the first one returned: "
+            "return a fresh array",
+        )
+    if not all(same_bits(a, b) for a, b in zip(outputs, facts.answer.outputs, strict=True)):
+        return  # forward itself has moved on (a random stream, running statistics)
+    where = furthest(facts, facts.gradients_of(_as_answer(facts, gradients)), facts.gradients)
+    if where:
+        outcome.find(
+            NAME,
+            "keeps-state",
+            f"a second forward and backward on the same instance give another gradient: {where}; "
+            "is a reset needed in between?",
+            severity="warning",
+        )
+
+
+def _two_instances(outcome: Outcome, facts: Facts) -> None:
+    """forward of A, forward of B, backward of A: a cache on the class or module shows."""
+    assert facts.op.stateful is not None
+    forward_a, backward_a = facts.op.stateful()
+    forward_b, _ = facts.op.stateful()
+    case = facts.case
+    other = tuple(p * 2 if p.dtype.kind == "f" else p.copy() for p in case.primals)
+    run = _Runner(facts.evaluator, case.attributes)
+    try:
+        run(forward_a, case.primals)
+        run(forward_b, other)
+        gradients = run.back(backward_a, facts.cotangents)
+    except UserCodeRaised:
+        return
+    outcome.comparisons += 1
+    where = furthest(facts, facts.gradients_of(_as_answer(facts, gradients)), facts.gradients)
+    if where:
+        outcome.find(
+            NAME,
+            "instances-share-state",
+            f"two instances disturb each other: {where}; what forward keeps must stay on self, "
+            "not on the class or the module",
+        )
+
+
+class _Runner:
+    """Calls one shared-state pair with copies, through the evaluator's door."""
+
+    def __init__(self, evaluator: Evaluator, attributes: dict[str, Any]) -> None:
+        self._evaluator, self._attributes = evaluator, attributes
+
+    def __call__(self, forward: Any, primals: tuple[Array, ...]) -> tuple[Array, ...]:
+        made = self._evaluator.call_forward(forward, copy_tuple(primals), self._attributes)
+        return as_outputs(made)
+
+    def back(self, backward: Any, cotangents: tuple[Array, ...]) -> tuple[Any, ...]:
+        given = tuple(c.copy() for c in cotangents)
+        return self._evaluator.align(self._evaluator.pull(backward, given)) or ()
+
+
+def _as_answer(facts: Facts, gradients: tuple[Any, ...]) -> Answer:
+    aligned = gradients if len(gradients) == len(facts.op.inputs) else None
+    return replace(facts.answer, gradients=aligned)

@@ -1,0 +1,180 @@
+"""An analytic slope against an estimate: every tolerance rule lives here, and only here.
+
+With D the estimate, B its bound, a the analytic value and A its rounding noise:
+
+* FAIL iff \\|a - D\\| > B + A, confirmed with other steps, and by more than ``signif`` of the scale;
+* PASS iff \\|a - D\\| + B + A <= resolution * scale;
+* CONVENTION iff the function has a kink here and a lies between its one-sided slopes (Clarke);
+* otherwise INCONCLUSIVE, with the reason.
+
+No tolerance grows with the number of entries, and an explicit 0 is a 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+from gradcheck.arrays import Float
+from gradcheck.differences import KAPPA, QuickEstimates
+from gradcheck.estimate import Estimate
+
+RESOLUTION = {"float64": 1e-6, "float32": 2e-3}
+"""The relative accuracy that a pass certifies at least."""
+SIGNIF = {"float64": 1e-8, "float32": 1e-5}
+"""Provable but tiny differences that are no failure by default (removable singularities)."""
+SMALL = 1e-2
+"""An entry is judged on at least this share of the largest entry's scale."""
+
+
+class Status(IntEnum):
+    PASS = 0
+    CONVENTION = 1
+    INCONCLUSIVE = 2
+    FAIL = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The tolerances of one comparison."""
+
+    resolution: float
+    signif: float
+
+    @staticmethod
+    def of(precision: str, signif: float | None) -> Rules:
+        return Rules(RESOLUTION[precision], SIGNIF[precision] if signif is None else signif)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One analytic slope judged."""
+
+    status: Status
+    analytic: float
+    estimate: Estimate
+    noise: float
+    """A: half width of the rounding noise of the analytic value."""
+    scale: float
+    reason: str = ""
+
+    @property
+    def limit(self) -> float:
+        """The smallest relative error that would have been seen."""
+        if self.scale == 0:
+            return 0.0 if self.estimate.bound + self.noise == 0 else np.inf
+        return (self.estimate.bound + self.noise) / self.scale
+
+
+def rounding(analytic: Float, eps: float) -> Float:
+    """A-priori rounding noise of an analytic gradient: half a unit in the last place, six times."""
+    return np.asarray(KAPPA * 0.5 * eps * np.abs(analytic))
+
+
+def settled(analytic: Float, noise: Float, quick: QuickEstimates, rules: Rules) -> Float:
+    """Which entries pass on four evaluations: boolean (n,)."""
+    with np.errstate(all="ignore"):
+        scale = _scales(analytic, quick.value, quick.scale)
+        gap = np.abs(analytic - quick.value)
+        near = gap <= quick.bound + noise
+        certified = gap + quick.bound + noise <= rules.resolution * scale
+        smooth = quick.jump <= rules.resolution * scale
+        return np.asarray(near & certified & smooth)
+
+
+def _scales(analytic: Float, value: Float, scale: Float) -> Float:
+    known = np.fmax(np.fmax(np.abs(analytic), np.abs(value)), scale)
+    known = np.where(np.isfinite(known), known, 0.0)
+    return np.asarray(np.maximum(known, SMALL * known.max(initial=0.0)))
+
+
+def judge(
+    analytic: float,
+    noise: float,
+    estimates: tuple[Estimate, Callable[[], Estimate]],
+    rules: Rules,
+    neighbours: float = 0.0,
+) -> Comparison:
+    """Judge one slope on a ladder's estimate.
+
+    Parameters
+    ----------
+    analytic, noise : float
+        The slope under test and its rounding noise.
+    estimates : (Estimate, callable)
+        The ladder's estimate, and how to get another one with other steps.
+    rules : Rules
+        Tolerances.
+    neighbours : float
+        The largest scale among the entries of the same input.
+    """
+    estimate, again = estimates
+    scale = max(
+        abs(analytic) if np.isfinite(analytic) else 0.0,
+        abs(estimate.value) if np.isfinite(estimate.value) else 0.0,
+        estimate.scale if np.isfinite(estimate.scale) else 0.0,
+        SMALL * neighbours,
+    )
+
+    def comparison(status: Status, reason: str = "") -> Comparison:
+        return Comparison(status, analytic, estimate, noise, scale, reason)
+
+    if not np.isfinite(analytic):
+        return comparison(*_not_finite(analytic, estimate))
+    gap = abs(analytic - estimate.value)
+    if _outside(analytic, noise, estimate):
+        second = again()
+        agree = abs(estimate.value - second.value) <= estimate.bound + second.bound
+        beyond = gap - estimate.bound - noise > rules.signif * scale
+        if agree and _outside(analytic, noise, second):
+            if beyond:
+                return comparison(Status.FAIL)
+            return comparison(Status.PASS, "a difference too small to matter")
+        return comparison(Status.INCONCLUSIVE, "other steps disagree")
+    if estimate.kink and estimate.resolved and _in_hull(analytic, noise, estimate):
+        return comparison(Status.CONVENTION)
+    if gap + estimate.bound + noise <= rules.resolution * scale:
+        return comparison(Status.PASS)
+    return comparison(Status.INCONCLUSIVE, _why(estimate))
+
+
+def _not_finite(analytic: float, estimate: Estimate) -> tuple[Status, str]:
+    """NaN or infinity is wrong where the slope, or both one-sided slopes, are finite."""
+    known = estimate.resolved and (
+        np.isfinite(estimate.bound) or bool(np.isfinite([estimate.low, estimate.high]).all())
+    )
+    return (Status.FAIL, "not finite") if known else (Status.INCONCLUSIVE, _why(estimate))
+
+
+def _in_hull(analytic: float, noise: float, estimate: Estimate) -> bool:
+    return estimate.low - noise <= analytic <= estimate.high + noise
+
+
+def _outside(analytic: float, noise: float, estimate: Estimate) -> bool:
+    """Beyond every error that could be bounded, and not explained by a kink.
+
+    Vetoed when two of the four finest steps side clearly with the analytic value against the
+    chosen one: then the function has structure that the chosen step did not resolve.
+    """
+    if not (estimate.resolved and np.isfinite(estimate.value)):
+        return False
+    if abs(analytic - estimate.value) <= estimate.bound + noise:
+        return False
+    if _in_hull(analytic, noise, estimate):
+        return False
+    votes = 0
+    for value, own_noise in zip(estimate.fine_values, estimate.fine_noise, strict=True):
+        distance = abs(value - estimate.value)
+        votes += abs(value - analytic) < 0.2 * distance and distance > own_noise
+    return votes < 2
+
+
+def _why(estimate: Estimate) -> str:
+    if estimate.reason:
+        return estimate.reason
+    if not np.isfinite(estimate.bound):
+        return "kink" if estimate.kink else "no usable step"
+    return "kink nearby" if estimate.kink else "noise"

@@ -1,0 +1,73 @@
+"""Upstream gradients to feed a backward pass: never only ones.
+
+With an upstream of ones a dropped upstream, a missing factor per row and an inverse permutation
+are invisible, and softmax or layer norm have gradient zero.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gradcheck.arrays import Array, is_real
+from gradcheck.model import Outputs, Recipe
+
+KINDS = ("random", "zero", "one-hot", "tiny", "huge")
+
+
+def make(recipe: Recipe, outputs: Outputs) -> Outputs:
+    """Cotangents of the outputs' shapes and dtypes; zero for integer outputs."""
+    rng = np.random.default_rng([recipe.cotangent_seed, 77])
+    made = [_one(recipe.cotangent, rng, o) for o in outputs]
+    if recipe.cotangent == "one-hot":
+        _light_one(made, outputs, rng)
+    return tuple(made)
+
+
+def random_like(outputs: Outputs, seed: int) -> Outputs:
+    """Another random cotangent, for checks that need two."""
+    rng = np.random.default_rng([seed, 78])
+    return tuple(_one("random", rng, o) for o in outputs)
+
+
+def _one(kind: str, rng: np.random.Generator, output: Array) -> Array:
+    if not is_real(output):
+        return np.zeros(output.shape)
+    if kind in ("zero", "one-hot"):
+        return np.zeros(output.shape, output.dtype)
+    # short decimals in +-(1, 2): no entry can hide, no two cancel, and a reader can check by hand
+    sign = rng.choice([-1.0, 1.0], output.shape)
+    size = np.round(1 + rng.integers(1, 100, output.shape) / 100, 2)
+    factor = {"random": 1.0, "tiny": 2.0**-20, "huge": 2.0**20}[kind]
+    return np.asarray(sign * size * factor).astype(output.dtype)
+
+
+def _light_one(made: list[Array], outputs: Outputs, rng: np.random.Generator) -> None:
+    places = [k for k, o in enumerate(outputs) if is_real(o) and o.size]
+    if places:
+        chosen = made[places[int(rng.integers(len(places)))]]
+        chosen.reshape(-1)[int(rng.integers(chosen.size))] = 1.0
+
+
+def layouts(cotangent: Array) -> dict[str, Array]:
+    """The same numbers in other memory layouts, by the name of the layout."""
+    found: dict[str, Array] = {}
+    if cotangent.size == 0:
+        return found
+    found["read-only"] = cotangent.copy()
+    found["read-only"].flags.writeable = False
+    if cotangent.ndim >= 2:
+        found["column-major"] = np.asfortranarray(cotangent)
+    if cotangent.ndim >= 1 and cotangent.size > 1:
+        wide = np.full((*cotangent.shape[:-1], 2 * cotangent.shape[-1]), np.nan, cotangent.dtype)
+        wide[..., ::2] = cotangent
+        found["strided"] = wide[..., ::2]
+        turned = tuple(slice(None, None, -1) for _ in cotangent.shape)
+        found["negative strides"] = cotangent[turned].copy()[turned]
+    return found
+
+
+def expanded(output: Array, value: float) -> tuple[Array, Array]:
+    """A stride-0 cotangent, as ``loss.sum()`` makes it, and the same numbers in memory."""
+    scalar = np.array(value, output.dtype)
+    view = np.broadcast_to(scalar, output.shape)
+    return view, np.full(output.shape, value, output.dtype)

@@ -1,0 +1,246 @@
+"""Derivatives of a computed function: four evaluations each, with a bound.
+
+``phi(t) = cotangent . forward(primals + t * move)`` is differenced at two steps near 1e-4, h and
+2h, which gives a fourth-order value and an estimate of what the second-order one had wrong. That
+settles nearly every derivative; `ladder` takes the rest, `compare` judges. Differences are taken
+per output and contracted afterwards, in float64, so that a large output that does not move adds
+no round-off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gradcheck.arrays import Array, Float, copy_tuple, flatten
+from gradcheck.estimate import Samples
+from gradcheck.evaluation import Evaluator, UserCodeRaised
+
+KAPPA = 6.0
+"""Noise multiplier: from a standard deviation to a bound."""
+SAFE = 2.0
+"""Multiplier on the estimate of the truncation error."""
+QUICK_EXPONENT = {"float64": 14, "float32": 5}
+"""The smaller step is 2**-this times the input's scale: 6.1e-5 (and 1.2e-4), 0.031 (0.0625).
+
+Near eps**(1/5), the optimum of a fourth-order formula, and powers of two, so that x +- h is exact.
+"""
+_NOISE_OF_RICHARDSON = np.sqrt(((4 / 3) ** 2 + (1 / 6) ** 2) / 2)
+"""Standard deviation of (4 D(h) - D(2h)) / 3 for unit noise in phi, times h."""
+_NOISE_OF_JUMP = np.sqrt(2 * (2.0**2 + 0.5**2) + 3.0**2)
+"""The same for 2 S(h) - S(2h), S(h) = (phi(h) - 2 phi(0) + phi(-h)) / h."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A direction in the space of all inputs: which entries move, and how fast."""
+
+    parts: tuple[tuple[int, Array, Array], ...]
+    """(input, flat entries, speeds) for each input that moves."""
+
+    @staticmethod
+    def entry(input: int, flat: int) -> Move:
+        return Move(((input, np.array([flat]), np.array([1.0])),))
+
+    def slope(self, gradients: Sequence[Float | None]) -> float:
+        """The derivative along this move that the gradients claim."""
+        total = 0.0
+        for k, entries, speeds in self.parts:
+            gradient = gradients[k]
+            assert gradient is not None
+            total += float(np.dot(gradient.reshape(-1)[entries], speeds))
+        return total
+
+
+@dataclass(slots=True)
+class Point:
+    """One case with its outputs and one cotangent: where derivatives are taken."""
+
+    evaluator: Evaluator
+    primals: tuple[Array, ...]
+    attributes: dict[str, object]
+    here: Float
+    """(m,) real outputs at the primals, flattened."""
+    cotangent: Float
+    """(m,) float64."""
+    precision: str
+    """The precision forward really computes in: "float64" or "float32"."""
+    exponent: int | None = None
+    """Overrides `QUICK_EXPONENT` (the ``--step`` option)."""
+    _work: tuple[Array, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._work = copy_tuple(self.primals)
+
+    @property
+    def eps(self) -> float:
+        return float(np.finfo(self.precision).eps)
+
+    @property
+    def tiny(self) -> float:
+        return float(np.finfo(self.precision).smallest_normal)
+
+    def line(self, move: Move) -> PointLine:
+        """The line through the point along a move."""
+        return PointLine(self, move)
+
+    def displaced(self, move: Move, step: float) -> Float:
+        """Outputs at primals + step * move; NaN where forward refuses or changes shape."""
+        saved = []
+        for k, entries, speeds in move.parts:
+            flat = self._work[k].reshape(-1) if self._work[k].flags.c_contiguous else None
+            target = self._work[k].flat if flat is None else flat
+            old = target[entries]
+            saved.append((target, entries, old))
+            target[entries] = self.rounded(old.astype(np.float64) + step * speeds)
+        try:
+            outputs = flatten(self.evaluator.forward_in_place(self._work, self.attributes))
+            if outputs.shape == self.here.shape:
+                return outputs.copy()
+        except UserCodeRaised:
+            pass
+        finally:
+            for target, entries, old in saved:
+                target[entries] = old
+        return np.full(self.here.shape, np.nan)
+
+    def rounded(self, values: Float) -> Float:
+        """What the values become in the precision that forward computes in."""
+        if self.precision == "float64":
+            return values
+        return values.astype(self.precision).astype(np.float64)
+
+
+class PointLine:
+    """`Line` through a point; see `estimate.Line` for what each attribute is."""
+
+    def __init__(self, point: Point, move: Move) -> None:
+        self._point, self._move = point, move
+        self.here, self.cotangent = point.here, point.cotangent
+        self.eps, self.tiny = point.eps, point.tiny
+        moved = np.concatenate(
+            [np.abs(point.primals[k].reshape(-1)[e]) for k, e, _ in move.parts]
+        ).astype(np.float64)
+        self.size = float(moved.max(initial=0.0))
+        around = np.abs(point.primals[move.parts[0][0]]).astype(np.float64)
+        self.typical = float(np.median(around)) if around.size else 0.0
+
+    def sample(self, steps: Float) -> Samples:
+        point, move = self._point, self._move
+        up, down = _steps_taken(point, move, steps)
+        above = np.stack([point.displaced(move, h) for h in steps])
+        below = np.stack([point.displaced(move, -h) for h in steps])
+        return Samples(up, down, above, below)
+
+
+def _steps_taken(point: Point, move: Move, steps: Float) -> tuple[Float, Float]:
+    """The steps after rounding. Along a direction entries round differently: the nominal ones."""
+    k, entries, speeds = move.parts[0]
+    if len(move.parts) > 1 or len(entries) > 1:
+        return steps.copy(), steps.copy()
+    x = point.primals[k].reshape(-1)[entries].astype(np.float64)
+    speed = float(speeds[0])
+    up = (point.rounded(x + steps * speed) - x) / speed
+    down = (x - point.rounded(x - steps * speed)) / speed
+    return up, down
+
+
+def scale_of(sizes: Float) -> Float:
+    """The power of two nearest max(|x|, 1): steps are taken in proportion to it."""
+    return np.asarray(2.0 ** np.round(np.log2(np.maximum(sizes, 1.0))))
+
+
+@dataclass(frozen=True, slots=True)
+class QuickEstimates:
+    """Derivatives along n moves, each array (n,); see `Estimate` for the words."""
+
+    value: Float
+    bound: Float
+    truncation: Float
+    roundoff: Float
+    step: Float
+    scale: Float
+    jump: Float
+    """How much the slope may jump at the point, beyond noise; 0 where the function is smooth."""
+
+
+def quick(point: Point, moves: Sequence[Move]) -> QuickEstimates:
+    """Four evaluations for each move: x +- h and x +- 2h.
+
+    Fourth-order central difference, T = D(h) + (D(h) - D(2h)) / 3, with
+    |T - phi'| <= 2 |T - D(h)| + 6 sigma a / h: the first term over-estimates what Richardson's
+    extrapolation left, the second is round-off, sigma = eps/2 times the size of the outputs that
+    move (Numerical Recipes 5.7; Curtis and Reid 1974 for balancing the two).
+    """
+    count = len(moves)
+    columns = [np.empty(count) for _ in range(7)]
+    chunk = max(1, 1_000_000 // max(1, point.here.size))
+    for start in range(0, count, chunk):
+        part = _quick_chunk(point, moves[start : start + chunk])
+        for column, values in zip(columns, part, strict=True):
+            column[start : start + chunk] = values
+    return QuickEstimates(*columns)
+
+
+def _quick_chunk(point: Point, moves: Sequence[Move]) -> tuple[Float, ...]:
+    n, m = len(moves), point.here.size
+    exponent = QUICK_EXPONENT[point.precision] if point.exponent is None else point.exponent
+    sizes = np.array([_size(point, move) for move in moves])
+    steps = scale_of(sizes)[:, None] * 2.0 ** -np.array([exponent - 1.0, exponent])  # 2h, h
+    above, below = np.empty((n, 2, m)), np.empty((n, 2, m))
+    width = np.empty((n, 2))
+    for i, move in enumerate(moves):
+        up, down = _steps_taken(point, move, steps[i])
+        width[i] = up + down
+        for j in range(2):
+            above[i, j] = point.displaced(move, steps[i, j])
+            below[i, j] = point.displaced(move, -steps[i, j])
+    with np.errstate(all="ignore"):
+        return _combine(point, above, below, width)
+
+
+def _size(point: Point, move: Move) -> float:
+    return max(float(np.abs(point.primals[k].reshape(-1)[e]).max()) for k, e, _ in move.parts)
+
+
+def _combine(point: Point, above: Float, below: Float, width: Float) -> tuple[Float, ...]:
+    w, here = point.cotangent, point.here
+    moved = above - below
+    slopes = (moved @ w) / width
+    coarse, fine = slopes[:, 0], slopes[:, 1]
+    value = fine + (fine - coarse) / ((width[:, 0] / width[:, 1]) ** 2 - 1)
+    h = width[:, 1] / 2
+    touched = ((above != here) | (below != here)).any(axis=1)
+    size = np.maximum(np.maximum(np.abs(above), np.abs(below)).max(axis=1), point.tiny)
+    sigma = 0.5 * point.eps * np.sqrt((np.where(touched, w * size, 0.0) ** 2).sum(axis=1))
+    truncation = SAFE * np.abs(value - fine)
+    roundoff = KAPPA * sigma * _NOISE_OF_RICHARDSON / h
+    bound = np.where(np.isfinite(value), truncation + roundoff, np.inf)
+    scale = (np.abs(moved * w).sum(axis=2) / width).max(axis=1)
+    second = ((above - here) + (below - here)) @ w / (width / 2)
+    jump = np.abs(2 * second[:, 1] - second[:, 0]) - KAPPA * sigma * _NOISE_OF_JUMP / h
+    return value, bound, truncation, roundoff, h, scale, np.maximum(jump, 0.0)
+
+
+def central(point: Point, moves: Sequence[Move], step: float = 1e-4) -> tuple[Float, Float, Float]:
+    """The lecture's plain rule, (f(x + h) - f(x - h)) / 2h at exactly this step.
+
+    Returns
+    -------
+    value, truncation, roundoff : (n,) arrays
+        The rule's value and the two errors that it does not know of: the truncation error is
+        estimated from a second difference at 2h, the round-off error is eps |y| / h.
+    """
+    w = point.cotangent
+    value, truncation, roundoff = (np.empty(len(moves)) for _ in range(3))
+    for i, move in enumerate(moves):
+        near = [point.displaced(move, s * step) for s in (1, -1)]
+        far = [point.displaced(move, s * step) for s in (2, -2)]
+        with np.errstate(all="ignore"):
+            value[i] = (near[0] - near[1]) @ w / (2 * step)
+            wide = (far[0] - far[1]) @ w / (4 * step)
+            truncation[i] = abs(wide - value[i]) / 3
+            roundoff[i] = point.eps * float(np.abs(w * near[0]).sum()) / step
+    return value, truncation, roundoff

@@ -1,0 +1,134 @@
+"""From a grid of small integers to values in a domain.
+
+Hypothesis draws bytes; two of them make one number in 0 ... 65535. Decoding is ours, because
+`hypothesis.extra.numpy.arrays` loves zeros, ties and tiny numbers: a correct ReLU stands within a
+step of its kink in most of them. Here a generic value is at least 0.125 away from zero, a short
+decimal, and byte zero decodes to a plain value, so that shrinking makes cases readable.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gradcheck.arrays import Array
+from gradcheck.model import (
+    BINARY,
+    BOOLEAN,
+    INDEX,
+    NEGATIVE,
+    NONNEGATIVE,
+    ONE_HOT,
+    POSITIVE,
+    REAL,
+    SIMPLEX,
+    SYMMETRIC,
+    UNIT,
+    Domain,
+)
+
+GRID_LIMIT = 2_000
+"""Elements of all inputs together that are drawn byte by byte; above, from a seed."""
+_LEVELS = 32768
+
+REGIMES = ("generic", "zeros", "ties", "small integers", "mixed magnitude", "equal")
+
+
+def grid_numbers(grid: str, size: int) -> Array:
+    """The integers 0 ... 65535 that a recipe's grid stands for."""
+    if grid.startswith("seed:"):
+        rng = np.random.default_rng(int(grid[5:]))
+        return rng.integers(0, 65536, size)
+    raw = np.frombuffer(bytes.fromhex(grid), dtype=">u2").astype(np.int64)
+    if raw.size == 0:
+        return np.zeros(size, np.int64)
+    return np.resize(raw, size)
+
+
+def decode(numbers: Array, shape: tuple[int, ...], domain: Domain, regime: str) -> Array:
+    """float64 (or int64, bool) values of the shape, in the domain, in the style of the regime."""
+    numbers = numbers.reshape(shape)
+    if domain.kind == INDEX:
+        return _index(numbers, domain, regime)
+    if domain.kind == BOOLEAN:
+        return np.asarray(numbers % 2 == 1)
+    if domain.kind == BINARY:
+        return (numbers % 2).astype(np.float64)
+    if domain.kind == ONE_HOT:
+        return _one_hot(numbers)
+    if domain.kind == SIMPLEX:
+        weights = 0.125 + _unit(numbers)
+        total = weights.sum(axis=-1, keepdims=True) if weights.ndim else weights
+        return np.asarray(weights / np.where(total == 0, 1, total))
+    if domain.kind == SYMMETRIC and len(shape) >= 2:
+        square = _real(numbers, Domain(REAL), regime)
+        return np.asarray((square + np.swapaxes(square, -1, -2)) / 2)
+    return _real(numbers, domain, regime)
+
+
+def resolve(domain: Domain, sizes: dict[str | int, int]) -> Domain:
+    """An index bounded by a dimension, with the dimension's size in this case."""
+    if domain.kind != INDEX or domain.below is None:
+        return domain
+    below = sizes.get(domain.below, domain.below)
+    return Domain(INDEX, domain.low, domain.high, int(below) if not isinstance(below, str) else 1)
+
+
+def _unit(numbers: Array) -> Array:
+    """[0, 1) with four decimals; where all numbers are 0, neighbours are distinct eighths."""
+    base = (np.arange(numbers.size).reshape(numbers.shape) * 3 + 3) % 8 / 8
+    return np.asarray(np.round(((numbers % _LEVELS) / _LEVELS + base) % 1.0, 4))
+
+
+def _real(numbers: Array, domain: Domain, regime: str) -> Array:
+    unit = _unit(numbers)
+    sign = np.where(numbers >= _LEVELS, -1.0, 1.0)
+    if domain.low is not None or domain.high is not None:
+        return _ranged(unit, domain)
+    if domain.kind == UNIT:
+        return np.round(0.05 + 0.9 * unit, 4)
+    if domain.kind in (POSITIVE, NONNEGATIVE):
+        sign = np.ones_like(sign)
+    if domain.kind == NEGATIVE:
+        sign = -np.ones_like(sign)
+    crosses_zero = domain.kind in (REAL, SYMMETRIC)
+    with_zero = crosses_zero or domain.kind == NONNEGATIVE
+    if regime == "zeros" and with_zero:
+        return np.where(numbers % 3 == 0, 0.0, sign * np.round(0.125 + 2 * unit, 4))
+    if regime == "ties":
+        low = -1 if crosses_zero else 1
+        pool = np.arange(low, low + 3) * 0.5
+        return np.asarray(pool[numbers % 3] * (sign if domain.kind == NEGATIVE else 1.0))
+    if regime == "equal":
+        return np.full_like(unit, 0.5) * (-1.0 if domain.kind == NEGATIVE else 1.0)
+    if regime == "small integers":
+        return np.asarray(sign * (1.0 + numbers % 3))
+    if regime == "mixed magnitude":
+        return np.asarray(sign * np.round(0.125 + 2 * unit, 4) * 10.0 ** (numbers // 7 % 5 - 2))
+    return np.asarray(sign * np.round(0.125 + 2 * unit, 4))
+
+
+def _ranged(unit: Array, domain: Domain) -> Array:
+    low = -np.inf if domain.low is None else domain.low
+    high = np.inf if domain.high is None else domain.high
+    if not np.isfinite(high):
+        high = low + 2 * max(1.0, abs(low))
+    if not np.isfinite(low):
+        low = high - 2 * max(1.0, abs(high))
+    return np.asarray(low + (0.02 + 0.96 * unit) * (high - low))
+
+
+def _index(numbers: Array, domain: Domain, regime: str) -> Array:
+    low, high = int(domain.low or 0), int(domain.below or domain.high or 1)
+    if high <= low:
+        return np.full(numbers.shape, low, np.int64)
+    if regime == "ties":  # few different indices: repeats; the ends of the range
+        ends = np.array([low, high - 1])
+        return np.asarray(ends[numbers % 2]).astype(np.int64)
+    return np.asarray(low + numbers % (high - low)).astype(np.int64)
+
+
+def _one_hot(numbers: Array) -> Array:
+    if numbers.ndim == 0 or numbers.shape[-1] == 0:
+        return np.ones(numbers.shape)
+    hot = numbers[..., 0] % numbers.shape[-1]
+    return np.asarray(np.eye(numbers.shape[-1])[hot])

@@ -1,0 +1,186 @@
+"""Running an op on a case: copies in, arrays out, every call counted, nothing trusted.
+
+The user's code gets writable copies (some bindings demand them); what it did to them is compared
+afterwards. Everything that a check needs from a case is evaluated here once and shared.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from gradcheck.arrays import Array, Float, as_outputs, copy_array, copy_tuple, flatten, is_real, same_bits
+from gradcheck.guards import GlobalRandom, TimeLimit
+from gradcheck.model import Case, Op, Outputs
+
+
+class UserCodeRaised(Exception):
+    """Forward or backward raised. ``where`` is "forward" or "backward"."""
+
+    def __init__(self, where: str, error: BaseException) -> None:
+        self.where = where
+        self.error = error
+        first = str(error).strip().splitlines()
+        self.summary = f"{type(error).__name__}: {first[0]}" if first else type(error).__name__
+        super().__init__(f"{where} raised {self.summary}")
+
+    def frames(self) -> str:
+        """The traceback below gradcheck's own frames: the user's code only."""
+        stack = traceback.extract_tb(self.error.__traceback__)
+        own = __file__.rpartition("gradcheck")[0] + "gradcheck"
+        theirs = [f for f in stack if not f.filename.startswith(own)]
+        return "".join(traceback.format_list(theirs)).rstrip()
+
+
+@dataclass(slots=True)
+class Counters:
+    """How often the user's code ran."""
+
+    forward_calls: int = 0
+    forward_points: int = 0
+    backward_calls: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One forward and backward pass: what went in, what came out, what was overwritten."""
+
+    outputs: Outputs
+    gradients: tuple[Any, ...] | None
+    """As backward returned them, one per input; None where it returned no tuple at all."""
+    returned: Any
+    """Backward's return value, untouched."""
+    primals: tuple[Array, ...]
+    """The very arrays that forward and backward were given."""
+    cotangents: Outputs
+    overwritten: tuple[str, ...]
+    """Names of inputs (or "cotangent") whose bytes changed, with who did it."""
+
+
+@dataclass(slots=True)
+class Evaluator:
+    """Runs one op. ``random`` pins the global random state; ``counters`` add up over cases."""
+
+    op: Op
+    random: GlobalRandom
+    counters: Counters = field(default_factory=Counters)
+
+    def forward(self, primals: tuple[Array, ...], attributes: dict[str, Any]) -> Outputs:
+        """Outputs at fresh copies of the primals.
+
+        Raises
+        ------
+        UserCodeRaised
+            Forward raised; also when it recursed too deeply or ran out of memory.
+        """
+        return self.forward_in_place(copy_tuple(primals), attributes)
+
+    def forward_in_place(self, primals: tuple[Array, ...], attributes: dict[str, Any]) -> Outputs:
+        """Outputs at these very arrays: the caller owns them."""
+        return as_outputs(self.call_forward(self.op.forward, primals, attributes))
+
+    def call_forward(
+        self, forward: Callable[..., Any], primals: tuple[Array, ...], attributes: dict[str, Any]
+    ) -> Any:
+        """Any forward of this op, counted, at these very arrays."""
+        self.counters.forward_calls += 1
+        self.counters.forward_points += 1
+        self.random.pin()
+        try:
+            return forward(*self._handed(primals), **attributes)
+        except (TimeLimit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            raise UserCodeRaised("forward", error) from error
+
+    def answer(self, case: Case, cotangents: Outputs) -> Answer:
+        """One forward and one backward pass at the case.
+
+        Raises
+        ------
+        UserCodeRaised
+            Forward or backward raised.
+        """
+        primals = copy_tuple(case.primals)
+        given = tuple(copy_array(c) if c.flags.writeable else c for c in cotangents)
+        started = self.call_forward(self.op.vjp, primals, case.attributes)
+        outputs, pullback = as_outputs(started[0]), started[1]
+        changed = [
+            f"{i.name} (by forward)"
+            for i, new, old in zip(self.op.inputs, primals, case.primals, strict=True)
+            if not same_bits(new, old)
+        ]
+        kept = copy_tuple(outputs)
+        before = copy_tuple(primals)
+        returned = self.pull(pullback, given)
+        changed += [
+            f"{i.name} (by backward)"
+            for i, new, old in zip(self.op.inputs, primals, before, strict=True)
+            if not same_bits(new, old)
+        ]
+        if any(not same_bits(g, c) for g, c in zip(given, cotangents, strict=True)):
+            changed.append("cotangent (by backward)")
+        return Answer(
+            kept, self.align(returned), returned, primals, given, tuple(dict.fromkeys(changed))
+        )
+
+    def pull(self, pullback: Any, cotangents: Outputs) -> Any:
+        """Backward pass; what it returned, untouched."""
+        self.counters.backward_calls += 1
+        self.random.pin()
+        try:
+            return pullback(cotangents)
+        except (TimeLimit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            raise UserCodeRaised("backward", error) from error
+
+    def align(self, returned: Any) -> tuple[Any, ...] | None:
+        """One gradient per input, or None where the count cannot be matched.
+
+        A bare array stands for a tuple of one; gradients for the differentiable inputs alone
+        (a loss that returns dx and not None for its labels) are put in their places.
+        """
+        inputs = self.op.inputs
+        if not isinstance(returned, (tuple, list)):
+            returned = (returned,)
+        if len(returned) == len(inputs):
+            return tuple(returned)
+        places = [k for k, i in enumerate(inputs) if i.differentiable]
+        if len(returned) != len(places):
+            return None
+        aligned: list[Any] = [None] * len(inputs)
+        for place, gradient in zip(places, returned, strict=True):
+            aligned[place] = gradient
+        return tuple(aligned)
+
+    def _handed(self, primals: tuple[Array, ...]) -> tuple[Any, ...]:
+        """0-d inputs whose example was a scalar are handed over as NumPy scalars."""
+        return tuple(
+            a[()] if i.scalar and a.ndim == 0 else a
+            for a, i in zip(primals, self.op.inputs, strict=True)
+        )
+
+
+def gradient_array(value: Any, shape: tuple[int, ...]) -> Float | None:
+    """A returned gradient as float64 of the input's shape; None where it is not one."""
+    if value is None:
+        return None
+    try:
+        array = np.asarray(value)
+    except Exception:
+        return None
+    if array.shape != shape or array.dtype.kind not in "fiubV":
+        return None
+    return array.astype(np.float64)
+
+
+def projection(outputs: Outputs, cotangents: Outputs) -> tuple[Float, Float]:
+    """Flattened real outputs and the cotangent that contracts them."""
+    return flatten(outputs), flatten(
+        [c for c, o in zip(cotangents, outputs, strict=True) if is_real(o)]
+    )

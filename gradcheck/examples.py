@@ -1,0 +1,219 @@
+"""What one example call tells about an op's inputs, and what is assumed from it.
+
+Sizes that are equal in the example are one dimension; signs, integer ranges, rows that sum to one
+and symmetry are noticed. Every assumption is a sentence in the report.
+"""
+
+from __future__ import annotations
+
+import inspect
+import string
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_origin
+
+import numpy as np
+
+from gradcheck.arrays import Array, is_real
+from gradcheck.errors import UsageError
+from gradcheck.model import (
+    BINARY,
+    BOOLEAN,
+    INDEX,
+    NEGATIVE,
+    NONNEGATIVE,
+    ONE_HOT,
+    POSITIVE,
+    REAL,
+    SIMPLEX,
+    SYMMETRIC,
+    Attribute,
+    Domain,
+    Input,
+)
+
+_NOT_MATHEMATICS = ("verbose", "debug", "inplace", "out", "seed", "rng", "copy", "retain", "cache")
+"""Flags whose other value does not change the function, or takes the cache away from backward."""
+FEW = 3
+"""Fewer numbers than this say nothing of their sign: forward is asked instead (`probe`)."""
+_AXES = ("axis", "dim", "axes", "dims")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """An example call, read."""
+
+    inputs: tuple[Input, ...]
+    values: tuple[Array, ...]
+    """The example of each input."""
+    places: tuple[int, ...]
+    """The position of each input among forward's positional arguments."""
+    constants: Mapping[int, Any]
+    """Positional arguments that are no arrays: dicts, strings, flags; handed over as they are."""
+    assumptions: tuple[str, ...]
+
+
+def read(names: Sequence[str], arguments: Sequence[Any]) -> Reading:
+    """Sort the arguments of an example call into inputs and constants.
+
+    Raises
+    ------
+    UsageError
+        There is no real array or number among them, or one of a dtype that is not supported.
+    """
+    arrays = {k: _as_array(names[k], a) for k, a in enumerate(arguments) if _is_input(a)}
+    assumptions = []
+    if not any(is_real(a) for a in arrays.values()):
+        if not arrays or any(a.dtype.kind == "b" for a in arrays.values()):
+            raise UsageError(
+                "the example call has no real input to differentiate: pass at least one float "
+                "array or number"
+            )
+        arrays = {k: a.astype(np.float64) for k, a in arrays.items()}
+        assumptions.append("the example has integers only: taken as real numbers")
+    constants = {k: a for k, a in enumerate(arguments) if k not in arrays}
+    dims = _dimensions(list(arrays.values()))
+    inputs = []
+    for (k, array), own in zip(arrays.items(), dims, strict=True):
+        scalar = array.ndim == 0 and not isinstance(arguments[k], np.ndarray)
+        inputs.append(_input(names[k], array, own, scalar))
+    assumptions += [_sentence(i, a) for i, a in zip(inputs, arrays.values(), strict=True)]
+    for k in constants:
+        assumptions.append(f"{names[k]}: {type(constants[k]).__name__}, handed over as it is")
+    return Reading(
+        tuple(inputs), tuple(arrays.values()), tuple(arrays), constants, tuple(assumptions)
+    )
+
+
+def _is_input(value: Any) -> bool:
+    if isinstance(value, (bool, np.bool_, str, bytes, dict)) or value is None:
+        return False
+    if isinstance(value, (int, float, complex, np.number, np.ndarray)):
+        return True
+    if isinstance(value, (list, tuple)) and value:
+        try:
+            return np.asarray(value).dtype.kind in "fc"
+        except ValueError:
+            return False
+    return False
+
+
+def _as_array(name: str, value: Any) -> Array:
+    array = np.asarray(value)
+    if array.dtype.kind == "c":
+        raise UsageError(f"{name} is complex: complex inputs are not supported")
+    if array.dtype.kind == "f" and array.dtype not in (np.float64, np.float32):
+        raise UsageError(
+            f"{name} is {array.dtype}: gates are judged in float64 and float32, never silently cast"
+        )
+    if array.dtype.kind not in "fiub":
+        raise UsageError(f"{name} is an array of {array.dtype}: pass real numbers or integers")
+    return array
+
+
+def _dimensions(arrays: Sequence[Array]) -> list[tuple[str | int, ...]]:
+    """Equal sizes are one dimension; sizes 0 and 1 are themselves."""
+    letters = iter(string.ascii_lowercase[13:] + string.ascii_lowercase[:13])
+    known: dict[int, str] = {}
+    found = []
+    for array in arrays:
+        dims: list[str | int] = []
+        for size in array.shape:
+            if size > 1 and size not in known:
+                known[size] = next(letters)
+            dims.append(known[size] if size > 1 else size)
+        found.append(tuple(dims))
+    return found
+
+
+def _input(name: str, array: Array, dims: tuple[str | int, ...], scalar: bool) -> Input:
+    domain = _domain(array)
+    labels = domain.kind == ONE_HOT
+    return Input(
+        name, dims, domain, differentiable=is_real(array) and not labels, optional=True, scalar=scalar
+    )
+
+
+def _domain(array: Array) -> Domain:
+    if array.dtype.kind == "b":
+        return Domain(BOOLEAN)
+    if array.dtype.kind in "iu":
+        low = min(0, int(array.min())) if array.size else 0
+        return Domain(INDEX, low, None, int(array.max()) + 1 if array.size else 1)
+    if array.size == 0 or not np.isfinite(array).all():
+        return Domain(REAL)
+    if array.ndim and array.shape[-1] > 1 and (array >= 0).all():
+        rows = array.reshape(-1, array.shape[-1])
+        if np.allclose(rows.sum(axis=1), 1, rtol=0, atol=1e-6):
+            hot = ((rows == 1).sum(axis=1) == 1).all() and ((rows == 0) | (rows == 1)).all()
+            return Domain(ONE_HOT if hot else SIMPLEX)
+    if array.size > 1 and set(np.unique(array)) == {0.0, 1.0}:
+        return Domain(BINARY)
+    if array.ndim == 2 and array.shape[0] == array.shape[1] > 1 and np.array_equal(array, array.T):
+        return Domain(SYMMETRIC) if not _diagonal(array) else Domain(REAL)
+    return _sign(array)
+
+
+def _sign(array: Array) -> Domain:
+    if array.size < FEW:
+        return Domain(REAL)
+    if (array > 0).all():
+        return Domain(POSITIVE)
+    if (array < 0).all():
+        return Domain(NEGATIVE)
+    if (array >= 0).all() and (array > 0).any():
+        return Domain(NONNEGATIVE)
+    return Domain(REAL)
+
+
+def _diagonal(array: Array) -> bool:
+    return bool((array == np.diag(np.diag(array))).all())
+
+
+def _sentence(input: Input, array: Array) -> str:
+    shape = f"[{' '.join(map(str, input.dims))}]"
+    what = str(input.domain)
+    if input.domain.kind == ONE_HOT:
+        what += ": labels, not differentiated"
+    return f"{input.name}{shape}: {what}"
+
+
+def attributes_of(
+    parameters: Mapping[str, inspect.Parameter], given: Mapping[str, Any], rank: int
+) -> tuple[Attribute, ...]:
+    """Keyword attributes of forward: the example's or the default's value, and others to try."""
+    found = []
+    for name, parameter in parameters.items():
+        if name in given:
+            value = given[name]
+        elif parameter.default is not inspect.Parameter.empty:
+            value = parameter.default
+        else:
+            continue
+        declared = _literals(parameter.annotation)
+        others = tuple(v for v in declared if v != value)
+        made_up = () if declared else _others(name, value, rank)
+        found.append(Attribute(name, (value, *others), made_up))
+    extra = [n for n in given if n not in parameters]
+    return (*found, *(Attribute(n, (given[n],)) for n in extra))
+
+
+def _literals(annotation: Any) -> tuple[Any, ...]:
+    return get_args(annotation) if get_origin(annotation) is Literal else ()
+
+
+def _others(name: str, value: Any, rank: int) -> tuple[Any, ...]:
+    """Other values of an attribute, from its type; only plainly mathematical ones."""
+    if any(word in name.lower() for word in _NOT_MATHEMATICS):
+        return ()
+    if isinstance(value, bool):
+        return (not value,)
+    if isinstance(value, int):
+        if name.lower() in _AXES:
+            return tuple(a for a in range(-rank, rank) if a != value)
+        near = (0, 1, value - 1, value + 1, 2 * value)
+        return tuple(dict.fromkeys(v for v in near if v != value and (v >= 0 or value < 0)))
+    if isinstance(value, float) and np.isfinite(value) and value != 0:
+        near_one = (0.25, 0.75) if 0 < value < 1 else ()
+        return tuple(dict.fromkeys(v for v in (value / 2, value * 2, *near_one) if v != value))
+    return ()

@@ -1,0 +1,131 @@
+"""Running other people's code: limited in time, quiet, and with the global random state pinned."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import io
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+
+class TimeLimit(BaseException):
+    """The user's code ran longer than its limit.
+
+    A BaseException, so that ``except Exception`` in that code does not swallow it.
+    """
+
+
+class _Watchdog:
+    """One daemon thread that raises `TimeLimit` in the checking thread when a deadline passes.
+
+    An alarm signal would be simpler, but pytest-timeout owns it, and it works in the main thread
+    only. Python code is interrupted between two bytecodes; compiled code is not.
+    """
+
+    def __init__(self) -> None:
+        self._wake = threading.Condition()
+        self._deadline: float | None = None
+        self._thread_id = 0
+        self._started = False
+
+    def arm(self, seconds: float) -> None:
+        with self._wake:
+            if not self._started:
+                threading.Thread(target=self._watch, daemon=True, name="gradcheck-limit").start()
+                self._started = True
+            self._thread_id = threading.get_ident()
+            self._deadline = time.monotonic() + seconds
+            self._wake.notify()
+
+    def disarm(self) -> None:
+        with self._wake:
+            self._deadline = None
+
+    def _watch(self) -> None:
+        while True:
+            with self._wake:
+                if self._deadline is None:
+                    self._wake.wait()
+                    continue
+                left = self._deadline - time.monotonic()
+                if left > 0:
+                    self._wake.wait(left)
+                    continue
+                self._deadline = None
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                    ctypes.c_ulong(self._thread_id), ctypes.py_object(TimeLimit)
+                )
+
+
+_watchdog = _Watchdog()
+
+
+@contextlib.contextmanager
+def time_limit(seconds: float | None) -> Iterator[None]:
+    """Raise `TimeLimit` here when the block takes longer than ``seconds``. Does not nest."""
+    if not seconds:
+        yield
+        return
+    _watchdog.arm(seconds)
+    try:
+        yield
+    finally:
+        _watchdog.disarm()
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Discard what the user's code prints and warns: thousands of evaluations repeat it."""
+    with (
+        contextlib.redirect_stdout(io.StringIO()),
+        warnings.catch_warnings(),
+        np.errstate(all="ignore"),
+    ):
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextlib.contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """BLAS products differ bitwise between one and two threads, and small ones are slower in two."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1, user_api="blas"):
+        yield
+
+
+class GlobalRandom:
+    """NumPy's global random state: pinned before each call, so that dropout is a function.
+
+    Setting 2.5 kB of state costs more than a small forward pass; it is skipped for ops that were
+    seen not to use it.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._state = np.random.RandomState(seed).get_state()
+        self._used: bool | None = None
+
+    @contextlib.contextmanager
+    def restored(self) -> Iterator[None]:
+        """Give the caller's own global state back at the end."""
+        before = np.random.get_state()
+        try:
+            yield
+        finally:
+            np.random.set_state(before)
+
+    def pin(self) -> None:
+        if self._used is not False:
+            np.random.set_state(self._state)
+
+    def observe(self) -> None:
+        """After the first calls of an op: did it draw from the global state?"""
+        now: Any = np.random.get_state()
+        moved = now[2] != self._state[2] or not np.array_equal(now[1], self._state[1])
+        self._used = bool(self._used) or bool(moved)

@@ -1,0 +1,182 @@
+"""The words of a check as plain data: an op, its inputs and attributes, a recipe, a case.
+
+Everything that can be checked is an `Op`, a vjp rule in the sense of JAX and ChainRules::
+
+    op.forward(*primals, **attributes) -> output(s)
+    op.vjp(*primals, **attributes)     -> output(s), pullback
+    pullback(cotangents)               -> gradients, as the user's backward returned them
+
+The doors in `adapters` turn gate classes, function pairs, layers and graphs into that form;
+nothing behind them knows where an op came from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.results import Source
+
+Array = NDArray[Any]
+Outputs = tuple[Array, ...]
+Pullback = Callable[[Outputs], Any]
+Scope = Literal["declared", "forward"]
+
+REAL, POSITIVE, NONNEGATIVE, NEGATIVE = "real", "positive", "nonnegative", "negative"
+NONZERO, UNIT, SIMPLEX, SYMMETRIC = "nonzero", "unit", "simplex", "symmetric"
+ONE_HOT, BINARY, INDEX, BOOLEAN = "one-hot", "binary", "index", "boolean"
+REAL_DOMAINS = (REAL, POSITIVE, NONNEGATIVE, NEGATIVE, NONZERO, UNIT, SIMPLEX, SYMMETRIC)
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """Which values an input may take.
+
+    ``kind`` is one of the names above; ``low`` and ``high`` bound a real range or an index range
+    (half open); an index may be bounded by the size of a dimension instead, ``below``.
+    """
+
+    kind: str = REAL
+    low: float | None = None
+    high: float | None = None
+    below: str | int | None = None
+
+    def __str__(self) -> str:
+        if self.kind == INDEX:
+            return f"integers {int(self.low or 0)} <= i < {self.below}"
+        if self.low is not None and self.high is not None:
+            return f"{self.low:g} to {self.high:g}"
+        words = {
+            SIMPLEX: "rows that sum to one",
+            ONE_HOT: "one-hot rows",
+            BINARY: "zeros and ones",
+            UNIT: "between 0 and 1",
+            NONZERO: "not zero",
+        }
+        return words.get(self.kind, self.kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One argument of forward: its name, shape in named dimensions, and domain.
+
+    A dimension is a name (equal names have equal sizes), a number (fixed), or ``"..."`` for any
+    number of dimensions, which is the same for all inputs of an op.
+    """
+
+    name: str
+    dims: tuple[str | int, ...]
+    domain: Domain = Domain()
+    differentiable: bool = True
+    optional: bool = False
+    """Backward may return None for it: nobody declared that it has a gradient."""
+    scalar: bool = False
+    """Handed over as a NumPy scalar, because the example was a Python or NumPy scalar."""
+    strategy: Any = None
+    """A Hypothesis strategy given by the user; overrides everything else."""
+
+    @property
+    def integer(self) -> bool:
+        return self.domain.kind in (INDEX, BOOLEAN)
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """A keyword of forward that is not differentiated, and the values worth trying."""
+
+    name: str
+    values: tuple[Any, ...]
+    """The default first, then declared ones."""
+    made_up: tuple[Any, ...] = ()
+    """Values nobody declared: forward's refusal is a rejection."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Facts about an op that its author states; all optional."""
+
+    scope: Scope | None = None
+    strict: bool | None = None
+    dtypes: tuple[str, ...] | None = None
+    signif: float | None = None
+    """Relative errors up to this are not failures; 0 is strict."""
+    overwrites: tuple[str, ...] = ()
+    valid: Callable[..., bool] | None = None
+    """valid(*primals, **attributes) -> bool: relations between inputs."""
+    checks: tuple[str, ...] | None = None
+    vary_sizes: bool = True
+    """False where sizes are given by live data (`check_params`)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Op:
+    """Anything with a forward and a backward, in the one internal form."""
+
+    name: str
+    forward: Callable[..., Any]
+    vjp: Callable[..., tuple[Any, Pullback]]
+    inputs: tuple[Input, ...]
+    attributes: tuple[Attribute, ...] = ()
+    example: tuple[Any, ...] | None = None
+    """The example call's primals, where one was given."""
+    kind: str = "function pair"
+    source: Source = Source()
+    target: str = ""
+    """What `gradcheck run` and `replay` load it by: ``my_gates.py::affine``."""
+    module: str = ""
+    assumptions: tuple[str, ...] = ()
+    options: Options = Options()
+    sizes_declared: bool = True
+    """Sizes other than the example's are declared (signature), not made up (example)."""
+    stateful: Callable[[], tuple[Any, Any]] | None = None
+    """Builds one fresh (forward, backward) pair that shares state, for purity's second calls."""
+    linear: bool = True
+    """Backward takes a cotangent (a fused value-and-gradient function does not)."""
+    detail: Any = None
+    """Door-specific: the Graph behind a graph op."""
+
+    @property
+    def id(self) -> str:
+        return f"{self.module}::{self.name}" if self.module else self.name
+
+
+class Recipe(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How to build one case again: small, JSON, independent of Hypothesis' version."""
+
+    regime: str
+    """What kind of values: "example", "generic", "zeros", "ties", ..."""
+    shapes: tuple[tuple[int, ...], ...] = ()
+    dtype: str = "float64"
+    attributes: dict[str, Any] = {}
+    grids: tuple[str, ...] = ()
+    """Per input: hex bytes, two a value; or ``seed:N`` above the grid limit."""
+    values: tuple[Any, ...] | None = None
+    """By value, where a user's own strategy drew them."""
+    domains: tuple[str, ...] = ()
+    """Per input, where it differs from the op's own: the domain's kind."""
+    cotangent: str = "random"
+    cotangent_seed: int = 0
+    declared: bool = True
+    """A wrong gradient here is a fail; elsewhere a warning (a fail under scope="forward")."""
+    refusable: bool = False
+    """Made up, so forward may refuse it: rejected and counted, not a finding."""
+    note: str = ""
+    """For made-up cases, what goes beyond the declaration ("0-d", "broadcast", ...)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One set of inputs for an op. Arrays are read-only; callers copy."""
+
+    recipe: Recipe
+    primals: tuple[Array, ...]
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return np.dtype(self.recipe.dtype)

@@ -1,0 +1,77 @@
+"""Along which directions the derivatives of a case are taken.
+
+Usually one entry at a time. A symmetric matrix is moved symmetrically, a simplex that forward
+insists on along e_i - e_j, and beyond the budget random signed directions stand for blocks of
+entries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from gradcheck.arrays import Array
+from gradcheck.differences import Move
+from gradcheck.model import SIMPLEX, SYMMETRIC, Domain
+
+
+def single(k: int, primal: Array, domain: Domain, *, constrained: bool) -> list[Move]:
+    """One move per entry of input ``k`` (per pair of entries where the domain demands it)."""
+    if domain.kind == SYMMETRIC and primal.ndim >= 2:
+        return _symmetric(k, primal.shape)
+    if domain.kind == SIMPLEX and constrained and primal.ndim >= 1:
+        return _exchange(k, primal.shape)
+    return [Move.entry(k, i) for i in range(primal.size)]
+
+
+def _symmetric(k: int, shape: tuple[int, ...]) -> list[Move]:
+    places = np.arange(int(np.prod(shape))).reshape(shape)
+    mirrored = np.swapaxes(places, -1, -2)
+    moves = []
+    for a, b in zip(places.reshape(-1), mirrored.reshape(-1), strict=True):
+        if a == b:
+            moves.append(Move.entry(k, int(a)))
+        elif a < b:
+            moves.append(Move(((k, np.array([a, b]), np.ones(2)),)))
+    return moves
+
+
+def _exchange(k: int, shape: tuple[int, ...]) -> list[Move]:
+    rows = np.arange(int(np.prod(shape))).reshape(-1, shape[-1])
+    speeds = np.array([1.0, -1.0])
+    return [Move(((k, row[i : i + 2], speeds),)) for row in rows for i in range(len(row) - 1)]
+
+
+def blocks(k: int, size: int, count: int, rng: np.random.Generator) -> list[Move]:
+    """``count`` random signed directions that together move every entry of input ``k`` once.
+
+    Speeds are sign * (1 + j/8): no atoms, so one wrong entry is never cancelled by its
+    neighbours' rounding, and x + t d stays exact for powers of two t.
+    """
+    order = rng.permutation(size)
+    return [direction(k, part, rng) for part in np.array_split(order, min(count, size))]
+
+
+def direction(k: int, entries: Array, rng: np.random.Generator) -> Move:
+    """A random signed direction over some entries of input ``k``."""
+    sign = rng.choice([-1.0, 1.0], len(entries))
+    return Move(((k, entries, sign * (1 + rng.integers(0, 8, len(entries)) / 8)),))
+
+
+def ties(primals: Sequence[Array], kinked: Sequence[tuple[int, int]]) -> list[Move]:
+    """Moves along ties: all kinked entries of one value together.
+
+    Entry by entry any split of max(y, z) at y = z lies between the one-sided slopes, but along
+    the tie the function is smooth, so the *sum* of the gradients is determined.
+    """
+    groups: dict[float, dict[int, list[int]]] = {}
+    for k, flat in kinked:
+        value = float(primals[k].reshape(-1)[flat])
+        groups.setdefault(value, {}).setdefault(k, []).append(flat)
+    moves = []
+    for members in groups.values():
+        if sum(map(len, members.values())) > 1:
+            parts = tuple((k, np.array(f), np.ones(len(f))) for k, f in members.items())
+            moves.append(Move(parts))
+    return moves

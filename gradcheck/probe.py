@@ -1,0 +1,185 @@
+"""What forward itself says of its domain: tried before the first case of an example-driven op.
+
+An example call shows one point. Forward is asked, without any backward: which sizes may a
+dimension have, where does an integer input end, which values does it refuse? What is learnt is
+an assumption, printed in the report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from gradcheck.arrays import Array, all_finite, is_real
+from gradcheck.corners import RANDOM_SIZES, shapes_for
+from gradcheck.domains import decode, resolve
+from gradcheck.evaluation import Evaluator, UserCodeRaised
+from gradcheck.model import INDEX, NONZERO, POSITIVE, REAL, UNIT, Domain, Input, Op
+
+Sizes = Mapping[str, tuple[int, ...]]
+
+
+def dimensions(op: Op) -> list[str]:
+    """Names of the op's dimensions, in order of appearance."""
+    names = (d for i in op.inputs for d in i.dims if isinstance(d, str) and d != "...")
+    return list(dict.fromkeys(names))
+
+
+def learn(op: Op, evaluator: Evaluator) -> tuple[Op, Sizes]:
+    """The op with what forward's refusals tell, and the sizes each dimension may take."""
+    free = dict.fromkeys(dimensions(op), RANDOM_SIZES)
+    if op.example is None or op.sizes_declared or not op.options.vary_sizes:
+        return op, free
+    asker = _Asker(op, evaluator)
+    if not asker.accepts(op.example):
+        return op, free  # the example itself is refused: reported as a finding
+    op = _bound_indices(op, asker)
+    asker.op = op
+    sizes, notes = _sizes(op, asker)
+    op, more = _narrow(op, asker, sizes)
+    return replace(op, assumptions=(*op.assumptions, *notes, *more)), sizes
+
+
+class _Asker:
+    """Asks forward whether it takes some inputs."""
+
+    def __init__(self, op: Op, evaluator: Evaluator) -> None:
+        self.op, self._evaluator = op, evaluator
+        self._attributes = {a.name: a.values[0] for a in op.attributes}
+        self.last = ""
+        """What forward said when it last refused."""
+
+    def accepts(self, primals: tuple[Array, ...]) -> bool:
+        try:
+            outputs = self._evaluator.forward(primals, self._attributes)
+        except UserCodeRaised as error:
+            self.last = error.summary
+            return False
+        self.last = "not finite"
+        return all_finite(outputs)
+
+    def values(
+        self, sizes: Mapping[str, int], seed: int, kinds: Mapping[int, Domain] | None = None
+    ) -> tuple[Array, ...]:
+        """Plain values at some sizes."""
+        rng = np.random.default_rng(seed)
+        made = []
+        for k, (input, shape) in enumerate(
+            zip(self.op.inputs, shapes_for(self.op, sizes, ()), strict=True)
+        ):
+            domain = resolve((kinds or {}).get(k, input.domain), dict(sizes))
+            numbers = rng.integers(0, 65536, int(np.prod(shape)))
+            made.append(decode(numbers, shape, domain, "generic"))
+        return tuple(made)
+
+
+def _bound_indices(op: Op, asker: _Asker) -> Op:
+    """Where an integer input ends: at the size of a dimension, if forward refuses that index."""
+    assert op.example is not None
+    sizes = _example_sizes(op)
+    inputs = list(op.inputs)
+    for k, input in enumerate(inputs):
+        if input.domain.kind != INDEX or not op.example[k].size:
+            continue
+        largest = int(op.example[k].max())
+        own = {d for d in input.dims if isinstance(d, str)}
+        candidates = sorted(
+            (s, n) for n, s in sizes.items() if s > largest and n not in own
+        ) + sorted((s, n) for n, s in sizes.items() if s > largest and n in own)
+        for size, name in candidates:
+            if asker.accepts(_with_index(op, k, size - 1)) and not asker.accepts(
+                _with_index(op, k, size)
+            ):
+                inputs[k] = replace(input, domain=Domain(INDEX, 0, None, name))
+                break
+    notes = tuple(
+        f"{new.name}: {new.domain} (forward refuses more)"
+        for new, old in zip(inputs, op.inputs, strict=True)
+        if new is not old
+    )
+    return replace(op, inputs=tuple(inputs), assumptions=(*op.assumptions, *notes))
+
+
+def _with_index(op: Op, k: int, index: int) -> tuple[Array, ...]:
+    assert op.example is not None
+    changed = op.example[k].copy()
+    changed.reshape(-1)[0] = index
+    return (*op.example[:k], changed, *op.example[k + 1 :])
+
+
+def _example_sizes(op: Op) -> dict[str, int]:
+    assert op.example is not None
+    sizes: dict[str, int] = {}
+    for input, value in zip(op.inputs, op.example, strict=True):
+        for dim, size in zip(input.dims, value.shape, strict=False):
+            if isinstance(dim, str):
+                sizes.setdefault(dim, size)
+    return sizes
+
+
+def _sizes(op: Op, asker: _Asker) -> tuple[Sizes, list[str]]:
+    """For each dimension the sizes that forward takes, the others as in the example."""
+    base = _example_sizes(op)
+    found: dict[str, tuple[int, ...]] = {}
+    notes = []
+    for name, size in base.items():
+        tried = tuple(dict.fromkeys((*RANDOM_SIZES, size, 2 * size)))
+        taken = tuple(
+            s
+            for s in tried
+            if s == size or any(asker.accepts(asker.values({**base, name: s}, q)) for q in range(2))
+        )
+        found[name] = taken
+        refused = [s for s in tried if s not in taken]
+        if len(taken) == 1:
+            notes.append(f"{name} = {size}: forward takes no other size")
+        elif refused:
+            notes.append(f"{name}: forward refuses sizes {', '.join(map(str, sorted(refused)))}")
+    return found, notes
+
+
+def _narrow(op: Op, asker: _Asker, sizes: Sizes) -> tuple[Op, list[str]]:
+    """A smaller domain where forward refuses most values of the example's kind."""
+    base = _example_sizes(op)
+
+    def rate(kinds: Mapping[int, Domain]) -> float:
+        return sum(asker.accepts(asker.values(base, q, kinds)) for q in range(6)) / 6
+
+    if rate({}) > 0.5:
+        return op, []
+    for kinds in _candidates(op):
+        if rate(kinds) > 0.8:
+            inputs = tuple(
+                replace(i, domain=kinds[k]) if k in kinds else i for k, i in enumerate(op.inputs)
+            )
+            words = ", ".join(f"{op.inputs[k].name}: {d}" for k, d in kinds.items())
+            return replace(op, inputs=inputs), [f"{words} (forward refuses most other values)"]
+    return op, []
+
+
+def _candidates(op: Op) -> Iterator[dict[int, Domain]]:
+    """Narrower domains, the least narrow first: for all real inputs together, then one by one."""
+    real = [
+        k
+        for k, i in enumerate(op.inputs)
+        if i.domain.kind in (REAL, POSITIVE, NONZERO) and i.domain.low is None
+    ]
+    for kind in (NONZERO, POSITIVE, UNIT):
+        yield {k: Domain(kind) for k in real}
+        for k in real:
+            yield {k: Domain(kind)}
+    yield {k: _around(op, k) for k in real}
+
+
+def _around(op: Op, k: int) -> Domain:
+    """The example's own range."""
+    assert op.example is not None
+    values = op.example[k]
+    if not (is_real(values) and values.size):
+        return Domain()
+    low, high = float(values.min()), float(values.max())
+    return Domain(REAL, low, high if high > low else low + 0.1 * max(1.0, abs(low)))
+
+

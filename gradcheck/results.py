@@ -1,0 +1,210 @@
+"""What a check found, as plain Python values: the words that reports are made of.
+
+Filled by `runner`, read by `reporters`, `policy`, the CLI and the pytest plugin. Imports neither
+NumPy nor Hypothesis, so that a report can be read without them. Every number is a Python number:
+NumPy scalars do not survive the trip between pytest-xdist workers.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import msgspec
+
+SCHEMA_VERSION = 1
+
+Verdict = Literal["pass", "fail", "inconclusive"]
+Severity = Literal["fail", "not judged", "warning", "note"]
+Number = float | Literal["nan", "inf", "-inf"]
+"""JSON has no NaN or infinity, and encoders turn them into null silently: they are strings."""
+
+
+def num(value: float) -> Number:
+    """A float as JSON can hold it."""
+    value = float(value)
+    if math.isnan(value):
+        return "nan"
+    if math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    return value
+
+
+def unnum(value: Number) -> float:
+    """The float that `num` wrote."""
+    return float(value)
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of every record in a report."""
+
+
+class Source(Record, frozen=True, kw_only=True):
+    """Where the code under test stands."""
+
+    file: str = ""
+    line: int = 0
+    """First line of backward (of forward where there is no backward of its own)."""
+    forward_line: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}" if self.file else "<unknown source>"
+
+
+class Worst(Record, frozen=True, kw_only=True):
+    """One gradient entry against one finite difference."""
+
+    input: str
+    entry: tuple[int, ...]
+    backward: Number
+    finite_difference: Number
+    bound: Number
+    """Half width of the interval that holds the true derivative, rounding of backward included."""
+    relative_error: Number
+    """|a - D| / max(|a|, |D|): shown, never the verdict."""
+    limit: Number
+    """The smallest relative error that would have been seen here."""
+    steps: tuple[float, ...] = ()
+    truncation: Number = 0.0
+    roundoff: Number = 0.0
+    wrong: int = 0
+    """How many entries of this input are wrong in this case."""
+    entries: int = 0
+    """How many entries of this input were compared in this case."""
+
+
+class Finding(Record, frozen=True, kw_only=True):
+    """Something to tell the author of an op."""
+
+    code: str
+    """Stable name of the kind of finding, for instance ``wrong-gradient``."""
+    check: str
+    severity: Severity
+    message: str
+    input: str = ""
+    entry: tuple[int, ...] | None = None
+    diagnosis: str = ""
+    numbers: Worst | None = None
+    case: str = ""
+    """The case as Python code that can be pasted."""
+    regime: str = ""
+    """What kind of case it was ("ties", "size 1", ...)."""
+    recipe: str = ""
+    """The case as one line of JSON, from which it is rebuilt without any file."""
+    replay: str = ""
+    """Command that runs this case again."""
+    cases: int = 1
+    """In how many cases it was seen."""
+    traceback: str = ""
+    """The user's own frames, where the op raised."""
+
+
+class CheckSummary(Record, frozen=True, kw_only=True):
+    """One check of one op, over all its cases."""
+
+    verdict: Verdict
+    comparisons: int = 0
+    inconclusive: int = 0
+    conventions: int = 0
+
+
+class Convention(Record, frozen=True, kw_only=True):
+    """A choice that backward makes where the function has no single derivative."""
+
+    input: str
+    count: int
+    left: Number
+    right: Number
+    yours: Number
+    where: str
+    """The value of the input there, or "a tie"."""
+
+
+class OpResult(Record, frozen=True, kw_only=True):
+    """Everything that was found about one op."""
+
+    op: str
+    kind: str
+    verdict: Verdict
+    reason: str = ""
+    """Why it is inconclusive, in words."""
+    source: Source = Source()
+    checks: dict[str, CheckSummary] = {}
+    worst: Worst | None = None
+    findings: list[Finding] = []
+    coverage: dict[str, int] = {}
+    """How many judged cases met each regime."""
+    rejected: dict[str, int] = {}
+    """Made-up inputs that forward refused, by regime and reason."""
+    conventions: list[Convention] = []
+    assumptions: list[str] = []
+    dtypes: list[str] = []
+    modes: dict[str, int] = {}
+    """Comparisons by how they were made: quick, ladder, projected."""
+    cases: int = 0
+    cases_rejected: int = 0
+    comparisons: int = 0
+    inconclusive: int = 0
+    forward_calls: int = 0
+    forward_points: int = 0
+    backward_calls: int = 0
+    seconds: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """The op's name without its module."""
+        return self.op.rpartition("::")[2]
+
+
+class Summary(Record, frozen=True, kw_only=True):
+    """Totals of a report."""
+
+    ops: int = 0
+    passed: int = 0
+    failed: int = 0
+    inconclusive: int = 0
+    errors: int = 0
+    waived: int = 0
+    cases: int = 0
+    comparisons: int = 0
+    conventions: int = 0
+    rejected: int = 0
+    forward_calls: int = 0
+    forward_points: int = 0
+    seconds: float = 0.0
+
+
+class Report(Record, frozen=True, kw_only=True):
+    """One run over some ops."""
+
+    schema_version: int = SCHEMA_VERSION
+    seed: int
+    profile: str
+    environment: dict[str, str]
+    summary: Summary
+    results: list[OpResult]
+    errors: list[str] = []
+    """Targets that could not be loaded."""
+    interrupted: bool = False
+
+
+def summarise(results: list[OpResult], errors: int, seconds: float) -> Summary:
+    """Add up the results of a run."""
+
+    def count(verdict: Verdict) -> int:
+        return sum(r.verdict == verdict for r in results)
+
+    return Summary(
+        ops=len(results),
+        passed=count("pass"),
+        failed=count("fail"),
+        inconclusive=count("inconclusive"),
+        errors=errors,
+        cases=sum(r.cases for r in results),
+        comparisons=sum(r.comparisons for r in results),
+        conventions=sum(c.count for r in results for c in r.conventions),
+        rejected=sum(r.cases_rejected for r in results),
+        forward_calls=sum(r.forward_calls for r in results),
+        forward_points=sum(r.forward_points for r in results),
+        seconds=seconds,
+    )

@@ -1,0 +1,277 @@
+"""From an op to its result: generate cases, try each, shrink what fails, decide.
+
+`run_one` is what every door calls (CLI, pytest item, `gradcheck.check`); `run` adds results up.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from gradcheck import engine, probe
+from gradcheck.arrays import literal
+from gradcheck.cases import build, recipes
+from gradcheck.checks.facts import Facts
+from gradcheck.corners import Plan, plan
+from gradcheck.diagnosis import explain
+from gradcheck.errors import UsageError
+from gradcheck.evaluation import Evaluator, UserCodeRaised
+from gradcheck.guards import GlobalRandom, one_blas_thread, quiet
+from gradcheck.model import Op, Recipe
+from gradcheck.precision import working_precision
+from gradcheck.results import Finding, OpResult, Report, summarise
+from gradcheck.settings import Settings, for_op
+from gradcheck.tally import Tally
+from gradcheck.trial import Bench, Trial
+
+SHRINK_SECONDS = 2.0
+SHRINK_AT_MOST = 3
+"""Findings of an op that are shrunk to their smallest case."""
+ENOUGH_FAILURES = 10
+"""Failing cases after which an op has had its chance."""
+
+
+def run_one(
+    op: Op,
+    settings: Settings,
+    *,
+    fixed: Mapping[str, Any] | None = None,
+    only: list[Recipe] | None = None,
+) -> OpResult:
+    """Check one op.
+
+    Parameters
+    ----------
+    op : Op
+        What to check.
+    settings : Settings
+        Settings of the run; the op's own facts go over them.
+    fixed : mapping, optional
+        Settings given on the command line, which go over the op's own.
+    only : list of Recipe, optional
+        Exactly these cases, instead of generated ones (`gradcheck replay`).
+
+    Returns
+    -------
+    OpResult
+        Never raises for what the user's code does.
+    """
+    started = time.perf_counter()
+    settings = for_op(settings, op.options, fixed)
+    random = GlobalRandom(settings.seed)
+    evaluator = Evaluator(op, random)
+    with random.restored(), quiet(), one_blas_thread():
+        learnt, sizes = probe.learn(op, evaluator)
+        evaluator.op = learnt
+        bench = Bench(learnt, evaluator, settings, {})
+        tally = Tally(learnt, settings)
+        made = plan(learnt, sizes, tuple(settings.dtypes))
+        drawn = _cases(made, settings, only)
+        bench.precision.update(_precisions(bench, drawn, settings))
+        random.observe()
+        _try_all(bench, drawn, tally, started)
+        findings = [_finish(bench, made, f) for f in tally.representatives()]
+    return tally.result(findings, evaluator.counters, time.perf_counter() - started)
+
+
+def _cases(made: Plan, settings: Settings, only: list[Recipe] | None) -> list[engine.Drawn]:
+    if only is not None:
+        return [engine.Drawn(r, ()) for r in only]
+    seed = f"{settings.seed}:{made.op.name}"
+    count = settings.cases
+    if not made.op.options.vary_sizes:
+        count = min(count, len(made.templates) - 1)
+    return engine.generate(recipes(made), seed=seed, count=count, first=made.schedule(count))
+
+
+def _precisions(
+    bench: Bench, drawn: list[engine.Drawn], settings: Settings
+) -> dict[str, str]:
+    """What forward really computes in, measured at the first case of float64."""
+    found = {d: d for d in settings.dtypes}
+    for case in drawn:
+        if case.value.dtype == "float64":
+            try:
+                found["float64"] = working_precision(bench.evaluator, build(bench.op, case.value))
+            except UserCodeRaised:
+                pass
+            break
+    return found
+
+
+def _try_all(bench: Bench, drawn: list[engine.Drawn], tally: Tally, started: float) -> None:
+    """Run the cases in order; stop where going on tells nothing new."""
+    limit = bench.settings.op_time_limit
+    for number, case in enumerate(drawn):
+        trial = bench.run(case.value)
+        tally.add(trial, case)
+        if tally.hopeless or tally.failing >= ENOUGH_FAILURES:
+            tally.note_stop(number + 1, len(drawn), "it has failed often enough")
+            return
+        if limit and time.perf_counter() - started > limit and number + 1 < len(drawn):
+            tally.note_stop(number + 1, len(drawn), f"the op's time limit of {limit:g} s")
+            return
+
+
+def _finish(bench: Bench, made: Plan, found: tuple[Finding, engine.Drawn, Trial]) -> Finding:
+    """Shrink a finding's case, diagnose it, and write down how to see it again."""
+    finding, drawn, trial = found
+    recipe = drawn.value
+    if drawn.choices and not trial.rejected and finding.code != "never-ends":
+        recipe = _shrunk(bench, made, finding, drawn)
+        again = bench.run(recipe, _needed(finding))
+        same = [f for f in again.findings if _same(f, finding)]
+        if same:
+            cases = finding.cases
+            diagnosis = _diagnose(bench, finding, trial)  # on the case with more entries
+            finding, trial = msgspec.structs.replace(same[0], cases=cases, diagnosis=diagnosis), again
+        else:
+            recipe = drawn.value
+    return describe(bench, finding, recipe, trial)
+
+
+def _shrunk(bench: Bench, made: Plan, finding: Finding, drawn: engine.Drawn) -> Recipe:
+    checks = _needed(finding)
+
+    def still(recipe: Recipe) -> bool:
+        trial = bench.run(recipe, checks)
+        return any(_same(f, finding) for f in trial.findings)
+
+    return engine.shrink(recipes(made), drawn, still, seconds=SHRINK_SECONDS)
+
+
+def _needed(finding: Finding) -> tuple[str, ...]:
+    return (finding.check,)
+
+
+def _same(a: Finding, b: Finding) -> bool:
+    """The same kind of finding about the same input, and as grave."""
+    return (a.code, a.check, a.input, a.severity) == (b.code, b.check, b.input, b.severity)
+
+
+def describe(bench: Bench, finding: Finding, recipe: Recipe, trial: Trial) -> Finding:
+    """A finding with its case as code, its diagnosis and its replay command."""
+    text = msgspec.json.encode(recipe).decode()
+    key = hashlib.sha256(f"{bench.op.id}|{text}".encode()).hexdigest()[:6]
+    return msgspec.structs.replace(
+        finding,
+        case=_code(bench, recipe, trial.facts),
+        diagnosis=finding.diagnosis or _diagnose(bench, finding, trial),
+        regime=recipe.note or recipe.regime,
+        recipe=text,
+        replay=f"gradcheck replay {shlex.quote(f'{bench.op.name}-{key}')}",
+    )
+
+
+def _code(bench: Bench, recipe: Recipe, facts: Facts | None) -> str:
+    """The case as assignments that can be pasted."""
+    try:
+        case = facts.case if facts else build(bench.op, recipe)
+    except Exception:
+        return ""
+    lines = [
+        f"{input.name.replace('.', '_')} = {literal(primal)}"
+        for input, primal in zip(bench.op.inputs, case.primals, strict=True)
+    ]
+    lines += [f"{name} = {value!r}" for name, value in case.attributes.items()]
+    if facts is not None:
+        cotangents = ", ".join(literal(c) for c in facts.cotangents)
+        lines.append(
+            f"cotangent = {cotangents}"
+            if len(facts.cotangents) == 1
+            else f"cotangents = ({cotangents})"
+        )
+    return "\n".join(lines)
+
+
+def _diagnose(bench: Bench, finding: Finding, trial: Trial) -> str:
+    outcome = trial.outcomes.get("values")
+    if finding.code != "wrong-gradient" or outcome is None or finding.input not in outcome.tables:
+        return ""
+    facts = trial.facts
+    return explain(
+        finding.input,
+        outcome.tables,
+        ignores_cotangent=facts is not None and _ignores_cotangent(bench, facts),
+    )
+
+
+def _ignores_cotangent(bench: Bench, facts: Facts) -> bool:
+    """Backward gives the same numbers for twice the upstream gradient."""
+    if not facts.op.linear:
+        return False
+    doubled = tuple(c * 2 if c.dtype.kind == "f" else c for c in facts.cotangents)
+    try:
+        other = facts.gradients_of(bench.evaluator.answer(facts.case, doubled))
+    except UserCodeRaised:
+        return False
+    pairs = [
+        (g, o)
+        for g, o in zip(facts.gradients, other, strict=True)
+        if g is not None and o is not None and g.any()
+    ]
+    return bool(pairs) and all(np.array_equal(g, o) for g, o in pairs)
+
+
+def run(
+    ops: Iterable[Op],
+    settings: Settings,
+    *,
+    fixed: Mapping[str, Any] | None = None,
+    errors: Iterable[str] = (),
+    progress: Callable[[OpResult], None] | None = None,
+) -> Report:
+    """Check ops one after the other; an interrupt keeps what there is.
+
+    Raises
+    ------
+    UsageError
+        The settings of an op are wrong.
+    """
+    started = time.perf_counter()
+    results: list[OpResult] = []
+    interrupted = False
+    problems = list(errors)
+    for op in ops:
+        try:
+            result = run_one(op, settings, fixed=fixed)
+        except KeyboardInterrupt:
+            interrupted = True
+            break
+        except UsageError as error:
+            problems.append(f"{op.id}: {error}")
+            continue
+        results.append(result)
+        if progress is not None:
+            progress(result)
+    return Report(
+        seed=settings.seed,
+        profile=settings.profile,
+        environment=environment(),
+        summary=summarise(results, len(problems), time.perf_counter() - started),
+        results=results,
+        errors=problems,
+        interrupted=interrupted,
+    )
+
+
+def environment() -> dict[str, str]:
+    """What a result may depend on."""
+    from importlib.metadata import version
+
+    return {
+        "gradcheck": version("gradcheck"),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "hypothesis": version("hypothesis"),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "executable": sys.implementation.name,
+    }

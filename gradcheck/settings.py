@@ -1,0 +1,190 @@
+"""One table of settings for every door: defaults < pyproject < environment < op < command line."""
+
+from __future__ import annotations
+
+import math
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from gradcheck.errors import UsageError, did_you_mean
+
+PROFILES = {"fast": 25, "dev": 50, "ci": 100, "thorough": 1000}
+"""Cases per op, plain and corner cases included."""
+CHECKS = ("contract", "values", "purity", "linearity", "layout")
+"""In the order in which a person debugs."""
+ENVIRONMENT_PREFIX = "GRADCHECK_"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True):
+    """How to check. Field names are the keys of ``[tool.gradcheck]`` and of the options."""
+
+    targets: tuple[str, ...] = ()
+    """What `gradcheck run` and `pytest` check where no target is named."""
+    seed: int = 0
+    profile: Literal["fast", "dev", "ci", "thorough"] = "dev"
+    max_cases: int | None = None
+    """Cases per op; overrides the profile."""
+    checks: tuple[str, ...] | None = None
+    """Some of `CHECKS`; None is all."""
+    scope: Literal["declared", "forward"] = "declared"
+    """"forward": what forward accepts, backward must handle; wrong there is a fail, not a warning."""
+    strict: bool = False
+    """Shared memory between a gradient and what the caller holds is a fail, not a warning."""
+    dtypes: tuple[str, ...] = ("float64", "float32")
+    signif: float | None = None
+    """Provable relative errors up to this are no fail; 0 is strict; None: 1e-8 (float32: 1e-5)."""
+    step: float | None = None
+    """The smaller step in float64, rounded to a power of two; None: 2**-14 = 6.1e-5."""
+    method: Literal["adaptive", "central"] = "adaptive"
+    """"central" is the lecture's plain rule at exactly 1e-4, for teaching."""
+    time_limit: float = 10.0
+    """Seconds for one case; 0 is none."""
+    op_time_limit: float = 60.0
+    """Seconds after which no further case of an op is begun; said in the report. 0 is none."""
+    budget: int = 20_000
+    """Evaluations for a full check of one case; beyond, random directions."""
+    inconclusive: Literal["fail", "warn"] = "fail"
+    """What an op that could not be judged does to the exit code."""
+    output: str | None = None
+    """Folder for reports; None: ``.gradcheck`` beside pyproject.toml."""
+
+    @property
+    def cases(self) -> int:
+        return self.max_cases if self.max_cases is not None else PROFILES[self.profile]
+
+    def step_exponent(self, precision: str) -> int | None:
+        """The quick path's step as a power of two; None for the default."""
+        if self.step is None or precision != "float64":
+            return None
+        return round(-math.log2(self.step))
+
+
+def known_keys() -> list[str]:
+    """The keys of ``[tool.gradcheck]``."""
+    return [f.encode_name for f in msgspec.structs.fields(Settings)]
+
+
+def convert(values: Mapping[str, Any], where: str, base: Settings | None = None) -> Settings:
+    """Settings from a table of keys, over a base.
+
+    Raises
+    ------
+    UsageError
+        An unknown key (with the nearest known one) or a value of the wrong kind; names ``where``.
+    """
+    for key in values:
+        if key not in known_keys():
+            raise UsageError(f"{where}: unknown key {key!r}.{did_you_mean(key, known_keys())}")
+    merged = {**msgspec.to_builtins(base or Settings()), **values}
+    try:
+        settings = msgspec.convert(merged, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"{where}: {_plain(str(error), values)}") from None
+    _validate(settings, where)
+    return settings
+
+
+def _plain(message: str, values: Mapping[str, Any]) -> str:
+    """msgspec's sentence, with the key and value it is about."""
+    text, _, path = message.partition(" - at `$.")
+    key = path.rstrip("`").partition("[")[0]
+    return f"{key} = {values.get(key)!r}: {text}" if key else text
+
+
+def _validate(settings: Settings, where: str) -> None:
+    def demand(condition: bool, key: str, must: str) -> None:
+        if not condition:
+            value = getattr(settings, key.replace("-", "_"))
+            raise UsageError(f"{where}: {key} = {value!r}: must be {must}")
+
+    demand(settings.cases >= 1, "max-cases", "at least 1")
+    demand(settings.seed >= 0, "seed", "0 or more")
+    demand(settings.step is None or 1e-9 < settings.step < 0.5, "step", "between 1e-9 and 0.5")
+    demand(settings.signif is None or 0 <= settings.signif < 1, "signif", "from 0 (strict) to 1")
+    demand(settings.time_limit >= 0, "time-limit", "0 (none) or more seconds")
+    demand(settings.budget >= 4, "budget", "at least 4")
+    for check in settings.checks or ():
+        if check not in CHECKS:
+            raise UsageError(f"{where}: no check named {check!r}.{did_you_mean(check, CHECKS)}")
+    demand(settings.checks != (), "checks", "at least one check: nothing compared is no evidence")
+    for dtype in settings.dtypes:
+        if dtype not in ("float64", "float32"):
+            known = did_you_mean(dtype, ("float64", "float32"))
+            raise UsageError(f"{where}: dtype {dtype!r} is not supported.{known}")
+    demand(bool(settings.dtypes), "dtypes", "at least one dtype")
+
+
+def find_pyproject(start: Path) -> Path | None:
+    """The nearest pyproject.toml upward."""
+    for folder in (start, *start.parents):
+        if (folder / "pyproject.toml").is_file():
+            return folder / "pyproject.toml"
+    return None
+
+
+def read_table(pyproject: Path) -> dict[str, Any] | None:
+    """``[tool.gradcheck]``, or None where there is none.
+
+    Raises
+    ------
+    UsageError
+        The file is not valid TOML.
+    """
+    try:
+        document = tomllib.loads(pyproject.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise UsageError(f"{pyproject}: cannot be read: {error}") from None
+    table = document.get("tool", {}).get("gradcheck")
+    if table is not None and not isinstance(table, dict):
+        raise UsageError(f"{pyproject}: [tool.gradcheck] must be a table")
+    return table
+
+
+def load(start: Path, *, profile: str, command_line: Mapping[str, Any] | None = None) -> Settings:
+    """Settings for a run begun in ``start``; ``profile`` is the door's own default."""
+    settings = convert({"profile": profile}, "defaults")
+    pyproject = find_pyproject(start)
+    table = read_table(pyproject) if pyproject else None
+    if table:
+        settings = convert(table, f"{pyproject} [tool.gradcheck]", settings)
+    from_environment = _environment(os.environ)
+    if from_environment:
+        settings = convert(from_environment, "environment", settings)
+    if command_line:
+        settings = convert(command_line, "command line", settings)
+    return settings
+
+
+def _environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, text in environ.items():
+        if name.startswith(ENVIRONMENT_PREFIX):
+            key = name[len(ENVIRONMENT_PREFIX) :].lower().replace("_", "-")
+            if key not in known_keys():
+                raise UsageError(
+                    f"environment variable {name}: no such setting.{did_you_mean(key, known_keys())}"
+                )
+            found[key] = text.split(",") if key in ("targets", "checks", "dtypes") else text
+    return found
+
+
+def for_op(settings: Settings, options: Any, fixed: Mapping[str, Any] | None = None) -> Settings:
+    """The settings of a run with the op's own facts over them, and the command line over both."""
+    own: dict[str, Any] = {}
+    if options.scope is not None:
+        own["scope"] = options.scope
+    if options.strict is not None:
+        own["strict"] = options.strict
+    if options.signif is not None:
+        own["signif"] = options.signif
+    if options.dtypes is not None:
+        own["dtypes"] = list(options.dtypes)
+    if options.checks is not None:
+        own["checks"] = list(options.checks)
+    own.update(fixed or {})
+    return convert(own, "op", settings) if own else settings

@@ -1,0 +1,228 @@
+"""Adding the trials of an op up to its verdict. Counting happens here and nowhere else."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from textwrap import shorten
+
+import msgspec
+
+from gradcheck.arrays import is_real
+from gradcheck.checks.facts import Outcome
+from gradcheck.engine import Drawn
+from gradcheck.evaluation import Counters
+from gradcheck.model import Op
+from gradcheck.results import (
+    CheckSummary,
+    Convention,
+    Finding,
+    OpResult,
+    Verdict,
+    Worst,
+    num,
+    unnum,
+)
+from gradcheck.settings import CHECKS, Settings
+from gradcheck.trial import Trial
+
+INCONCLUSIVE_SHARE = 0.2
+"""An op with more inconclusive comparisons than this share is not judged."""
+JUDGED_CASES = 10
+"""An op with fewer judged cases than this is not judged (where so many were asked for)."""
+FOLD_AFTER = {
+    "gradient-count": ("wrong-gradient", "wrong-shape"),
+    "wrong-gradient": ("wrong-at-tie",),
+}
+"""What explains what: findings on the right are folded under the one on the left."""
+
+Key = tuple[str, str, str, str]
+
+
+@dataclass(slots=True)
+class Tally:
+    """Running totals of one op."""
+
+    op: Op
+    settings: Settings
+    planned: int = 0
+    cases: int = 0
+    judged: int = 0
+    failing: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    coverage: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    modes: Counter[str] = field(default_factory=Counter)
+    judged_inputs: Counter[str] = field(default_factory=Counter)
+    compared_inputs: Counter[str] = field(default_factory=Counter)
+    declared: Counter[str] = field(default_factory=Counter)
+    """Comparisons on declared inputs: "made" and "inconclusive"."""
+    checks: dict[str, Counter[str]] = field(default_factory=dict)
+    conventions: Counter[tuple[str, float, float, float, str]] = field(default_factory=Counter)
+    worst: Worst | None = None
+    hopeless: bool = False
+    notes: list[str] = field(default_factory=list)
+    _first: dict[Key, tuple[Finding, Drawn, Trial]] = field(default_factory=dict)
+    _seen: Counter[Key] = field(default_factory=Counter)
+
+    def add(self, trial: Trial, drawn: Drawn) -> None:
+        """Count one trial."""
+        self.cases += 1
+        if trial.rejected:
+            note = trial.recipe.note or trial.recipe.regime
+            self.rejected[f"{note}: {shorten(trial.rejected, 70, placeholder='...')}"] += 1
+            return
+        self.coverage[trial.recipe.note or trial.recipe.regime] += 1
+        self.judged += trial.judged
+        self.failing += trial.failed
+        for finding in trial.findings:
+            key = (finding.code, finding.check, finding.input, finding.severity)
+            self._first.setdefault(key, (finding, drawn, trial))
+            self._seen[key] += 1
+            self.hopeless |= finding.code in ("never-ends", "random-forward")
+        for name, outcome in trial.outcomes.items():
+            self._count(name, outcome, trial)
+
+    def _count(self, name: str, outcome: Outcome, trial: Trial) -> None:
+        counts = self.checks.setdefault(name, Counter())
+        counts["comparisons"] += outcome.comparisons
+        counts["inconclusive"] += outcome.inconclusive
+        counts["conventions"] += len(outcome.conventions)
+        counts["fails"] += sum(f.severity == "fail" for f in outcome.findings)
+        self.reasons.update(outcome.reasons)
+        self.modes.update(outcome.modes)
+        self.judged_inputs.update(outcome.judged)
+        if trial.recipe.declared:
+            self.declared["made"] += outcome.comparisons
+            self.declared["inconclusive"] += outcome.inconclusive
+        for input, entries in outcome.entries.items():
+            self.compared_inputs[input] += entries
+        for convention in outcome.conventions:
+            self.conventions[_normalised(convention)] += 1
+        for worst in outcome.worst.values():
+            if self.worst is None or _order(worst) > _order(self.worst):
+                self.worst = worst
+
+    def note_stop(self, done: int, planned: int, why: str) -> None:
+        """Say that not all cases were run."""
+        if done < planned:
+            self.notes.append(f"{done} of {planned} cases were run: {why}")
+
+    def representatives(self) -> list[tuple[Finding, Drawn, Trial]]:
+        """The first of each kind of finding, gravest first, with its case."""
+        order = {"fail": 0, "not judged": 1, "warning": 2, "note": 3}
+        codes = {f.code for f, _, _ in self._first.values() if f.severity == "fail"}
+        folded = {c for cause in codes for c in FOLD_AFTER.get(cause, ())}
+        kept = [
+            (msgspec.structs.replace(f, cases=self._seen[k]), drawn, trial)
+            for k, (f, drawn, trial) in self._first.items()
+            if not (f.code in folded and f.severity == "fail")
+        ]
+        return sorted(kept, key=lambda item: order[item[0].severity])
+
+    def result(self, findings: list[Finding], counters: Counters, seconds: float) -> OpResult:
+        """The op's result."""
+        verdict, reason = self._verdict(findings)
+        return OpResult(
+            op=self.op.id,
+            kind=self.op.kind,
+            verdict=verdict,
+            reason=reason,
+            source=self.op.source,
+            checks={n: self._summary(n) for n in CHECKS if n in self.checks},
+            worst=self.worst,
+            findings=findings,
+            coverage=dict(self.coverage),
+            rejected=dict(self.rejected),
+            conventions=self._conventions(),
+            assumptions=[*self.op.assumptions, *self.notes],
+            dtypes=list(self.settings.dtypes),
+            modes=dict(self.modes),
+            cases=self.cases,
+            cases_rejected=sum(self.rejected.values()),
+            comparisons=sum(c["comparisons"] for c in self.checks.values()),
+            inconclusive=sum(c["inconclusive"] for c in self.checks.values()),
+            forward_calls=counters.forward_calls,
+            forward_points=counters.forward_points,
+            backward_calls=counters.backward_calls,
+            seconds=seconds,
+        )
+
+    def _summary(self, name: str) -> CheckSummary:
+        counts = self.checks[name]
+        verdict: Verdict = "fail" if counts["fails"] else "pass"
+        if verdict == "pass" and name == "values":
+            undecided = counts["inconclusive"] > INCONCLUSIVE_SHARE * counts["comparisons"]
+            verdict = "inconclusive" if undecided or not counts["comparisons"] else "pass"
+        return CheckSummary(
+            verdict=verdict,
+            comparisons=counts["comparisons"],
+            inconclusive=counts["inconclusive"],
+            conventions=counts["conventions"],
+        )
+
+    def _verdict(self, findings: list[Finding]) -> tuple[Verdict, str]:
+        if any(f.severity == "fail" for f in findings):
+            return "fail", ""
+        for finding in findings:
+            if finding.severity == "not judged":
+                return "inconclusive", finding.message
+        if reason := self._unjudged():
+            return "inconclusive", reason
+        return "pass", ""
+
+    def _unjudged(self) -> str:
+        """Why there is not enough evidence for a pass; empty where there is."""
+        wanted = min(JUDGED_CASES, self.cases)
+        if self.judged < max(1, wanted if self.op.options.vary_sizes else 1):
+            why = "; ".join(f"{k} ({n})" for k, n in self.rejected.most_common(3))
+            return f"only {self.judged} of {self.cases} cases could be judged" + (
+                f": {why}" if why else ""
+            )
+        if "values" not in self.checks:
+            return ""
+        made, undecided = self.declared["made"], self.declared["inconclusive"]
+        if undecided > INCONCLUSIVE_SHARE * made:
+            why = ", ".join(f"{k} ({n})" for k, n in self.reasons.most_common(3))
+            return f"{undecided} of {made} comparisons are inconclusive: {why}"
+        for input in self.op.inputs:
+            if input.differentiable and not input.optional and not self.judged_inputs[input.name]:
+                return f"no entry of {input.name}'s gradient could be judged"
+            if self.compared_inputs[input.name] and not self.judged_inputs[input.name]:
+                return f"no entry of {input.name}'s gradient could be judged"
+        if not self.checks["values"]["comparisons"]:
+            return "nothing was compared: backward returned no gradient for a real input"
+        return ""
+
+    def _conventions(self) -> list[Convention]:
+        grouped: dict[tuple[str, float, float, float], Counter[str]] = {}
+        for (input, left, right, yours, where), count in self.conventions.items():
+            grouped.setdefault((input, left, right, yours), Counter())[where] += count
+        return [
+            Convention(
+                input=input,
+                count=sum(places.values()),
+                left=num(left),
+                right=num(right),
+                yours=num(yours),
+                where=next(iter(places)) if len(places) == 1 else "a tie",
+            )
+            for (input, left, right, yours), places in grouped.items()
+        ]
+
+
+def _normalised(convention: Convention) -> tuple[str, float, float, float, str]:
+    """Slopes relative to the larger one-sided slope: the cotangent's factor drops out."""
+    low, high, yours = (unnum(v) for v in (convention.left, convention.right, convention.yours))
+    scale = high if abs(high) >= abs(low) else low
+    if scale == 0:
+        return convention.input, 0.0, 0.0, 0.0, convention.where
+    low, high, yours = (round(v / scale, 3) + 0.0 for v in (low, high, yours))
+    return convention.input, min(low, high), max(low, high), yours, convention.where
+
+
+def _order(worst: Worst) -> tuple[int, float]:
+    error = unnum(worst.relative_error)
+    return (worst.wrong > 0, error if error == error else float("inf"))
+
+

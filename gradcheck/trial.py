@@ -1,0 +1,235 @@
+"""One case of one op: evaluate, run the checks in order, decide what counts.
+
+*Forward defines the domain*: what it refuses among made-up inputs is rejected and counted. What
+it accepts beyond the declaration and backward gets wrong is a warning, or a fail under
+``scope="forward"``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+
+from gradcheck.arrays import all_finite, is_real, same_bits
+from gradcheck.cases import build
+from gradcheck.checks import contract, layout, linearity, purity, values
+from gradcheck.checks.facts import Facts, Outcome, usable_gradients
+from gradcheck.cotangents import make
+from gradcheck.evaluation import Evaluator, UserCodeRaised
+from gradcheck.guards import TimeLimit, time_limit
+from gradcheck.model import Case, Op, Outputs, Recipe
+from gradcheck.results import Finding, Severity
+from gradcheck.settings import CHECKS, Settings
+
+_CHECKS: dict[str, Callable[[Facts], Outcome]] = {
+    contract.NAME: contract.check,
+    values.NAME: values.check,
+    purity.NAME: purity.check,
+    linearity.NAME: linearity.check,
+    layout.NAME: layout.check,
+}
+assert tuple(_CHECKS) == CHECKS
+_FOLLOWS = (linearity.NAME, layout.NAME)
+"""Checks that a wrong gradient explains: they are not run where values fail."""
+
+
+@dataclass(slots=True)
+class Trial:
+    """What one case showed."""
+
+    recipe: Recipe
+    rejected: str = ""
+    """Why forward refused it, or empty."""
+    findings: list[Finding] = field(default_factory=list)
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    facts: Facts | None = None
+
+    @property
+    def judged(self) -> bool:
+        """Some comparison of this case came to a conclusion."""
+        made = [o for n, o in self.outcomes.items() if n == values.NAME]
+        return any(o.comparisons > o.inconclusive for o in made) or (
+            values.NAME not in self.outcomes and bool(self.outcomes)
+        )
+
+    @property
+    def failed(self) -> bool:
+        return any(f.severity == "fail" for f in self.findings)
+
+
+@dataclass(slots=True)
+class Bench:
+    """What trials of one op share."""
+
+    op: Op
+    evaluator: Evaluator
+    settings: Settings
+    precision: dict[str, str]
+    """Working precision by dtype."""
+
+    def run(self, recipe: Recipe, checks: Iterable[str] | None = None) -> Trial:
+        """Run one case, within the time limit."""
+        trial = Trial(recipe)
+        stage = ["forward"]
+        try:
+            with time_limit(self.settings.time_limit):
+                self._evaluate(trial, stage, tuple(checks or self.settings.checks or CHECKS))
+        except TimeLimit:
+            self._out_of_time(trial, stage[0])
+        return trial
+
+    def _evaluate(self, trial: Trial, stage: list[str], checks: tuple[str, ...]) -> None:
+        case = build(self.op, trial.recipe)
+        if not self._valid(case, trial):
+            return
+        outputs = self._outputs(trial, case)
+        if outputs is None:
+            return
+        cotangents = make(trial.recipe, outputs)
+        stage[0] = "backward"
+        try:
+            answer = self.evaluator.answer(case, cotangents)
+        except UserCodeRaised as error:
+            self._raised(trial, error)
+            return
+        if any(not same_bits(a, b) for a, b in zip(answer.outputs, outputs, strict=True)):
+            self._add(trial, _random_forward())
+            return
+        stage[0] = "checks"
+        trial.facts = Facts(
+            self.op,
+            self.settings,
+            self.evaluator,
+            case,
+            cotangents,
+            answer,
+            self.precision[trial.recipe.dtype],
+            usable_gradients(self.op, case, answer),
+        )
+        self._check(trial, trial.facts, checks)
+
+    def _check(self, trial: Trial, facts: Facts, checks: tuple[str, ...]) -> None:
+        failed = False
+        for name in CHECKS:
+            if name not in checks or (failed and name in _FOLLOWS):
+                continue
+            try:
+                outcome = _CHECKS[name](facts)
+            except UserCodeRaised as error:
+                self._raised(trial, error)
+                return
+            trial.outcomes[name] = outcome
+            for finding in outcome.findings:
+                self._add(trial, finding)
+            failed |= name == values.NAME and bool(outcome.findings)
+
+    def _valid(self, case: Case, trial: Trial) -> bool:
+        valid = self.op.options.valid
+        if valid is None:
+            return True
+        try:
+            accepted = bool(valid(*case.primals, **case.attributes))
+        except Exception as error:
+            trial.rejected = f"valid() raises {type(error).__name__}: {error}"
+            return False
+        if not accepted:
+            trial.rejected = "valid() refuses it"
+        return accepted
+
+    def _outputs(self, trial: Trial, case: Case) -> Outputs | None:
+        """Outputs of a first forward pass, or None after noting why there are none."""
+        try:
+            outputs = tuple(o.copy() for o in self.evaluator.forward(case.primals, case.attributes))
+        except UserCodeRaised as error:
+            self._raised(trial, error)
+            return None
+        if not any(is_real(o) for o in outputs):
+            kinds = ", ".join(str(o.dtype) for o in outputs)
+            message = f"forward returns no real output, but {kinds}: nothing to differentiate"
+            self._add(trial, _finding("no-real-output", "fail", message))
+            return None
+        if not all_finite(outputs):
+            if trial.recipe.refusable or not all_finite(case.primals):
+                trial.rejected = "forward returns NaN or infinity"
+                return None
+            self._add(trial, _not_finite())
+            return None
+        return outputs
+
+    def _raised(self, trial: Trial, error: UserCodeRaised) -> None:
+        """Forward or backward raised: a rejection, or a finding with the user's own frames."""
+        if error.where == "forward" and trial.recipe.refusable:
+            trial.rejected = error.summary
+            return
+        hint = ""
+        if error.where == "forward":
+            hint = (
+                "; these inputs are declared: narrow the domain in the signature, or give "
+                "valid=lambda ...: ... for a relation between inputs"
+            )
+        made_up = error.where == "backward" and trial.recipe.refusable and bool(
+            _varied_attributes(self.op, trial.recipe)
+        )
+        severity: Severity = "fail"
+        if made_up and self.settings.scope == "declared":
+            severity = "warning"
+            hint = "; forward accepts this attribute value, which nobody declared"
+        message = f"{error.where} raises {error.summary}{hint}"
+        finding = _finding(f"{error.where}-raised", severity, message)
+        self._add(trial, msgspec.structs.replace(finding, traceback=error.frames()))
+
+    def _out_of_time(self, trial: Trial, stage: str) -> None:
+        seconds = f"{self.settings.time_limit:g} s"
+        if stage == "checks":
+            trial.outcomes.clear()
+            trial.rejected = f"out of time ({seconds})"
+            return
+        message = f"{stage} did not return within {seconds} (--time-limit)"
+        self._add(trial, _finding("never-ends", "fail", message))
+
+    def _add(self, trial: Trial, finding: Finding) -> None:
+        """Note a finding; beyond what was declared a fail is a warning, unless forward's word holds."""
+        if not trial.recipe.declared and finding.severity == "fail":
+            accepts = f"forward accepts this ({trial.recipe.note}), backward is wrong for it: "
+            severity: Severity = "fail" if self.settings.scope == "forward" else "warning"
+            finding = msgspec.structs.replace(
+                finding, severity=severity, message=accepts + finding.message
+            )
+        trial.findings.append(finding)
+
+
+def _varied_attributes(op: Op, recipe: Recipe) -> dict[str, object]:
+    defaults = {a.name: a.values[0] for a in op.attributes}
+    return {
+        k: v for k, v in recipe.attributes.items() if not _same(v, defaults.get(k))
+    }
+
+
+def _same(a: object, b: object) -> bool:
+    return type(a) is type(b) and bool(np.all(a == b))
+
+
+def _finding(code: str, severity: Severity, message: str) -> Finding:
+    return Finding(code=code, check=contract.NAME, severity=severity, message=message)
+
+
+def _random_forward() -> Finding:
+    return _finding(
+        "random-forward",
+        "not judged",
+        "forward is not a function of its inputs: the same call twice gives different outputs. "
+        "NumPy's global random state is pinned; a generator of your own is not. Seed it inside "
+        "forward, or hand the mask over as an input",
+    )
+
+
+def _not_finite() -> Finding:
+    return _finding(
+        "forward-not-finite",
+        "fail",
+        "forward returns NaN or infinity on declared inputs: narrow the domain, for instance "
+        "'x:positive[n]', or give valid=lambda ...: ...",
+    )

@@ -1,0 +1,43 @@
+"""Shapes: summing over what was broadcast, and refusing what an op does not support."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+def unbroadcast(gradient: Array, shape: tuple[int, ...]) -> Array:
+    """Sum `gradient` over the axes that broadcasting added to, or stretched from, `shape`.
+
+    A value used in several places has several successors, and its gradient is the sum over them.
+    The result is always a new array, also where there is nothing to sum.
+    """
+    used = np.shape(gradient)
+    added = len(used) - len(shape)
+    stretched = tuple(i for i, n in enumerate(used) if i < added or shape[i - added] != n)
+    return np.reshape(np.sum(gradient, axis=stretched), shape)
+
+
+def kept_shape(x: Array, axis: int | tuple[int, ...] | None) -> tuple[int, ...]:
+    """Shape of a reduction of `x` over `axis` that keeps the reduced axes with size 1."""
+    return np.shape(np.sum(x, axis=axis, keepdims=True))  # NumPy itself says which axes it takes
+
+
+def require(condition: bool, message: str) -> None:
+    """Refuse an input: raise a ValueError that says why."""
+    if not condition:
+        raise ValueError(message)
+
+
+def require_indices(name: str, indices: Array, count: int) -> None:
+    """Refuse indices that are not integers from 0 to `count` - 1; negative ones do not wrap."""
+    dtype = np.asarray(indices).dtype
+    require(np.issubdtype(dtype, np.integer), f"{name} must hold integers, got {dtype}")
+    if np.size(indices):
+        low, high = np.min(indices), np.max(indices)
+        inside = bool(low >= 0 and high < count)
+        require(inside, f"{name} must be at least 0 and below {count}, got {low} to {high}")

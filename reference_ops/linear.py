@@ -1,0 +1,84 @@
+"""Linear maps: the lecture's z = Wx + b and s = u'h, one example at a time and in batches.
+
+None of them broadcasts: other ranks and sizes are refused, because NumPy's own rules for products
+(1-D operands, stacks of matrices, b of size 1) would each need a backward of their own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import gradcheck
+from reference_ops._shapes import Array, require
+
+
+def _require_shapes(fits: bool, wanted: str, *operands: Array) -> None:
+    got = ", ".join(str(np.shape(operand)) for operand in operands)
+    require(fits, f"shapes must be {wanted}, got {got}")
+
+
+@gradcheck.register("x[n d], W[k d], b[k]", scope="forward")
+def affine(x: Array, W: Array, b: Array) -> Any:
+    """Z = X W' + b, a row per example; dW = dZ' X is a sum of outer products (CS224N lecture 4)."""
+    fits = np.ndim(x) == np.ndim(W) == 2 and x.shape[1] == W.shape[1] and b.shape == W.shape[:1]
+    _require_shapes(fits, "x (n, d), W (k, d), b (k,)", x, W, b)
+    return x @ W.T + b
+
+
+@affine.def_vjp
+def _(dz: Array, x: Array, W: Array, b: Array) -> tuple[Any, ...]:
+    return dz @ W, dz.T @ x, np.sum(dz, axis=0)
+
+
+@gradcheck.register("W[k d], x[d]", scope="forward")
+def matvec(W: Array, x: Array) -> Any:
+    """z = W x; dW = dz x' (outer product), dx = W' dz (CS224N lecture 4, matrix gradients)."""
+    fits = np.ndim(W) == 2 and np.shape(x) == np.shape(W)[1:]
+    _require_shapes(fits, "W (k, d), x (d,)", W, x)
+    return W @ x
+
+
+@matvec.def_vjp
+def _(dz: Array, W: Array, x: Array) -> tuple[Any, ...]:
+    return np.outer(dz, x), W.T @ dz
+
+
+@gradcheck.register("x[d], W[d k]", scope="forward")
+def vecmat(x: Array, W: Array) -> Any:
+    """z = x W, x a row; dx = dz W', dW = x' dz (outer product): the transpose of `matvec`."""
+    fits = np.ndim(W) == 2 and np.shape(x) == np.shape(W)[:1]
+    _require_shapes(fits, "x (d,), W (d, k)", x, W)
+    return x @ W
+
+
+@vecmat.def_vjp
+def _(dz: Array, x: Array, W: Array) -> tuple[Any, ...]:
+    return dz @ W.T, np.outer(x, dz)
+
+
+@gradcheck.register("A[n k], B[k m]", scope="forward")
+def matmul(A: Array, B: Array) -> Any:
+    """C = A B; dA = dC B', dB = A' dC (shape convention: each like its matrix)."""
+    fits = np.ndim(A) == np.ndim(B) == 2 and A.shape[1] == B.shape[0]
+    _require_shapes(fits, "A (n, k), B (k, m)", A, B)
+    return A @ B
+
+
+@matmul.def_vjp
+def _(dC: Array, A: Array, B: Array) -> tuple[Any, ...]:
+    return dC @ B.T, A.T @ dC
+
+
+@gradcheck.register("u[n], h[n]", scope="forward")
+def dot(u: Array, h: Array) -> Any:
+    """s = u'h; du = h ds, dh = u ds (CS224N lecture 4, the score s = u'h)."""
+    fits = np.ndim(u) == 1 and np.shape(u) == np.shape(h)
+    _require_shapes(fits, "u (n,), h (n,)", u, h)
+    return np.dot(u, h)
+
+
+@dot.def_vjp
+def _(ds: Array, u: Array, h: Array) -> tuple[Any, ...]:
+    return h * ds, u * ds
