@@ -28,7 +28,7 @@ class _Filled:
     """A template with its free parts drawn."""
 
     shapes: tuple[tuple[int, ...], ...]
-    attributes: dict[str, Any]
+    attributes: dict[str, int]
     dtype: str
     regime: str
     cotangent: str
@@ -73,9 +73,9 @@ def _fill(draw: st.DrawFn, plan: Plan, template: Template) -> _Filled:
     batch = draw(st.sampled_from(plan.batches))
     attributes = {}
     for attribute in plan.op.attributes:
-        value = draw(st.sampled_from(attribute.values))
+        place = draw(st.integers(0, len(attribute.values) - 1))
         attributes[attribute.name] = template.attributes.get(
-            attribute.name, value if template.free else attribute.values[0]
+            attribute.name, place if template.free else 0
         )
     dtype = draw(st.sampled_from(plan.dtypes))
     regime = draw(st.sampled_from(plan.regimes))
@@ -127,13 +127,14 @@ def build(op: Op, recipe: Recipe) -> Case:
         else:
             value = _decoded(k, input, recipe, sizes)
         primals.append(freeze(value))
-    return Case(recipe, tuple(primals), dict(recipe.attributes))
+    chosen = {a.name: a.all_values[recipe.attributes.get(a.name, 0)] for a in op.attributes}
+    return Case(recipe, tuple(primals), chosen)
 
 
 def _decoded(k: int, input: Input, recipe: Recipe, sizes: Mapping[str | int, int]) -> Array:
     domain = input.domain
     if recipe.domains and recipe.domains[k]:
-        domain = Domain(recipe.domains[k])
+        domain = Domain(recipe.domains[k], size=domain.size)
     domain = domains.resolve(domain, dict(sizes))
     shape = recipe.shapes[k]
     grid = recipe.grids[k] if recipe.grids else f"seed:{recipe.cotangent_seed}"

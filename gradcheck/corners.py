@@ -36,7 +36,7 @@ class Template:
     sizes: Mapping[str, int] = field(default_factory=dict)
     shapes: tuple[tuple[int, ...], ...] = ()
     batch: tuple[int, ...] | None = None
-    attributes: Mapping[str, Any] = field(default_factory=dict)
+    attributes: Mapping[str, int] = field(default_factory=dict)
     dtype: str | None = None
     cotangent: str | None = None
     domains: tuple[str, ...] = ()
@@ -59,10 +59,11 @@ class Plan:
     regimes: tuple[str, ...]
 
     def schedule(self, count: int) -> list[int]:
-        """Template of each case: every corner once, then the open template, the last one."""
-        order = list(range(len(self.templates) - 1))[:count]
-        if self.op.example is not None and len(order) > 1:
-            order[0], order[1] = order[1], order[0]  # the example runs first, though it shrinks last
+        """Template of each case: every corner once, then the open template, the last one.
+
+        The first template is left out: it is what failing cases shrink to.
+        """
+        order = list(range(1, len(self.templates) - 1))[:count]
         return order + [len(self.templates) - 1] * (count - len(order))
 
 
@@ -70,12 +71,15 @@ def plan(op: Op, sizes: Mapping[str, tuple[int, ...]], dtypes: tuple[str, ...]) 
     """The plan of an op, given the sizes that each dimension may take."""
     templates = tuple(_templates(op, sizes, dtypes))
     if not op.options.vary_sizes:
-        templates = tuple(t for t in templates if t.regime in ("example", None))
+        shown = tuple(t for t in templates if t.regime == "example")
+        templates = (shown[0], *shown, templates[-1])
     return Plan(op, templates, sizes, RANDOM_BATCHES, dtypes, _regimes(op))
 
 
 def _regimes(op: Op) -> tuple[str, ...]:
-    return ("generic", "generic", "generic", "ties", "zeros", "small integers", "mixed magnitude")
+    """What random cases draw from. Other magnitudes than an example's are made up."""
+    usual = ("generic", "generic", "generic", "ties", "zeros")
+    return (*usual, "small integers", "mixed magnitude") if op.sizes_declared else usual
 
 
 def shapes_for(
@@ -116,9 +120,10 @@ def _templates(
         refusable=loose,
         note="plain",
     )
-    yield plain
+    yield replace(plain, sizes={}, batch=None, note="plain")
     if op.example is not None:
         yield replace(plain, regime="example", sizes={}, refusable=False, note="example")
+    yield plain
     for dtype in dtypes[1:]:
         if op.example is not None:
             yield replace(plain, regime="example", sizes={}, dtype=dtype, note="example")
@@ -147,18 +152,18 @@ def _values(op: Op, plain: Template) -> Iterator[Template]:
     yield replace(plain, regime="equal", note="all equal")
     yield replace(plain, cotangent="zero", note="zero cotangent")
     yield replace(plain, cotangent="one-hot", note="one-hot cotangent")
-    yield replace(plain, regime="small integers", note="small integers")
+    if op.sizes_declared:
+        yield replace(plain, regime="small integers", note="small integers")
 
 
 def _attributes(op: Op, plain: Template) -> Iterator[Template]:
     """Every value of every attribute, the others at their defaults; then square sizes too."""
     for attribute in op.attributes:
-        for value in (*attribute.values[1:], *attribute.made_up):
-            made_up = value not in attribute.values
+        for place, value in list(enumerate(attribute.all_values))[1:]:
             yield replace(
                 plain,
-                attributes={attribute.name: value},
-                refusable=plain.refusable or made_up,
+                attributes={attribute.name: place},
+                refusable=plain.refusable or place >= len(attribute.values),
                 note=f"{attribute.name}={value!r}",
             )
 
@@ -194,6 +199,8 @@ def _made_up(op: Op, plain: Template) -> Iterator[Template]:
         yield replace(beyond, shapes=tuple(() for _ in shapes), note="0-d")
         higher = tuple((2, *s) if s and not op.inputs[k].integer else s for k, s in enumerate(shapes))
         yield replace(beyond, shapes=higher, note="one more dimension")
+    if not op.sizes_declared:
+        yield replace(beyond, regime="mixed magnitude", note="other magnitudes")
     wider = {POSITIVE: NONNEGATIVE, NONNEGATIVE: REAL, NEGATIVE: REAL, UNIT: REAL, NONZERO: REAL}
     kinds = tuple(wider.get(i.domain.kind, "") if not i.integer else "" for i in op.inputs)
     if any(kinds):

@@ -172,7 +172,8 @@ def quick(point: Point, moves: Sequence[Move]) -> QuickEstimates:
     Fourth-order central difference, T = D(h) + (D(h) - D(2h)) / 3, with
     |T - phi'| <= 2 |T - D(h)| + 6 sigma a / h: the first term over-estimates what Richardson's
     extrapolation left, the second is round-off, sigma = eps/2 times the size of the outputs that
-    move (Numerical Recipes 5.7; Curtis and Reid 1974 for balancing the two).
+    move, and of |x phi'|, a product that may have cancelled on the way to a small output
+    (Numerical Recipes 5.7; Curtis and Reid 1974 for balancing the two).
     """
     count = len(moves)
     columns = [np.empty(count) for _ in range(7)]
@@ -198,15 +199,17 @@ def _quick_chunk(point: Point, moves: Sequence[Move]) -> tuple[Float, ...]:
             above[i, j] = point.displaced(move, steps[i, j])
             below[i, j] = point.displaced(move, -steps[i, j])
     with np.errstate(all="ignore"):
-        return _combine(point, above, below, width)
+        return _combine(point, (above, below), width, sizes)
 
 
 def _size(point: Point, move: Move) -> float:
     return max(float(np.abs(point.primals[k].reshape(-1)[e]).max()) for k, e, _ in move.parts)
 
 
-def _combine(point: Point, above: Float, below: Float, width: Float) -> tuple[Float, ...]:
-    w, here = point.cotangent, point.here
+def _combine(
+    point: Point, outputs: tuple[Float, Float], width: Float, inputs: Float
+) -> tuple[Float, ...]:
+    (above, below), w, here = outputs, point.cotangent, point.here
     moved = above - below
     slopes = (moved @ w) / width
     coarse, fine = slopes[:, 0], slopes[:, 1]
@@ -214,11 +217,12 @@ def _combine(point: Point, above: Float, below: Float, width: Float) -> tuple[Fl
     h = width[:, 1] / 2
     touched = ((above != here) | (below != here)).any(axis=1)
     size = np.maximum(np.maximum(np.abs(above), np.abs(below)).max(axis=1), point.tiny)
-    sigma = 0.5 * point.eps * np.sqrt((np.where(touched, w * size, 0.0) ** 2).sum(axis=1))
+    scale = (np.abs(moved * w).sum(axis=2) / width).max(axis=1)
+    own = (np.where(touched, w * size, 0.0) ** 2).sum(axis=1)
+    sigma = 0.5 * point.eps * np.sqrt(own + (inputs * scale) ** 2)
     truncation = SAFE * np.abs(value - fine)
     roundoff = KAPPA * sigma * _NOISE_OF_RICHARDSON / h
     bound = np.where(np.isfinite(value), truncation + roundoff, np.inf)
-    scale = (np.abs(moved * w).sum(axis=2) / width).max(axis=1)
     second = ((above - here) + (below - here)) @ w / (width / 2)
     jump = np.abs(2 * second[:, 1] - second[:, 0]) - KAPPA * sigma * _NOISE_OF_JUMP / h
     return value, bound, truncation, roundoff, h, scale, np.maximum(jump, 0.0)

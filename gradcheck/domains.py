@@ -79,7 +79,21 @@ def _unit(numbers: Array) -> Array:
     return np.asarray(np.round(((numbers % _LEVELS) / _LEVELS + base) % 1.0, 4))
 
 
+LARGEST = 2.125
+"""Generic values lie in 0.125 ... 2.125, in proportion to the example's largest."""
+
+
 def _real(numbers: Array, domain: Domain, regime: str) -> Array:
+    """Real values; of the example's size where there is one, rounded to short decimals."""
+    values = _sized(numbers, domain, regime)
+    if domain.size is None or domain.kind == UNIT or regime in ("small integers", "mixed magnitude"):
+        return values
+    factor = domain.size / LARGEST
+    digits = 4 - int(np.floor(np.log10(domain.size)))
+    return np.asarray(np.round(values * factor, max(0, digits)))
+
+
+def _sized(numbers: Array, domain: Domain, regime: str) -> Array:
     unit = _unit(numbers)
     sign = np.where(numbers >= _LEVELS, -1.0, 1.0)
     if domain.low is not None or domain.high is not None:

@@ -6,6 +6,7 @@ afterwards. Everything that a check needs from a case is evaluated here once and
 
 from __future__ import annotations
 
+import copy
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,6 +17,9 @@ import numpy as np
 from gradcheck.arrays import Array, Float, as_outputs, copy_array, copy_tuple, flatten, is_real, same_bits
 from gradcheck.guards import GlobalRandom, TimeLimit
 from gradcheck.model import Case, Op, Outputs
+
+
+_IMMUTABLE = (bool, int, float, str, type(None), tuple)
 
 
 class UserCodeRaised(Exception):
@@ -90,6 +94,8 @@ class Evaluator:
         self.counters.forward_calls += 1
         self.counters.forward_points += 1
         self.random.pin()
+        if any(type(v) not in _IMMUTABLE for v in attributes.values()):
+            attributes = copy.deepcopy(attributes)  # option dicts are written into by real code
         try:
             return forward(*self._handed(primals), **attributes)
         except (TimeLimit, KeyboardInterrupt):
@@ -109,6 +115,7 @@ class Evaluator:
         given = tuple(copy_array(c) if c.flags.writeable else c for c in cotangents)
         started = self.call_forward(self.op.vjp, primals, case.attributes)
         outputs, pullback = as_outputs(started[0]), started[1]
+        scalars = _scalars(started[0])
         changed = [
             f"{i.name} (by forward)"
             for i, new, old in zip(self.op.inputs, primals, case.primals, strict=True)
@@ -116,7 +123,9 @@ class Evaluator:
         ]
         kept = copy_tuple(outputs)
         before = copy_tuple(primals)
-        returned = self.pull(pullback, given)
+        returned = self.pull(
+            pullback, tuple(g[()] if s else g for g, s in zip(given, scalars, strict=True))
+        )
         changed += [
             f"{i.name} (by backward)"
             for i, new, old in zip(self.op.inputs, primals, before, strict=True)
@@ -148,6 +157,8 @@ class Evaluator:
         inputs = self.op.inputs
         if not isinstance(returned, (tuple, list)):
             returned = (returned,)
+        if len(returned) != len(inputs) and any(isinstance(r, (tuple, list)) for r in returned):
+            returned = _flat(returned)  # a list of arrays was an argument, its gradients are one
         if len(returned) == len(inputs):
             return tuple(returned)
         places = [k for k, i in enumerate(inputs) if i.differentiable]
@@ -164,6 +175,18 @@ class Evaluator:
             a[()] if i.scalar and a.ndim == 0 else a
             for a, i in zip(primals, self.op.inputs, strict=True)
         )
+
+
+def _flat(returned: Any) -> list[Any]:
+    if isinstance(returned, (tuple, list)):
+        return [leaf for item in returned for leaf in _flat(item)]
+    return [returned]
+
+
+def _scalars(returned: Any) -> list[bool]:
+    """Which outputs are Python or NumPy scalars: their cotangents are too."""
+    parts = returned if isinstance(returned, (tuple, list)) else (returned,)
+    return [not isinstance(p, np.ndarray) for p in parts]
 
 
 def gradient_array(value: Any, shape: tuple[int, ...]) -> Float | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import string
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args, get_origin
 
 import numpy as np
@@ -39,6 +39,10 @@ FEW = 3
 _AXES = ("axis", "dim", "axes", "dims")
 
 
+Place = tuple[int, int | None]
+"""A position, and the index in the list of arrays that stands there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """An example call, read."""
@@ -46,24 +50,34 @@ class Reading:
     inputs: tuple[Input, ...]
     values: tuple[Array, ...]
     """The example of each input."""
-    places: tuple[int, ...]
-    """The position of each input among forward's positional arguments."""
+    places: tuple[Place, ...]
+    """Where each input stands among forward's positional arguments."""
     constants: Mapping[int, Any]
     """Positional arguments that are no arrays: dicts, strings, flags; handed over as they are."""
     assumptions: tuple[str, ...]
 
 
-def read(names: Sequence[str], arguments: Sequence[Any]) -> Reading:
+def read(
+    names: Sequence[str], arguments: Sequence[Any], *, has_parameters: bool = False
+) -> Reading:
     """Sort the arguments of an example call into inputs and constants.
+
+    ``has_parameters``: the op has real inputs of its own, so integers may stay integers.
 
     Raises
     ------
     UsageError
         There is no real array or number among them, or one of a dtype that is not supported.
     """
-    arrays = {k: _as_array(names[k], a) for k, a in enumerate(arguments) if _is_input(a)}
+    arrays: dict[Place, Array] = {}
+    for k, argument in enumerate(arguments):
+        if _is_input(argument):
+            arrays[k, None] = _as_array(names[k], argument)
+        elif _is_list_of_arrays(argument):
+            for j, item in enumerate(argument):
+                arrays[k, j] = _as_array(f"{names[k]}_{j}", item)
     assumptions = []
-    if not any(is_real(a) for a in arrays.values()):
+    if not has_parameters and not any(is_real(a) for a in arrays.values()):
         if not arrays or any(a.dtype.kind == "b" for a in arrays.values()):
             raise UsageError(
                 "the example call has no real input to differentiate: pass at least one float "
@@ -71,12 +85,14 @@ def read(names: Sequence[str], arguments: Sequence[Any]) -> Reading:
             )
         arrays = {k: a.astype(np.float64) for k, a in arrays.items()}
         assumptions.append("the example has integers only: taken as real numbers")
-    constants = {k: a for k, a in enumerate(arguments) if k not in arrays}
+    taken = {place[0] for place in arrays}
+    constants = {k: a for k, a in enumerate(arguments) if k not in taken}
     dims = _dimensions(list(arrays.values()))
     inputs = []
-    for (k, array), own in zip(arrays.items(), dims, strict=True):
+    for ((k, j), array), own in zip(arrays.items(), dims, strict=True):
         scalar = array.ndim == 0 and not isinstance(arguments[k], np.ndarray)
-        inputs.append(_input(names[k], array, own, scalar))
+        name = names[k] if j is None else f"{names[k]}_{j}"
+        inputs.append(_input(name, array, own, scalar))
     assumptions += [_sentence(i, a) for i, a in zip(inputs, arrays.values(), strict=True)]
     for k in constants:
         assumptions.append(f"{names[k]}: {type(constants[k]).__name__}, handed over as it is")
@@ -90,12 +106,20 @@ def _is_input(value: Any) -> bool:
         return False
     if isinstance(value, (int, float, complex, np.number, np.ndarray)):
         return True
-    if isinstance(value, (list, tuple)) and value:
+    if isinstance(value, (list, tuple)) and value and not _is_list_of_arrays(value):
         try:
             return np.asarray(value).dtype.kind in "fc"
         except ValueError:
             return False
     return False
+
+
+def _is_list_of_arrays(value: Any) -> bool:
+    return (
+        isinstance(value, (list, tuple))
+        and bool(value)
+        and all(isinstance(v, np.ndarray) and v.dtype.kind in "fiu" for v in value)
+    )
 
 
 def _as_array(name: str, value: Any) -> Array:
@@ -150,8 +174,9 @@ def _domain(array: Array) -> Domain:
     if array.size > 1 and set(np.unique(array)) == {0.0, 1.0}:
         return Domain(BINARY)
     if array.ndim == 2 and array.shape[0] == array.shape[1] > 1 and np.array_equal(array, array.T):
-        return Domain(SYMMETRIC) if not _diagonal(array) else Domain(REAL)
-    return _sign(array)
+        if not _diagonal(array):
+            return Domain(SYMMETRIC)
+    return replace(_sign(array), size=float(np.abs(array).max()) or None)
 
 
 def _sign(array: Array) -> Domain:

@@ -65,6 +65,8 @@ class Graph:
         self.nodes: list[Node] = []
         self.sources: list[Node] = []
         self.result: Node | None = None
+        self.example: tuple[Any, ...] = ()
+        """Values of the sources that `gradcheck explain` shows."""
 
     def input(self, name: str) -> Node:
         """A source node.

@@ -272,7 +272,7 @@ def _conclude(ladder: _Ladder) -> Estimate:
     fine = gaps[:, -min(FINE, len(ladder) - 1) :]
     measured = max(float(np.fmin.reduce(_norm(fine)) / math.sqrt(fine.shape[1])), ladder.quantum)
     growth = np.maximum(1.0, np.nan_to_num(ladder.rounding / ladder.rounding[-1], nan=1.0))
-    noise = np.maximum(ladder.rounding, measured * growth)
+    noise = np.maximum(ladder.rounding, measured)
     levels = _levels(ladder, table, noise)
     chosen = _select(levels)
     if not np.isfinite(levels.bound[chosen]):
@@ -284,10 +284,11 @@ def _conclude(ladder: _Ladder) -> Estimate:
     kink = _kink(ladder, noise)
     if kink.away:
         chosen = _select(levels, kink.away)
-    nearby = gaps[:3, chosen - 2 : chosen + 2]
-    quiet = max(float(np.fmin.reduce(np.fmax.reduce(nearby, axis=1))), float(ladder.rounding.max()))
+    nearby = np.fmin.reduce(gaps[:4, chosen - 2 :])
+    nearby = np.lib.stride_tricks.sliding_window_view(nearby, min(4, len(nearby))).max(axis=1)
+    quiet = max(float(np.fmin.reduce(nearby)), float(ladder.rounding.max()))
     structure = measured > 50 * quiet and chosen < len(ladder) - 6
-    unresolved = kink.unclear or structure or _never_settles(ladder, measured) or _diverges(ladder)
+    unresolved = kink.unclear or (structure and not kink.at_point) or _jumps(ladder, measured)
     weights = _noise_weights(ladder.ratio)[0]
     return Estimate(
         value=float(levels.value[chosen]),
@@ -328,6 +329,21 @@ def _never_settles(ladder: _Ladder, measured: float) -> bool:
     return not (down[1:] & down[:-1]).any()
 
 
+def _jumps(ladder, measured):
+    R, low, up = 5, ladder.ratio**.25, np.inf
+    if len(ladder) <= R+1: return False
+    threshold = np.minimum(ladder.limit, np.maximum(2 * KAPPA * ladder.rounding * math.sqrt(6), 12 * measured))/ladder.step
+    for slope in (ladder.right - ladder.left, np.diff(ladder.right), np.diff(ladder.left)):
+        ratio = slope[1:] / slope[:-1]
+        grows = (ratio > low) & (ratio < up) & (np.abs(slope[1:]) > threshold[-len(slope)+1:])
+        run = np.lib.stride_tricks.sliding_window_view(grows, R).all(axis=1)
+        if run.any():
+            end = int(np.flatnonzero(run)[-1]) + R
+            down = np.abs(slope[end + 1 :]) < 0.5 * abs(slope[end])
+            if not (down[1:] & down[:-1]).any(): return True
+    return False
+
+
 def _diverges(ladder: _Ladder) -> bool:
     for slope in (ladder.right[-7:], ladder.left[-7:]):
         if len(slope) == 7 and (slope[1:]/slope[:-1] > ladder.ratio**0.25).all() and abs(slope[0]*ladder.step[-7]) > ladder.limit:
@@ -353,7 +369,9 @@ def _kink(ladder: _Ladder, noise: Float) -> _Kink:
     per_noise = KAPPA * math.sqrt(6 * (rho**4 + 1)) / (rho - 1) / h[:-2]
     big = jump > 1e-9 * ladder.size.max()
     blur = noise[:-2] * per_noise
-    sure = np.flatnonzero((jump > blur + spread) & big)
+    flags = (jump > blur + spread) & big
+    pairs = flags[1:] & flags[:-1]
+    sure = np.flatnonzero(np.append(pairs, False) | np.append(False, pairs))
     hint = np.flatnonzero((jump > ladder.rounding[:-2] * per_noise + spread) & big)
     if sure.size:
         last = int(sure[-1])

@@ -45,6 +45,8 @@ class Domain:
     low: float | None = None
     high: float | None = None
     below: str | int | None = None
+    size: float | None = None
+    """The largest |value| of the example: values are drawn of that size."""
 
     def __str__(self) -> str:
         if self.kind == INDEX:
@@ -77,6 +79,8 @@ class Input:
     """Backward may return None for it: nobody declared that it has a gradient."""
     scalar: bool = False
     """Handed over as a NumPy scalar, because the example was a Python or NumPy scalar."""
+    parameter: bool = False
+    """A parameter that lives on a layer, not an argument of forward."""
     strategy: Any = None
     """A Hypothesis strategy given by the user; overrides everything else."""
 
@@ -94,6 +98,10 @@ class Attribute:
     """The default first, then declared ones."""
     made_up: tuple[Any, ...] = ()
     """Values nobody declared: forward's refusal is a rejection."""
+
+    @property
+    def all_values(self) -> tuple[Any, ...]:
+        return (*self.values, *self.made_up)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +160,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What kind of values: "example", "generic", "zeros", "ties", ..."""
     shapes: tuple[tuple[int, ...], ...] = ()
     dtype: str = "float64"
-    attributes: dict[str, Any] = {}
+    attributes: dict[str, int] = {}
+    """Which of the attribute's values, by position: a value itself may be anything."""
     grids: tuple[str, ...] = ()
     """Per input: hex bytes, two a value; or ``seed:N`` above the grid limit."""
     values: tuple[Any, ...] | None = None

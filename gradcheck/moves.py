@@ -59,6 +59,33 @@ def direction(k: int, entries: Array, rng: np.random.Generator) -> Move:
     return Move(((k, entries, sign * (1 + rng.integers(0, 8, len(entries)) / 8)),))
 
 
+def tie_broken(
+    primals: Sequence[Array], orders: int, spread: float
+) -> list[tuple[tuple[Array, ...], float]]:
+    """The primals with every tie broken, in several orders: first wins, last wins, random.
+
+    Returns
+    -------
+    list of (primals, gap)
+        ``gap`` is the smallest distance that was put between two entries.
+    """
+    total = sum(p.size for p in primals)
+    rng = np.random.default_rng(total)
+    ranks = [np.arange(total)[::-1], np.arange(total)]
+    ranks += [rng.permutation(total) for _ in range(orders - 2)]
+    gap = spread / max(total, 1)
+    broken = []
+    for rank in ranks:
+        start, moved = 0, []
+        for primal in primals:
+            shift = rank[start : start + primal.size].reshape(primal.shape) * gap
+            start += primal.size
+            real = primal.dtype.kind == "f"
+            moved.append((primal + shift).astype(primal.dtype) if real else primal)
+        broken.append((tuple(moved), gap))
+    return broken
+
+
 def ties(primals: Sequence[Array], kinked: Sequence[tuple[int, int]]) -> list[Move]:
     """Moves along ties: all kinked entries of one value together.
 

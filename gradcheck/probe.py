@@ -131,6 +131,8 @@ def _sizes(op: Op, asker: _Asker) -> tuple[Sizes, list[str]]:
             for s in tried
             if s == size or any(asker.accepts(asker.values({**base, name: s}, q)) for q in range(2))
         )
+        if set(taken) <= {1, size}:  # size 1 alone is accepted: it is broadcast, not a size
+            taken = (size,)
         found[name] = taken
         refused = [s for s in tried if s not in taken]
         if len(taken) == 1:
@@ -167,9 +169,9 @@ def _candidates(op: Op) -> Iterator[dict[int, Domain]]:
         if i.domain.kind in (REAL, POSITIVE, NONZERO) and i.domain.low is None
     ]
     for kind in (NONZERO, POSITIVE, UNIT):
-        yield {k: Domain(kind) for k in real}
+        yield {k: Domain(kind, size=op.inputs[k].domain.size) for k in real}
         for k in real:
-            yield {k: Domain(kind)}
+            yield {k: Domain(kind, size=op.inputs[k].domain.size)}
     yield {k: _around(op, k) for k in real}
 
 

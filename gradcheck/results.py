@@ -124,6 +124,8 @@ class OpResult(Record, frozen=True, kw_only=True):
     """Everything that was found about one op."""
 
     op: str
+    target: str = ""
+    """What `gradcheck run` and `replay` load the op by."""
     kind: str
     verdict: Verdict
     reason: str = ""

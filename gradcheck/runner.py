@@ -88,7 +88,7 @@ def _cases(made: Plan, settings: Settings, only: list[Recipe] | None) -> list[en
     seed = f"{settings.seed}:{made.op.name}"
     count = settings.cases
     if not made.op.options.vary_sizes:
-        count = min(count, len(made.templates) - 1)
+        count = min(count, max(1, len(made.templates) - 2))
     return engine.generate(recipes(made), seed=seed, count=count, first=made.schedule(count))
 
 

@@ -8,7 +8,7 @@ from textwrap import shorten
 
 import msgspec
 
-from gradcheck.arrays import is_real
+
 from gradcheck.checks.facts import Outcome
 from gradcheck.engine import Drawn
 from gradcheck.evaluation import Counters
@@ -60,6 +60,7 @@ class Tally:
     checks: dict[str, Counter[str]] = field(default_factory=dict)
     conventions: Counter[tuple[str, float, float, float, str]] = field(default_factory=Counter)
     worst: Worst | None = None
+    _worst_order: tuple[bool, bool, float] = (False, False, -1.0)
     hopeless: bool = False
     notes: list[str] = field(default_factory=list)
     _first: dict[Key, tuple[Finding, Drawn, Trial]] = field(default_factory=dict)
@@ -100,8 +101,9 @@ class Tally:
         for convention in outcome.conventions:
             self.conventions[_normalised(convention)] += 1
         for worst in outcome.worst.values():
-            if self.worst is None or _order(worst) > _order(self.worst):
-                self.worst = worst
+            order = _order(worst, trial)
+            if order > self._worst_order:
+                self.worst, self._worst_order = worst, order
 
     def note_stop(self, done: int, planned: int, why: str) -> None:
         """Say that not all cases were run."""
@@ -125,6 +127,7 @@ class Tally:
         verdict, reason = self._verdict(findings)
         return OpResult(
             op=self.op.id,
+            target=self.op.target,
             kind=self.op.kind,
             verdict=verdict,
             reason=reason,
@@ -221,8 +224,10 @@ def _normalised(convention: Convention) -> tuple[str, float, float, float, str]:
     return convention.input, min(low, high), max(low, high), yours, convention.where
 
 
-def _order(worst: Worst) -> tuple[int, float]:
+def _order(worst: Worst, trial: Trial) -> tuple[bool, bool, float]:
+    """Wrong before right, the wider precision before the narrower, then by relative error."""
     error = unnum(worst.relative_error)
-    return (worst.wrong > 0, error if error == error else float("inf"))
+    wide = trial.facts is not None and trial.facts.precision == "float64"
+    return (worst.wrong > 0, wide, error if error == error else float("inf"))
 
 

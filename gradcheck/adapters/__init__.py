@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,9 @@ from gradcheck.model import Attribute, Input, Op, Options
 from gradcheck.signatures import from_annotations, parse
 
 
+Described = tuple[Reading | None, tuple[Input, ...], tuple[Attribute, ...]]
+
+
 class Description:
     """What the user said of an op's inputs: an example call, a signature, or annotations."""
 
@@ -45,12 +49,14 @@ class Description:
         self.signature, self.example = signature, tuple(example)
         self.attributes, self.options, self.nondiff = dict(attributes), options, tuple(nondiff)
 
-    def inputs(self, forward: Callable[..., Any]) -> tuple[Reading | None, tuple[Input, ...], tuple[Attribute, ...]]:
+    def inputs(
+        self, forward: Callable[..., Any], *, has_parameters: bool = False
+    ) -> Described:
         """Inputs and attributes of a forward, from the most exact description there is."""
         primals, keywords = _parameters(forward, len(self.example))
         reading = None
         if self.example:
-            reading = read(primals, self.example)
+            reading = read(primals, self.example, has_parameters=has_parameters)
         if self.signature is not None:
             names = [*primals, *keywords] if not _takes_any(forward) else []
             inputs, declared = parse(self.signature, names)
@@ -63,6 +69,13 @@ class Description:
             inputs, declared = from_annotations(annotations, required), ()
         inputs = tuple(self._undifferentiated(i) for i in inputs)
         return reading, inputs, declared
+
+    def with_dtypes(self, own: set[str]) -> Description:
+        """A layer is judged in the precision of its parameters, where nothing else is said."""
+        if not own or self.options.dtypes is not None:
+            return self
+        options = replace(self.options, dtypes=tuple(sorted(own, reverse=True)))
+        return Description(self.signature, self.example, self.attributes, options, self.nondiff)
 
     def _undifferentiated(self, input: Input) -> Input:
         if input.name not in self.nondiff:
@@ -134,8 +147,8 @@ def _arguments(
     primals, _ = _parameters(forward, 0)
     if reading is None:
         names = [i.name for i in inputs]
-        return Arguments(names, range(len(names)))
-    total = len(reading.places) + len(reading.constants)
+        return Arguments(names, [(k, None) for k in range(len(names))])
+    total = len({k for k, _ in reading.places}) + len(reading.constants)
     names, _ = _parameters(forward, total)
     return Arguments(names, reading.places, reading.constants)
 
@@ -316,17 +329,25 @@ def _layer(instance: Any, description: Description, name: str | None) -> Op:
     found = methods(instance)
     assert found is not None
     forward, backward = found
-    reading, inputs, attributes = description.inputs(forward)
+    reading, inputs, attributes = description.inputs(forward, has_parameters=True)
     arguments = _arguments(forward, reading, inputs)
     binding = bind_method(backward, arguments.names, [a.name for a in attributes])
     make = copier(instance)
-    own = _parameters_of(make, arguments, binding, reading, description)
-    gate = Gate(make, arguments, binding, parameters=own)
-    more = tuple(Input(p.name, p.value.shape, optional=True) for p in own)
+    own, first_only = _parameters_of(make, arguments, binding, reading, description)
+    if not own and not any(i.differentiable for i in inputs):
+        reading, inputs, attributes = description.inputs(forward)  # says what is missing
+    gate = Gate(make, arguments, binding, parameters=own, first_only=first_only)
     taken = {i.name for i in inputs}
     more = tuple(
-        i if i.name not in taken else Input(f"self.{i.name}", i.dims, optional=True) for i in more
+        Input(
+            p.name if p.name not in taken else f"self.{p.name}",
+            p.value.shape,
+            optional=True,
+            parameter=True,
+        )
+        for p in own
     )
+    description = description.with_dtypes({str(p.value.dtype) for p in own})
     op = _op(
         description,
         (reading, (*inputs, *more), attributes),
@@ -336,11 +357,14 @@ def _layer(instance: Any, description: Description, name: str | None) -> Op:
         kind="layer" if own else "gate object",
         source=source_of(forward, backward),
         stateful=gate.stateful,
-        notes=tuple(p.sentence() for p in own),
+        notes=(*(p.sentence() for p in own), *([FIRST_ONLY] if first_only else [])),
         more_example=tuple(p.value for p in own),
         linear=bool(binding.slots),
     )
     return op
+
+
+FIRST_ONLY = "backward takes the cotangent of the first output only: the others are not checked"
 
 
 def _parameters_of(
@@ -349,23 +373,44 @@ def _parameters_of(
     binding: Binding,
     reading: Reading | None,
     description: Description,
-) -> list[parameters.Parameter]:
-    """The layer's parameters, found by running it once on the example."""
-    prototype, ran = make(), make()
+) -> tuple[list[parameters.Parameter], bool]:
+    """The layer's parameters, found by running it once on the example.
+
+    Also whether backward takes the cotangent of the first of several outputs only.
+    """
+    prototype = ran = make()
+    first_only = False
     if reading is not None:
-        gate = Gate(lambda: ran, arguments, binding)
-        try:
-            with quiet():
-                output, pullback = gate.vjp(*(v.copy() for v in reading.values), **description.attributes)
-                pullback(tuple(np.ones_like(o) for o in as_outputs(output)))
-        except Exception:
-            pass  # what it raises is found again, and reported, when the op is checked
-    return parameters.find(prototype, ran)
+        for first_only in (False, True):
+            ran = make()
+            if _runs(ran, first_only, (arguments, binding), (reading, description)):
+                break
+        else:  # what it raises is found again, and reported, when the op is checked
+            first_only = False
+    return parameters.find(prototype, ran), first_only
+
+
+def _runs(
+    instance: Any,
+    first_only: bool,
+    call: tuple[Arguments, Binding],
+    example: tuple[Reading, Description],
+) -> bool:
+    """One forward and backward pass of an instance on the example, for its side effects."""
+    gate = Gate(lambda: instance, *call, first_only=first_only)
+    values = [v.copy() for v in example[0].values]
+    try:
+        with quiet():
+            output, pullback = gate.vjp(*values, **example[1].attributes)
+            pullback(tuple(np.ones_like(o) for o in as_outputs(output)))
+    except Exception:
+        return False
+    return True
 
 
 def _op(
     description: Description,
-    described: tuple[Reading | None, tuple[Input, ...], tuple[Attribute, ...]],
+    described: Described,
     *,
     notes: tuple[str, ...] = (),
     more_example: tuple[Any, ...] = (),

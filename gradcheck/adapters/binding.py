@@ -30,6 +30,8 @@ class Binding:
     keywords: frozenset[str] | None
     """Attributes that backward accepts; None is all."""
     sentence: str
+    spare: int = 0
+    """Further cotangents that backward takes optionally: ``backward(dh, dc=None)``."""
     ask: bool = False
     """Whether the second argument is a cache shows only in what forward returns."""
 
@@ -37,6 +39,8 @@ class Binding:
         self, cotangents: Outputs, primals: Mapping[str, Any], cache: Any = None
     ) -> list[Any]:
         """The positional arguments for one call."""
+        if self.slots == (COTANGENT,) and 1 < len(cotangents) <= 1 + self.spare:
+            return list(cotangents)
         spread = self.slots.count(COTANGENT) > 1
         queue = list(cotangents) if spread else [_single(cotangents)]
         given = []
@@ -104,6 +108,10 @@ def bind(
     names = required or [p.name for p in parameters[:1]]
     if _takes_any(backward) or not names:
         return Binding((COTANGENT, *primals), keywords, "backward(cotangent, *inputs)")
+    spare = len([p for p in parameters if p.name not in names and _COTANGENT_NAME.match(p.name)])
+    if len(names) == 1 and spare:
+        sentence = "backward takes one cotangent per output"
+        return Binding((COTANGENT,), keywords, sentence, spare=spare)
     if _is_cache(names[-1]) and len(names) > 1:
         sentence = "forward returns (out, cache), backward takes (cotangent, cache)"
         return Binding((*[COTANGENT] * (len(names) - 1), CACHE), keywords, sentence)
@@ -115,6 +123,8 @@ def bind(
 def _by_position(
     names: list[str], primals: Sequence[str], keywords: frozenset[str] | None
 ) -> Binding:
+    if len(names) > 1 and not set(names) & set(primals) and all(map(_is_cotangent, names)):
+        return Binding((COTANGENT,) * len(names), keywords, "backward takes one cotangent per output")
     last = len(names) > 1 and names[0] in primals and names[-1] not in primals
     others = names[:-1] if last else names[1:]
     if not others:
@@ -129,8 +139,6 @@ def _by_position(
     if len(others) == len(primals):
         ask = len(others) == 1
         return Binding((COTANGENT, *primals), keywords, "backward(cotangent, *inputs)", ask)
-    if all(_COTANGENT_NAME.match(n) for n in names):
-        return Binding((COTANGENT,) * len(names), keywords, "backward takes one cotangent per output")
     raise UsageError(
         f"cannot tell how to call backward({', '.join(names)}) for forward({', '.join(primals)}): "
         'say it with call=, for instance call="backward(dout, ' + ", ".join(primals) + ')"'
@@ -143,6 +151,10 @@ def _takes_any(backward: Callable[..., Any]) -> bool:
     except (TypeError, ValueError):
         return True
     return any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters)
+
+
+def _is_cotangent(name: str) -> bool:
+    return bool(re.match(r"^(d[A-Z_a-z]?\w*|\w*grad\w*)$", name)) and name not in ("data", "dict")
 
 
 def _is_cache(name: str) -> bool:

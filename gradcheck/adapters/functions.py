@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.adapters.binding import Binding, split_cache, with_cache
+from gradcheck.examples import Place
 from gradcheck.model import Outputs, Pullback
 
 
@@ -18,16 +19,19 @@ class Arguments:
     """Forward's positional arguments from an op's primals: constants go back to their places."""
 
     names: Sequence[str]
-    places: Sequence[int]
+    places: Sequence[Place]
     constants: Mapping[int, Any] = field(default_factory=dict)
 
     def __call__(self, primals: Sequence[Any]) -> list[Any]:
-        full: list[Any] = [None] * (len(primals) + len(self.constants))
-        for place, primal in zip(self.places, primals, strict=True):
-            full[place] = primal
+        full: dict[int, Any] = {}
+        for (place, index), primal in zip(self.places, primals, strict=True):
+            if index is None:
+                full[place] = primal
+            else:
+                full.setdefault(place, []).append(primal)
         for place, constant in self.constants.items():
             full[place] = copy.deepcopy(constant)
-        return full
+        return [full[place] for place in sorted(full)]
 
     def named(self, full: Sequence[Any]) -> dict[str, Any]:
         return dict(zip(self.names, full, strict=False))

@@ -61,9 +61,11 @@ class Gate:
         *,
         constructor: frozenset[str] = frozenset(),
         parameters: Sequence[Parameter] = (),
+        first_only: bool = False,
     ) -> None:
         self._make, self._arguments, self._binding = make, arguments, binding
         self._constructor, self._parameters = constructor, parameters
+        self._first_only = first_only
 
     def forward(self, *primals: Any, **attributes: Any) -> Any:
         own, rest = self._split(attributes)
@@ -106,7 +108,10 @@ class Gate:
             parameter.write(instance, value)
         full = self._arguments(primals[:count])
         forward = instance.forward if hasattr(instance, "forward") else instance
-        return forward(*full, **rest), full
+        output = forward(*full, **rest)
+        if self._first_only and isinstance(output, (tuple, list)):
+            output = output[0]
+        return output, full
 
     def _pullback(self, instance: Any, full: Sequence[Any], rest: Mapping[str, Any]) -> Pullback:
         def pullback(cotangents: Outputs) -> Any:

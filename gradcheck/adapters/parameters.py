@@ -7,8 +7,8 @@ objects with ``data`` (or ``value``) and ``grad``. The report says which were pa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, MutableMapping, MutableSequence
-from dataclasses import dataclass
+from collections.abc import Iterator, MutableMapping, MutableSequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -36,32 +36,34 @@ class Parameter:
     """One array of a layer and where its gradient appears."""
 
     name: str
-    holders: tuple[Path, ...]
-    """Every place that holds the array: replacing it must reach aliases too."""
-    gradient_path: Path
+    path: Path
+    gradient_paths: tuple[Path, ...]
+    """Several where a list of parameters holds one array more than once: they add up."""
     value: Array
 
     def write(self, instance: Any, value: Any) -> None:
-        """Give the layer its own copy of a value."""
-        array = np.array(value)
-        for path in self.holders:
-            _store(instance, path, array)
+        """Write a value into the layer's own array, so that whatever shares it sees it too."""
+        array = _load(instance, self.path)
+        if array.flags.writeable:
+            array[...] = value
+        else:
+            _store(instance, self.path, np.array(value, array.dtype))
 
     def gradient(self, instance: Any) -> Any:
         """The gradient after backward; None where there is none."""
-        try:
-            return _load(instance, self.gradient_path)
-        except (AttributeError, KeyError, IndexError, TypeError):
-            return None
+        found = [g for g in (_maybe(instance, p) for p in self.gradient_paths) if g is not None]
+        return sum(found[1:], start=found[0]) if found else None
 
     def clear(self, instance: Any) -> None:
         """Zero the gradient before backward, for layers that accumulate."""
-        current = self.gradient(instance)
-        if isinstance(current, np.ndarray) and current.flags.writeable:
-            current[...] = 0
+        for path in self.gradient_paths:
+            current = _maybe(instance, path)
+            if isinstance(current, np.ndarray) and current.flags.writeable:
+                current[...] = 0
 
     def sentence(self) -> str:
-        return f"{_spell(self.holders[0])} is a parameter, its gradient is {_spell(self.gradient_path)}"
+        gradients = " + ".join(map(_spell, self.gradient_paths))
+        return f"{_spell(self.path)} is a parameter, its gradient is {gradients}"
 
 
 def find(prototype: Any, ran: Any) -> list[Parameter]:
@@ -69,19 +71,32 @@ def find(prototype: Any, ran: Any) -> list[Parameter]:
 
     ``ran`` shows where gradients appear; values come from ``prototype``.
     """
-    paths = list(_arrays(prototype))
     found: dict[int, Parameter] = {}
-    for path in paths:
+    for path in _arrays(prototype):
         value = _load(prototype, path)
-        if id(value) in found or not is_real(value) or value.size == 0:
+        if not is_real(value) or value.size == 0:
             continue
-        for candidate in _gradient_paths(path):
-            gradient = _maybe(ran, candidate)
-            if isinstance(gradient, np.ndarray) and gradient.shape == value.shape:
-                holders = tuple(p for p in paths if _load(prototype, p) is value)
-                found[id(value)] = Parameter(_name(path), holders, candidate, value)
-                break
+        gradient_path = _where_gradient(ran, path, value.shape)
+        if gradient_path is None:
+            continue
+        known = found.get(id(value))
+        if known is None:
+            found[id(value)] = Parameter(_name(path), path, (gradient_path,), value)
+        elif _listed(path) and _listed(known.path):
+            found[id(value)] = replace(known, gradient_paths=(*known.gradient_paths, gradient_path))
     return list(found.values())
+
+
+def _where_gradient(ran: Any, path: Path, shape: tuple[int, ...]) -> Path | None:
+    for candidate in _gradient_paths(path):
+        gradient = _maybe(ran, candidate)
+        if isinstance(gradient, np.ndarray) and gradient.shape == shape:
+            return candidate
+    return None
+
+
+def _listed(path: Path) -> bool:
+    return isinstance(path[-1], _Key) and isinstance(path[-1].key, int)
 
 
 def _arrays(instance: Any) -> Iterator[Path]:

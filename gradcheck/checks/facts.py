@@ -30,9 +30,11 @@ class Facts:
     gradients: tuple[Float | None, ...]
     """float64, of the input's shape; None where backward gave nothing usable."""
 
-    @property
-    def resolution(self) -> float:
-        return RESOLUTION[self.precision]
+    def resolution(self, k: int) -> float:
+        """What a comparison of input ``k``'s gradient can resolve: its own dtype may be narrow."""
+        returned = (self.answer.gradients or (None,) * (k + 1))[k]
+        narrow = getattr(returned, "dtype", None) == np.float32
+        return RESOLUTION["float32" if narrow else self.precision]
 
     @property
     def compared(self) -> list[int]:
@@ -99,14 +101,17 @@ def furthest(facts: Facts, got: tuple[Float | None, ...], base: tuple[Float | No
     """Where two sets of gradients that should agree do not; empty when they agree within noise.
 
     Each entry may differ by the resolution times the largest entry of its tensor: sums taken in
-    another order differ in the last bits only.
+    another order differ in the last bits only. Where all entries cancel to zero, rounding of the
+    size of the cotangent is left.
     """
+    upstream = max((float(np.abs(c).max(initial=0.0)) for c in facts.cotangents), default=0.0)
+    floor = 256 * float(np.finfo(facts.precision).eps) * max(upstream, 1.0)
     for k, input in enumerate(facts.op.inputs):
         a, b = got[k], base[k]
         if a is None or b is None or not (np.isfinite(b).all()):
             continue
         with np.errstate(all="ignore"):
-            wrong = ~(np.abs(a - b) <= facts.resolution * np.abs(b).max(initial=0.0))
+            wrong = ~(np.abs(a - b) <= facts.resolution(k) * np.abs(b).max(initial=0.0) + floor)
         if wrong.any():
             entry = tuple(int(i) for i in np.argwhere(wrong)[0])
             return f"gradient of {input.name}, entry {entry}: {a[entry]:.6g} against {b[entry]:.6g}"

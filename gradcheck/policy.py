@@ -1,0 +1,32 @@
+"""From a report to an exit code. Pure: no file, no console."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from gradcheck.results import Report
+from gradcheck.settings import Settings
+
+
+class Exit(IntEnum):
+    """What the shell sees."""
+
+    PASSED = 0
+    FAILED = 1
+    USAGE = 2
+    INTERNAL = 3
+    NOTHING = 5
+    INTERRUPTED = 130
+
+
+def decide(report: Report, settings: Settings) -> Exit:
+    """0 only where every op passed. No evidence is never a pass."""
+    if report.interrupted:
+        return Exit.INTERRUPTED
+    if report.summary.failed or report.summary.errors:
+        return Exit.FAILED
+    if report.summary.inconclusive and settings.inconclusive == "fail":
+        return Exit.FAILED
+    if not report.results:
+        return Exit.NOTHING
+    return Exit.PASSED

@@ -1,0 +1,75 @@
+"""The lecture's numeric gradient as it stands on the slide, with what it does not tell.
+
+(f(x + h) - f(x - h)) / 2h at exactly h = 1e-4: one value, and beside it the two errors that it
+carries: truncation, because h is not small enough, and round-off, because it is too small.
+"""
+
+from __future__ import annotations
+
+from gradcheck.arrays import flatten, relative_error, unravel
+from gradcheck.cases import build, recipes
+from gradcheck.corners import plan
+from gradcheck.cotangents import make
+from gradcheck.differences import Move, Point, central
+from gradcheck.engine import generate
+from gradcheck.evaluation import Evaluator, UserCodeRaised, gradient_array
+from gradcheck.guards import GlobalRandom, quiet
+from gradcheck.model import Op
+from gradcheck.probe import learn
+from gradcheck.settings import Settings
+
+STEP = 1e-4
+ROWS = 8
+"""Entries shown per input."""
+
+
+def central_table(op: Op, settings: Settings) -> str:
+    """The plain rule on the op's plain case, entry by entry."""
+    random = GlobalRandom(settings.seed)
+    evaluator = Evaluator(op, random)
+    with random.restored(), quiet():
+        try:
+            return _table(op, evaluator, settings)
+        except UserCodeRaised as error:
+            return f"{op.name}: {error}"
+
+
+def _table(op: Op, evaluator: Evaluator, settings: Settings) -> str:
+    op, sizes = learn(op, evaluator)
+    evaluator.op = op
+    made = plan(op, sizes, ("float64",))
+    drawn = generate(recipes(made), seed=str(settings.seed), count=1, first=made.schedule(1))
+    case = build(op, drawn[0].value)
+    outputs = evaluator.forward(case.primals, case.attributes)
+    cotangents = make(case.recipe, outputs)
+    answer = evaluator.answer(case, cotangents)
+    point = Point(
+        evaluator,
+        case.primals,
+        case.attributes,
+        flatten(answer.outputs).copy(),
+        flatten(cotangents).copy(),
+        "float64",
+    )
+    lines = [
+        f"{op.name}: (f(x+h) - f(x-h)) / 2h at h = {STEP:g}, the plain case",
+        f"  {'entry':<16s} {'backward':>12s} {'central':>12s} {'rel. error':>10s} "
+        f"{'truncation':>10s} {'round-off':>10s}",
+    ]
+    for k, input in enumerate(op.inputs):
+        gradient = gradient_array((answer.gradients or [None] * len(op.inputs))[k], case.primals[k].shape)
+        if not input.differentiable or gradient is None:
+            continue
+        entries = range(min(ROWS, gradient.size))
+        value, truncation, roundoff = central(point, [Move.entry(k, e) for e in entries], STEP)
+        for e in entries:
+            own = float(gradient.reshape(-1)[e])
+            name = f"{input.name}{list(unravel(e, gradient.shape))}"
+            lines.append(
+                f"  {name:<16s} {own:12.6g} {value[e]:12.6g} "
+                f"{relative_error(own, float(value[e])):10.1e} {truncation[e]:10.1e} {roundoff[e]:10.1e}"
+            )
+        if gradient.size > ROWS:
+            lines.append(f"  ... {gradient.size - ROWS} more entries of {input.name}")
+    return "\n".join(lines)
+
