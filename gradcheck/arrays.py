@@ -8,15 +8,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.errors import UsageError
+
 Array = NDArray[Any]
 Float = NDArray[np.float64]
 
 
 def as_outputs(value: Any) -> tuple[Array, ...]:
     """What forward returned, as a tuple of arrays (Python and NumPy scalars are 0-d arrays)."""
-    if isinstance(value, (tuple, list)):
-        return tuple(np.asarray(v) for v in value)
-    return (np.asarray(value),)
+    parts = value if isinstance(value, (tuple, list)) else (value,)
+    try:
+        outputs = tuple(np.asarray(p) for p in parts)
+    except ValueError:  # ragged
+        outputs = (np.asarray(None),)
+    if any(o.dtype.kind not in "fiubcV" for o in outputs):
+        kinds = ", ".join(type(p).__name__ for p in parts)
+        raise UsageError(
+            f"forward must return an array, or a tuple of arrays, not ({kinds}); where it returns "
+            "(out, cache), backward must take the cache as its last argument; else wrap it, as in "
+            "lambda x: forward(x)[0]"
+        )
+    return outputs
 
 
 def is_real(array: Array) -> bool:

@@ -43,7 +43,7 @@ def recipes(plan: Plan) -> st.SearchStrategy[Recipe]:
         filled = _fill(draw, plan, template)
         values = _by_value(draw, plan.op)
         seed = draw(st.integers(0, 999))
-        grids = ()
+        grids: tuple[str, ...] = ()
         if template.regime != "example" and values is None:
             grids = _grids(draw, filled.shapes, seed)
         return Recipe(
@@ -131,11 +131,11 @@ def build(op: Op, recipe: Recipe) -> Case:
     return Case(recipe, tuple(primals), chosen)
 
 
-def _decoded(k: int, input: Input, recipe: Recipe, sizes: Mapping[str | int, int]) -> Array:
+def _decoded(k: int, input: Input, recipe: Recipe, sizes: Mapping[str, int]) -> Array:
     domain = input.domain
     if recipe.domains and recipe.domains[k]:
         domain = Domain(recipe.domains[k], size=domain.size)
-    domain = domains.resolve(domain, dict(sizes))
+    domain = domains.resolve(domain, sizes)
     shape = recipe.shapes[k]
     grid = recipe.grids[k] if recipe.grids else f"seed:{recipe.cotangent_seed}"
     numbers = domains.grid_numbers(grid, int(np.prod(shape)))
@@ -147,9 +147,9 @@ def _cast(array: Array, dtype: str) -> Array:
     return np.array(array, dtype=dtype if is_real(array) else array.dtype)
 
 
-def _sizes_of(op: Op, shapes: tuple[tuple[int, ...], ...]) -> dict[str | int, int]:
+def _sizes_of(op: Op, shapes: tuple[tuple[int, ...], ...]) -> dict[str, int]:
     """Dimension sizes of a case, read off its shapes."""
-    sizes: dict[str | int, int] = {}
+    sizes: dict[str, int] = {}
     for input, shape in zip(op.inputs, shapes, strict=False):
         dims = [d for d in input.dims if d != "..."]
         tail = shape[len(shape) - len(dims) :] if "..." in input.dims else shape

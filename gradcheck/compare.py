@@ -14,7 +14,7 @@ No tolerance grows with the number of entries, and an explicit 0 is a 0.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import numpy as np
@@ -35,6 +35,9 @@ It is relative to the entry itself, so a small entry that is dropped or sign-fli
 """
 SMALL = 1e-2
 """An entry is judged on at least this share of the largest entry's scale."""
+FAINT = {"float64": 1e-4, "float32": 1e-1}
+"""And on this share of the largest entry of any input: a gradient that is zero throughout, as that
+of a bias before batch normalisation, has no scale of its own."""
 
 
 class Status(IntEnum):
@@ -52,13 +55,14 @@ class Rules:
     resolution: float
     signif: float
     slight: float = 0.0
+    faint: float = 0.0
 
     @staticmethod
     def of(precision: str, signif: float | None) -> Rules:
         """The default tolerances; with ``signif`` given, that one and no other."""
         if signif is not None:
-            return Rules(RESOLUTION[precision], signif)
-        return Rules(RESOLUTION[precision], SIGNIF[precision], SLIGHT[precision])
+            return Rules(RESOLUTION[precision], signif, 0.0, FAINT[precision])
+        return Rules(RESOLUTION[precision], SIGNIF[precision], SLIGHT[precision], FAINT[precision])
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +85,51 @@ class Comparison:
         return (self.estimate.bound + self.noise) / self.scale
 
 
-def rounding(analytic: Float, eps: float) -> Float:
-    """A-priori rounding noise of an analytic gradient: half a unit in the last place, six times."""
-    return np.asarray(KAPPA * 0.5 * eps * np.abs(analytic))
+def rounding(analytic: float, eps: float) -> float:
+    """A-priori rounding noise of an analytic slope: half a unit in the last place, six times."""
+    return KAPPA * 0.5 * eps * abs(analytic)
 
 
-def settled(analytic: Float, noise: Float, quick: QuickEstimates, rules: Rules) -> Float:
-    """Which entries pass on four evaluations: boolean (n,)."""
+def heard(made: Comparison, value: float, bound: float) -> Comparison:
+    """A fail, once the quick path has been heard as a witness.
+
+    Its steps are coarser by orders of magnitude, so its rounding errors are others. Where it sides
+    clearly with the analytic value against the ladder, the ladder has taken a staircase of
+    roundings for the function.
+    """
+    distance = abs(value - made.estimate.value)
+    sides = abs(value - made.analytic) < 0.2 * distance and distance > bound
+    if sides and np.isfinite(value):
+        return replace(made, status=Status.INCONCLUSIVE, reason="other steps disagree")
+    return made
+
+
+def settled(
+    analytic: Float, noise: Float, quick: QuickEstimates, rules: Rules, floor: float = 0.0
+) -> Float:
+    """Which entries pass on four evaluations: boolean (n,). ``floor``: the least scale of any."""
     with np.errstate(all="ignore"):
-        scale = _scales(analytic, quick.value, quick.scale)
+        scale = np.maximum(_scales(analytic, quick.value, quick.scale), floor)
         gap = np.abs(analytic - quick.value)
         near = gap <= quick.bound + noise
         certified = gap + quick.bound + noise <= rules.resolution * scale
         smooth = quick.jump <= rules.resolution * scale
         return np.asarray(near & certified & smooth)
+
+
+def obviously_wrong(
+    analytic: Float, noise: Float, quick: QuickEstimates, rules: Rules
+) -> Float:
+    """Which entries are wrong by far more than any error of the quick path: boolean (n,).
+
+    Only for counting, once other entries of the same input were confirmed as wrong.
+    """
+    with np.errstate(all="ignore"):
+        scale = _scales(analytic, quick.value, quick.scale)
+        gap = np.abs(analytic - quick.value)
+        smooth = quick.jump <= rules.resolution * scale
+        sharp = quick.bound <= rules.resolution * scale
+        return np.asarray(smooth & sharp & (gap > 100 * (quick.bound + noise)) & (gap > 1e-3 * scale))
 
 
 def _scales(analytic: Float, value: Float, scale: Float) -> Float:
@@ -108,7 +143,7 @@ def judge(
     noise: float,
     estimates: tuple[Estimate, Callable[[], Estimate]],
     rules: Rules,
-    neighbours: float = 0.0,
+    floor: float = 0.0,
 ) -> Comparison:
     """Judge one slope on a ladder's estimate.
 
@@ -120,15 +155,15 @@ def judge(
         The ladder's estimate, and how to get another one with other steps.
     rules : Rules
         Tolerances.
-    neighbours : float
-        The largest scale among the entries of the same input.
+    floor : float
+        The least scale to judge on, from the entries around it.
     """
     estimate, again = estimates
     scale = max(
         abs(analytic) if np.isfinite(analytic) else 0.0,
         abs(estimate.value) if np.isfinite(estimate.value) else 0.0,
         estimate.scale if np.isfinite(estimate.scale) else 0.0,
-        SMALL * neighbours,
+        floor,
     )
 
     def comparison(status: Status, reason: str = "") -> Comparison:

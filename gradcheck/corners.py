@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
-
+from gradcheck.examples import MODES
 from gradcheck.model import (
     NEGATIVE,
     NONNEGATIVE,
@@ -93,9 +92,17 @@ def shapes_for(
             if dim == "...":
                 shape += batch
             else:
-                shape.append(dim if isinstance(dim, int) else sizes[dim])
+                shape.append(size_of(dim, sizes))
         shapes.append(tuple(shape))
     return tuple(shapes)
+
+
+def size_of(dim: str | int, sizes: Mapping[str, int]) -> int:
+    """The size of a dimension: a number, a name, or a multiple such as ``4*h``."""
+    if isinstance(dim, int):
+        return dim
+    factor, _, name = dim.rpartition("*")
+    return int(factor or 1) * sizes[name]
 
 
 def plain_sizes(sizes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
@@ -160,10 +167,12 @@ def _attributes(op: Op, plain: Template) -> Iterator[Template]:
     """Every value of every attribute, the others at their defaults; then square sizes too."""
     for attribute in op.attributes:
         for place, value in list(enumerate(attribute.all_values))[1:]:
+            made_up = place >= len(attribute.values)
             yield replace(
                 plain,
                 attributes={attribute.name: place},
-                refusable=plain.refusable or place >= len(attribute.values),
+                declared=not (made_up and attribute.name in MODES),
+                refusable=plain.refusable or made_up,
                 note=f"{attribute.name}={value!r}",
             )
 

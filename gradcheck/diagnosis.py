@@ -51,7 +51,7 @@ def explain(name: str, tables: Mapping[str, Table], *, ignores_cotangent: bool =
         return "the upstream gradient is dropped: backward returns the same for any cotangent"
     if found := _other_input(name, tables):
         return found
-    return _broadcast(table) or _some_entries(table)
+    return _broadcast(table) or _nearly(table) or _some_entries(table)
 
 
 def _zero(table: Table) -> str:
@@ -104,6 +104,20 @@ def _broadcast(table: Table) -> str:
             if table.explains(table.difference + level) and not np.allclose(level, level.mean()):
                 return f"a term that is constant along axis {axis} is missing or too much"
     return ""
+
+
+def _nearly(table: Table) -> str:
+    """All entries close, none exact: an approximation rather than a slip."""
+    large = np.abs(table.difference) > 10 * table.bound
+    if int(large.sum()) < 2:
+        return ""
+    off = np.abs(table.backward[large] / table.difference[large] - 1)
+    if off.max() > 0.01:
+        return ""
+    return (
+        f"nearly right: within {off.max():.1g} of the finite difference on all entries; an epsilon "
+        "that forward has and backward leaves out, or an approximation?"
+    )
 
 
 def _some_entries(table: Table) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -39,10 +40,12 @@ class Move:
 
     parts: tuple[tuple[int, Array, Array], ...]
     """(input, flat entries, speeds) for each input that moves."""
+    single: tuple[int, int] | None = None
+    """(input, flat entry) where one entry moves alone at speed 1, as nearly always."""
 
     @staticmethod
     def entry(input: int, flat: int) -> Move:
-        return Move(((input, np.array([flat]), np.array([1.0])),))
+        return Move(((input, np.array([flat]), np.ones(1)),), (input, flat))
 
     def slope(self, gradients: Sequence[Float | None]) -> float:
         """The derivative along this move that the gradients claim."""
@@ -69,10 +72,17 @@ class Point:
     """The precision forward really computes in: "float64" or "float32"."""
     exponent: int | None = None
     """Overrides `QUICK_EXPONENT` (the ``--step`` option)."""
+    in_place: bool = False
+    """Forward writes into its inputs: every evaluation gets its own copies."""
     _work: tuple[Array, ...] = field(init=False)
+    _flat: tuple[Any, ...] = field(init=False)
+    """Each working array as something that a flat position indexes."""
 
     def __post_init__(self) -> None:
         self._work = copy_tuple(self.primals)
+        self._flat = tuple(
+            w.reshape(-1) if w.flags.c_contiguous else w.flat for w in self._work
+        )
 
     @property
     def eps(self) -> float:
@@ -90,20 +100,34 @@ class Point:
         """Outputs at primals + step * move; NaN where forward refuses or changes shape."""
         saved = []
         for k, entries, speeds in move.parts:
-            flat = self._work[k].reshape(-1) if self._work[k].flags.c_contiguous else None
-            target = self._work[k].flat if flat is None else flat
+            target = self._flat[k]
             old = target[entries]
             saved.append((target, entries, old))
             target[entries] = self.rounded(old.astype(np.float64) + step * speeds)
         try:
-            outputs = flatten(self.evaluator.forward_in_place(self._work, self.attributes))
+            return self._outputs()
+        finally:
+            for target, entries, old in saved:
+                target[entries] = old
+
+    def with_entry(self, k: int, flat: int, value: float) -> Float:
+        """Outputs with one entry replaced: `displaced` for the usual case, without its overhead."""
+        target = self._flat[k]
+        old = target[flat]
+        target[flat] = value
+        try:
+            return self._outputs()
+        finally:
+            target[flat] = old
+
+    def _outputs(self) -> Float:
+        try:
+            given = copy_tuple(self._work) if self.in_place else self._work
+            outputs = flatten(self.evaluator.forward_in_place(given, self.attributes))
             if outputs.shape == self.here.shape:
                 return outputs.copy()
         except UserCodeRaised:
             pass
-        finally:
-            for target, entries, old in saved:
-                target[entries] = old
         return np.full(self.here.shape, np.nan)
 
     def rounded(self, values: Float) -> Float:
@@ -111,6 +135,10 @@ class Point:
         if self.precision == "float64":
             return values
         return values.astype(self.precision).astype(np.float64)
+
+    def entries(self, k: int, flat: Array) -> Float:
+        """Values of some entries of input ``k``, as float64."""
+        return np.asarray(self.primals[k].reshape(-1)[flat], dtype=np.float64)
 
 
 class PointLine:
@@ -120,31 +148,48 @@ class PointLine:
         self._point, self._move = point, move
         self.here, self.cotangent = point.here, point.cotangent
         self.eps, self.tiny = point.eps, point.tiny
-        moved = np.concatenate(
-            [np.abs(point.primals[k].reshape(-1)[e]) for k, e, _ in move.parts]
-        ).astype(np.float64)
+        moved = np.concatenate([np.abs(point.entries(k, e)) for k, e, _ in move.parts])
         self.size = float(moved.max(initial=0.0))
         around = np.abs(point.primals[move.parts[0][0]]).astype(np.float64)
         self.typical = float(np.median(around)) if around.size else 0.0
 
     def sample(self, steps: Float) -> Samples:
         point, move = self._point, self._move
-        up, down = _steps_taken(point, move, steps)
+        if move.single is not None:
+            up, down, above, below = _sample_entries(point, [move.single], steps[None, :])
+            return Samples(up[0], down[0], above[0], below[0])
         above = np.stack([point.displaced(move, h) for h in steps])
         below = np.stack([point.displaced(move, -h) for h in steps])
-        return Samples(up, down, above, below)
+        # entries round differently along a direction: the nominal steps
+        return Samples(steps.copy(), steps.copy(), above, below)
 
 
-def _steps_taken(point: Point, move: Move, steps: Float) -> tuple[Float, Float]:
-    """The steps after rounding. Along a direction entries round differently: the nominal ones."""
-    k, entries, speeds = move.parts[0]
-    if len(move.parts) > 1 or len(entries) > 1:
-        return steps.copy(), steps.copy()
-    x = point.primals[k].reshape(-1)[entries].astype(np.float64)
-    speed = float(speeds[0])
-    up = (point.rounded(x + steps * speed) - x) / speed
-    down = (x - point.rounded(x - steps * speed)) / speed
-    return up, down
+def _sample_entries(
+    point: Point, entries: Sequence[tuple[int, int]], steps: Float
+) -> tuple[Float, Float, Float, Float]:
+    """Outputs on both sides of single entries, and the steps really taken after rounding.
+
+    Parameters
+    ----------
+    point : Point
+    entries : sequence of (input, flat)
+        n entries.
+    steps : (n, L) array
+
+    Returns
+    -------
+    up, down : (n, L) arrays
+    above, below : (n, L, m) arrays
+    """
+    n, count = steps.shape
+    x = np.array([float(point.primals[k].reshape(-1)[i]) for k, i in entries])[:, None]
+    plus, minus = point.rounded(x + steps), point.rounded(x - steps)
+    above, below = (np.empty((n, count, point.here.size)) for _ in range(2))
+    for row, (k, flat) in enumerate(entries):
+        for column in range(count):
+            above[row, column] = point.with_entry(k, flat, plus[row, column])
+            below[row, column] = point.with_entry(k, flat, minus[row, column])
+    return plus - x, x - minus, above, below
 
 
 def scale_of(sizes: Float) -> Float:
@@ -186,24 +231,21 @@ def quick(point: Point, moves: Sequence[Move]) -> QuickEstimates:
 
 
 def _quick_chunk(point: Point, moves: Sequence[Move]) -> tuple[Float, ...]:
-    n, m = len(moves), point.here.size
     exponent = QUICK_EXPONENT[point.precision] if point.exponent is None else point.exponent
-    sizes = np.array([_size(point, move) for move in moves])
-    steps = scale_of(sizes)[:, None] * 2.0 ** -np.array([exponent - 1.0, exponent])  # 2h, h
-    above, below = np.empty((n, 2, m)), np.empty((n, 2, m))
-    width = np.empty((n, 2))
-    for i, move in enumerate(moves):
-        up, down = _steps_taken(point, move, steps[i])
-        width[i] = up + down
-        for j in range(2):
-            above[i, j] = point.displaced(move, steps[i, j])
-            below[i, j] = point.displaced(move, -steps[i, j])
+    ratios = 2.0 ** -np.array([exponent - 1.0, exponent])  # 2h, h
+    singles = [m.single for m in moves if m.single is not None]
+    if len(singles) == len(moves):
+        sizes = np.array([abs(float(point.primals[k].reshape(-1)[i])) for k, i in singles])
+        up, down, above, below = _sample_entries(point, singles, scale_of(sizes)[:, None] * ratios)
+    else:
+        lines = [point.line(m) for m in moves]
+        sizes = np.array([line.size for line in lines])
+        steps = scale_of(sizes)[:, None] * ratios
+        samples = [line.sample(h) for line, h in zip(lines, steps, strict=True)]
+        up, down = (np.stack([getattr(s, n) for s in samples]) for n in ("up", "down"))
+        above, below = (np.stack([getattr(s, n) for s in samples]) for n in ("above", "below"))
     with np.errstate(all="ignore"):
-        return _combine(point, (above, below), width, sizes)
-
-
-def _size(point: Point, move: Move) -> float:
-    return max(float(np.abs(point.primals[k].reshape(-1)[e]).max()) for k, e, _ in move.parts)
+        return _combine(point, (above, below), up + down, sizes)
 
 
 def _combine(

@@ -8,6 +8,8 @@ decimal, and byte zero decodes to a plain value, so that shrinking makes cases r
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from gradcheck.arrays import Array
@@ -65,12 +67,12 @@ def decode(numbers: Array, shape: tuple[int, ...], domain: Domain, regime: str) 
     return _real(numbers, domain, regime)
 
 
-def resolve(domain: Domain, sizes: dict[str | int, int]) -> Domain:
+def resolve(domain: Domain, sizes: Mapping[str, int]) -> Domain:
     """An index bounded by a dimension, with the dimension's size in this case."""
     if domain.kind != INDEX or domain.below is None:
         return domain
-    below = sizes.get(domain.below, domain.below)
-    return Domain(INDEX, domain.low, domain.high, int(below) if not isinstance(below, str) else 1)
+    below = sizes.get(domain.below, 1) if isinstance(domain.below, str) else domain.below
+    return Domain(INDEX, domain.low, domain.high, below)
 
 
 def _unit(numbers: Array) -> Array:

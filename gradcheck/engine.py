@@ -62,7 +62,8 @@ class ScriptedProvider(PrimitiveProvider):
 
     def _next(self, fresh: Callable[[random.Random], Any]) -> Any:
         script = self.script
-        assert script.drawn is not None and script.random is not None
+        assert script.drawn is not None
+        assert script.random is not None
         place = len(script.drawn)
         if script.replay is not None and place < len(script.replay):
             value = script.replay[place]

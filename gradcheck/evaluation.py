@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.arrays import Array, Float, as_outputs, copy_array, copy_tuple, flatten, is_real, same_bits
+from gradcheck.errors import UsageError
 from gradcheck.guards import GlobalRandom, TimeLimit
 from gradcheck.model import Case, Op, Outputs
 
@@ -94,11 +95,11 @@ class Evaluator:
         self.counters.forward_calls += 1
         self.counters.forward_points += 1
         self.random.pin()
-        if any(type(v) not in _IMMUTABLE for v in attributes.values()):
+        if attributes and any(type(v) not in _IMMUTABLE for v in attributes.values()):
             attributes = copy.deepcopy(attributes)  # option dicts are written into by real code
         try:
             return forward(*self._handed(primals), **attributes)
-        except (TimeLimit, KeyboardInterrupt):
+        except (TimeLimit, KeyboardInterrupt, UsageError):
             raise
         except BaseException as error:
             raise UserCodeRaised("forward", error) from error
@@ -171,6 +172,8 @@ class Evaluator:
 
     def _handed(self, primals: tuple[Array, ...]) -> tuple[Any, ...]:
         """0-d inputs whose example was a scalar are handed over as NumPy scalars."""
+        if not any(i.scalar for i in self.op.inputs):
+            return primals
         return tuple(
             a[()] if i.scalar and a.ndim == 0 else a
             for a, i in zip(primals, self.op.inputs, strict=True)

@@ -36,6 +36,8 @@ _NOT_MATHEMATICS = ("verbose", "debug", "inplace", "out", "seed", "rng", "copy",
 """Flags whose other value does not change the function, or takes the cache away from backward."""
 FEW = 3
 """Fewer numbers than this say nothing of their sign: forward is asked instead (`probe`)."""
+MODES = ("train", "training", "is_training", "train_flg", "mode", "test", "evaluate", "inference")
+"""Flags for another mode, in which backward is usually never called: made up, not declared."""
 _AXES = ("axis", "dim", "axes", "dims")
 
 
@@ -74,8 +76,8 @@ def read(
         if _is_input(argument):
             arrays[k, None] = _as_array(names[k], argument)
         elif _is_list_of_arrays(argument):
-            for j, item in enumerate(argument):
-                arrays[k, j] = _as_array(f"{names[k]}_{j}", item)
+            for position, item in enumerate(argument):
+                arrays[k, position] = _as_array(f"{names[k]}_{position}", item)
     assumptions = []
     if not has_parameters and not any(is_real(a) for a in arrays.values()):
         if not arrays or any(a.dtype.kind == "b" for a in arrays.values()):
@@ -173,9 +175,8 @@ def _domain(array: Array) -> Domain:
             return Domain(ONE_HOT if hot else SIMPLEX)
     if array.size > 1 and set(np.unique(array)) == {0.0, 1.0}:
         return Domain(BINARY)
-    if array.ndim == 2 and array.shape[0] == array.shape[1] > 1 and np.array_equal(array, array.T):
-        if not _diagonal(array):
-            return Domain(SYMMETRIC)
+    if _symmetric(array):
+        return Domain(SYMMETRIC)
     return replace(_sign(array), size=float(np.abs(array).max()) or None)
 
 
@@ -191,8 +192,12 @@ def _sign(array: Array) -> Domain:
     return Domain(REAL)
 
 
-def _diagonal(array: Array) -> bool:
-    return bool((array == np.diag(np.diag(array))).all())
+def _symmetric(array: Array) -> bool:
+    """Symmetric and not merely diagonal."""
+    if array.ndim != 2 or array.shape[0] != array.shape[1] or len(array) < 2:
+        return False
+    diagonal = bool((array == np.diag(np.diag(array))).all())
+    return not diagonal and np.array_equal(array, array.T)
 
 
 def _sentence(input: Input, array: Array) -> str:

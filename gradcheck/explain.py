@@ -31,9 +31,11 @@ def explain_graph(graph: Graph, values: Sequence[Any]) -> str:
     output = record.values[graph.result.index]
     graph.backward(record, pullbacks, np.ones_like(output))
     lines = [f"{graph.name}({', '.join(_named(s, record) for s in graph.sources)})", "", "forward"]
-    for node in graph.nodes:
-        if node.op is not None:
-            lines.append(f"  {_call(node):<28s} = {show(record.values[node.index])}")
+    lines += [
+        f"  {_call(node):<28s} = {show(record.values[node.index])}"
+        for node in graph.nodes
+        if node.op is not None
+    ]
     lines += ["", "backward (output gradient 1)"]
     for node in reversed(graph.nodes):
         if node.op is not None and node.index in record.upstream:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from pathlib import Path
 
 from gradcheck.errors import UsageError
@@ -15,27 +14,53 @@ RESULTS = "results.json"
 def write(path: Path, text: str) -> None:
     """Replace a file in one step; the old one stays intact when anything goes wrong.
 
+    A link is followed; a pipe or a device is written into, not replaced.
+
     Raises
     ------
     UsageError
         The folder cannot be made, is no folder, is read-only, or the disk is full.
     """
-    temporary = ""
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_dir():
+        if target.is_dir():
             raise IsADirectoryError(f"{path} is a folder")
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+        if target.exists() and not target.is_file():
+            target.write_text(text, encoding="utf-8")
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, target)
     except OSError as error:
-        if temporary:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-        reason = error.strerror or str(error)
-        raise UsageError(f"cannot write {path}: {reason}; the old file, if any, is intact") from None
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise _cannot(path, error) from None
+
+
+def claim(path: Path) -> None:
+    """Find out before the work, not after it, that a report cannot be written.
+
+    Raises
+    ------
+    UsageError
+        As `write`.
+    """
+    target = Path(os.path.realpath(path))
+    try:
+        if target.is_dir():
+            raise IsADirectoryError(f"{path} is a folder")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        special = target.exists() and not target.is_file()
+        if not os.access(target if special else target.parent, os.W_OK):
+            raise PermissionError("Permission denied")
+    except OSError as error:
+        raise _cannot(path, error) from None
+
+
+def _cannot(path: Path, error: OSError) -> UsageError:
+    reason = error.strerror or str(error)
+    return UsageError(f"cannot write {path}: {reason}; the old file, if any, is intact")
 
 
 def output_folder(start: Path, pyproject: Path | None, chosen: str | None) -> Path:

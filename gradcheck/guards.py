@@ -94,7 +94,7 @@ def quiet() -> Iterator[None]:
 @contextlib.contextmanager
 def one_blas_thread() -> Iterator[None]:
     """BLAS products differ bitwise between one and two threads, and small ones are slower in two."""
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     with threadpool_limits(limits=1, user_api="blas"):
         yield
@@ -108,7 +108,7 @@ class GlobalRandom:
     """
 
     def __init__(self, seed: int) -> None:
-        self._state = np.random.RandomState(seed).get_state()
+        self._state: Any = np.random.RandomState(seed).get_state()
         self._used: bool | None = None
 
     @contextlib.contextmanager

@@ -133,7 +133,7 @@ class Op:
     example: tuple[Any, ...] | None = None
     """The example call's primals, where one was given."""
     kind: str = "function pair"
-    source: Source = Source()
+    source: Source = field(default_factory=Source)
     target: str = ""
     """What `gradcheck run` and `replay` load it by: ``my_gates.py::affine``."""
     module: str = ""

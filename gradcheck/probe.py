@@ -7,7 +7,7 @@ an assumption, printed in the report.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -23,8 +23,8 @@ Sizes = Mapping[str, tuple[int, ...]]
 
 def dimensions(op: Op) -> list[str]:
     """Names of the op's dimensions, in order of appearance."""
-    names = (d for i in op.inputs for d in i.dims if isinstance(d, str) and d != "...")
-    return list(dict.fromkeys(names))
+    names = (d.rpartition("*")[2] for i in op.inputs for d in i.dims if isinstance(d, str))
+    return list(dict.fromkeys(n for n in names if n != "..."))
 
 
 def learn(op: Op, evaluator: Evaluator) -> tuple[Op, Sizes]:
@@ -38,6 +38,9 @@ def learn(op: Op, evaluator: Evaluator) -> tuple[Op, Sizes]:
     op = _bound_indices(op, asker)
     asker.op = op
     sizes, notes = _sizes(op, asker)
+    op, sizes, tied = _tie_multiples(op, asker, sizes)
+    asker.op = op
+    notes += tied
     op, more = _narrow(op, asker, sizes)
     return replace(op, assumptions=(*op.assumptions, *notes, *more)), sizes
 
@@ -69,7 +72,7 @@ class _Asker:
         for k, (input, shape) in enumerate(
             zip(self.op.inputs, shapes_for(self.op, sizes, ()), strict=True)
         ):
-            domain = resolve((kinds or {}).get(k, input.domain), dict(sizes))
+            domain = resolve((kinds or {}).get(k, input.domain), sizes)
             numbers = rng.integers(0, 65536, int(np.prod(shape)))
             made.append(decode(numbers, shape, domain, "generic"))
         return tuple(made)
@@ -131,6 +134,8 @@ def _sizes(op: Op, asker: _Asker) -> tuple[Sizes, list[str]]:
             for s in tried
             if s == size or any(asker.accepts(asker.values({**base, name: s}, q)) for q in range(2))
         )
+        if size > max(RANDOM_SIZES) and min(s for s in taken if s > 1) == size:
+            taken = (size,)  # larger sizes are taken, smaller ones not: the rest is unused, not a size
         if set(taken) <= {1, size}:  # size 1 alone is accepted: it is broadcast, not a size
             taken = (size,)
         found[name] = taken
@@ -140,6 +145,35 @@ def _sizes(op: Op, asker: _Asker) -> tuple[Sizes, list[str]]:
         elif refused:
             notes.append(f"{name}: forward refuses sizes {', '.join(map(str, sorted(refused)))}")
     return found, notes
+
+
+def _tie_multiples(op: Op, asker: _Asker, sizes: Sizes) -> tuple[Op, Sizes, list[str]]:
+    """A size that forward takes only as a multiple of another: an LSTM's 4 gates per hidden unit."""
+    base = _example_sizes(op)
+    free, notes = dict(sizes), []
+    for name, taken in sizes.items():
+        for other in sizes:
+            factor, rest = divmod(base[name], base[other])
+            if len(taken) > 1 or rest or factor < 2 or other not in free:
+                continue
+            together = tuple(
+                s
+                for s in RANDOM_SIZES
+                if asker.accepts(asker.values({**base, other: s, name: factor * s}, 0))
+            )
+            if len(together) >= 3:
+                op = replace(op, inputs=tuple(_renamed(i, name, f"{factor}*{other}") for i in op.inputs))
+                free[other] = together
+                del free[name]
+                notes.append(f"{name} = {factor} {other} (forward takes them only together)")
+                break
+    kept = [n for n in op.assumptions if "[" not in n.partition(":")[0]] if notes else []
+    shown = [f"{i.name}[{' '.join(map(str, i.dims))}]: {i.domain}" for i in op.inputs]
+    return (replace(op, assumptions=(*kept, *shown)) if notes else op), free, notes
+
+
+def _renamed(input: Input, name: str, new: str) -> Input:
+    return replace(input, dims=tuple(new if d == name else d for d in input.dims))
 
 
 def _narrow(op: Op, asker: _Asker, sizes: Sizes) -> tuple[Op, list[str]]:

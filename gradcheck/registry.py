@@ -10,12 +10,9 @@ import functools
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar, overload
+from typing import Any, Protocol, TypeVar, overload
 
 from gradcheck.adapters import Description, adapt
-from gradcheck.adapters.binding import bind, positional
-from gradcheck.adapters.functions import Arguments, Pair
-from gradcheck.adapters.source import source_of
 from gradcheck.errors import UsageError, did_you_mean
 from gradcheck.model import Domain, Op, Options, Pullback
 
@@ -37,6 +34,7 @@ OPTION_NAMES = (
     "call",
     "name",
     "example",
+    "vary_sizes",
 )
 
 _ops: dict[str, Op] = {}
@@ -96,12 +94,21 @@ def _spread(pullback: Pullback) -> Callable[..., Any]:
     return pull
 
 
+class Decorator(Protocol):
+    """What ``register("x[n d]")`` returns: classes come back as they are, functions with a vjp."""
+
+    @overload
+    def __call__(self, thing: type[T], /) -> type[T]: ...  # type: ignore[overload-overlap]
+    @overload
+    def __call__(self, thing: Callable[..., Any], /) -> RegisteredFunction: ...
+
+
 @overload
-def register(target: type[T], /) -> type[T]: ...
+def register(target: type[T], /) -> type[T]: ...  # type: ignore[overload-overlap]
 @overload
 def register(target: Callable[..., Any], /) -> RegisteredFunction: ...
 @overload
-def register(signature: str | None = None, /, **options: Any) -> Any: ...
+def register(signature: str | None = None, /, **options: Any) -> Decorator: ...
 def register(target: Any = None, /, **options: Any) -> Any:
     """Register a gate class, or a function whose vjp follows.
 
@@ -154,6 +161,7 @@ def op(*target: Any, **options: Any) -> Op:
         signif : float, relative errors up to this are no failure; 0 is strict
         valid : callable, ``valid(*primals, **attributes) -> bool``
         overwrites : str or sequence of str, inputs that the op changes on purpose
+        vary_sizes : bool, False where only the example's own sizes are meant
         nondiff : str or sequence of str, inputs that have no gradient
         domain : dict from input to a domain word or a Hypothesis strategy
         call : str, for instance ``"bwd(x, k, dz)"``
@@ -222,6 +230,7 @@ def split_options(given: dict[str, Any]) -> tuple[Options, Extras]:
         overwrites=_words(given.get("overwrites")),
         valid=given.get("valid"),
         checks=_words(given.get("checks")) or None,
+        vary_sizes=bool(given.get("vary_sizes", True)),
     )
     example = given.get("example", ())
     extras = Extras(

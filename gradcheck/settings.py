@@ -43,7 +43,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     method: Literal["adaptive", "central"] = "adaptive"
     """"central" is the lecture's plain rule at exactly 1e-4, for teaching."""
     time_limit: float = 10.0
-    """Seconds for one case; 0 is none."""
+    """Seconds for one forward and backward pass; 0 is none."""
     op_time_limit: float = 60.0
     """Seconds after which no further case of an op is begun; said in the report. 0 is none."""
     budget: int = 20_000

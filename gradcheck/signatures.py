@@ -1,7 +1,7 @@
 """One-line signatures: ``x[n d], W[k d], b[k], y:int[n]<k, stride=1|2``.
 
 ``name[dims]`` is a real input, its dimensions separated by blanks: a name (equal names, equal
-sizes), a number, or ``...`` for any rank. After a colon stands ``int`` or a domain (``positive``,
+sizes), a multiple of one (``4*h``), a number, or ``...`` for any rank. After a colon stands ``int`` or a domain (``positive``,
 ``unit``, ...); ``<`` bounds an integer input by a dimension or a number. ``name=value|value`` is an
 attribute with its values, the default first. NumPy's gufunc form ``(n,d),(k,d)->(n,k)`` is
 understood too; names come from forward.
@@ -107,7 +107,7 @@ def _dims(words: list[str], text: str) -> tuple[str | int, ...]:
     for word in words:
         if word.isdigit():
             dims.append(int(word))
-        elif word == "..." or word.isidentifier():
+        elif word == "..." or re.fullmatch(r"(\d+\*)?[^\W\d]\w*", word):
             dims.append(word)
         else:
             raise UsageError(
@@ -175,7 +175,7 @@ def from_annotations(annotations: dict[str, Any], names: list[str]) -> tuple[Inp
     """
     inputs = []
     for name in names:
-        annotation = annotations.get(name)
+        annotation: Any = annotations.get(name)
         if annotation is float:
             inputs.append(Input(name, (), scalar=True))
             continue

@@ -60,6 +60,10 @@ class Tally:
     checks: dict[str, Counter[str]] = field(default_factory=dict)
     conventions: Counter[tuple[str, float, float, float, str]] = field(default_factory=Counter)
     worst: Worst | None = None
+    resized: int = 0
+    """Cases at other sizes than the example's."""
+    at_example: bool = False
+    """A gradient had a wrong shape at the example's own sizes."""
     _worst_order: tuple[bool, bool, float] = (False, False, -1.0)
     hopeless: bool = False
     notes: list[str] = field(default_factory=list)
@@ -76,7 +80,9 @@ class Tally:
         self.coverage[trial.recipe.note or trial.recipe.regime] += 1
         self.judged += trial.judged
         self.failing += trial.failed
+        self.resized += trial.recipe.declared and trial.recipe.regime != "example"
         for finding in trial.findings:
+            self.at_example |= finding.code == "wrong-shape" and trial.recipe.regime == "example"
             key = (finding.code, finding.check, finding.input, finding.severity)
             self._first.setdefault(key, (finding, drawn, trial))
             self._seen[key] += 1
@@ -116,11 +122,29 @@ class Tally:
         codes = {f.code for f, _, _ in self._first.values() if f.severity == "fail"}
         folded = {c for cause in codes for c in FOLD_AFTER.get(cause, ())}
         kept = [
-            (msgspec.structs.replace(f, cases=self._seen[k]), drawn, trial)
+            (self._at_fixed_sizes(msgspec.structs.replace(f, cases=self._seen[k]), self._seen[k]), drawn, trial)
             for k, (f, drawn, trial) in self._first.items()
             if not (f.code in folded and f.severity == "fail")
         ]
         return sorted(kept, key=lambda item: order[item[0].severity])
+
+    def _at_fixed_sizes(self, finding: Finding, seen: int) -> Finding:
+        """A shape that is wrong at *all* sizes but the example's: they are given elsewhere.
+
+        An example call declares one size. A layer whose constructor was told its input's shape,
+        behind a lambda, is right at that one only.
+        """
+        loose = self.op.example is not None and not self.op.sizes_declared
+        if finding.code != "wrong-shape" or not loose or self.settings.scope == "forward":
+            return finding
+        if finding.severity != "fail" or self.at_example or seen < self.resized:
+            return finding
+        return msgspec.structs.replace(
+            finding,
+            severity="warning",
+            message=f"{finding.message}; right at the example's sizes and wrong at all others: where "
+            "the sizes are given elsewhere, say vary_sizes=False",
+        )
 
     def result(self, findings: list[Finding], counters: Counters, seconds: float) -> OpResult:
         """The op's result."""

@@ -17,58 +17,112 @@ from gradcheck.model import Op
 from gradcheck.registry import MARK, RegisteredFunction
 
 
-def load(target: str) -> list[Op]:
+class NotThere(TargetError):
+    """The target names a file, a module or an op that does not exist: a slip, not a fault."""
+
+
+def load(target: str, root: Path | None = None) -> list[Op]:
     """The ops of a target, in the order in which their module defines them.
+
+    Parameters
+    ----------
+    target : str
+        A file or a module, with ``::name`` for one op of it.
+    root : Path, optional
+        The folder that the target is relative to, instead of the current one.
 
     Raises
     ------
+    NotThere
+        There is no such file, module or op.
     TargetError
-        The file or module does not exist, raises while it is imported, or has no op of that name.
+        The file or module raises while it is imported.
+    UsageError
+        It holds two ops of one name, or a function registered without a backward pass.
     """
     path, _, name = target.partition("::")
-    module = import_target(path)
-    ops = ops_in(module, path)
+    module = import_target(path, root)
+    file = root is not None and is_path(path)
+    ops = ops_in(module, shown(root / path) if file and root else path)
     if not name:
         return ops
     chosen = [op for op in ops if op.name == name]
     if not chosen:
         known = [op.name for op in ops]
-        raise TargetError(f"{path} has no op {name!r}.{did_you_mean(name, known)}")
+        raise NotThere(f"{path} has no op {name!r}.{did_you_mean(name, known)}")
     return chosen
 
 
-def import_target(path: str) -> ModuleType:
-    """Import a file or a module by its name."""
-    if path.endswith(".py") or os.sep in path or Path(path).is_file():
-        return _import_file(Path(path))
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+def shown(path: Path) -> str:
+    """A path as one types it: from the current folder where it lies below."""
+    resolved, here = path.resolve(), Path.cwd()
+    return str(resolved.relative_to(here) if resolved.is_relative_to(here) else resolved)
+
+
+def import_target(path: str, root: Path | None = None) -> ModuleType:
+    """Import a file, or a module or package by its name or folder.
+
+    Raises
+    ------
+    NotThere, TargetError
+        As `load`.
+    """
+    folder = root or Path.cwd()
+    if is_path(path) or (folder / path).is_file():
+        return _import_file(folder / path, path)
+    if os.sep in path:
+        path, folder = _package(folder / path, path)
+    return _import_module(path, folder)
+
+
+def is_path(path: str) -> bool:
+    return path.endswith(".py")
+
+
+def _package(folder: Path, given: str) -> tuple[str, Path]:
+    """A package's dotted name, and the folder that it is imported from."""
+    if not folder.exists():
+        near = [p.name for p in folder.parent.glob("*")] if folder.parent.is_dir() else []
+        raise NotThere(f"there is no file or folder {given!r}.{did_you_mean(folder.name, near)}")
+    if not (folder / "__init__.py").is_file():
+        raise NotThere(f"{given!r} is a folder and no package: name its files, as in {given}*.py")
+    return _module_name(folder.resolve())
+
+
+def _import_module(name: str, folder: Path) -> ModuleType:
+    _importable_from(folder)
     try:
-        return importlib.import_module(path)
+        return importlib.import_module(name)
     except ModuleNotFoundError as error:
-        if error.name and (path == error.name or path.startswith(error.name + ".")):
-            hint = f"; is it a file? {path}.py" if Path(path + ".py").is_file() else ""
-            raise TargetError(f"there is no module {path!r} here{hint}") from None
-        raise TargetError(_import_failed(path, error)) from None
-    except (UsageError, SystemExit, Exception) as error:
-        raise TargetError(_import_failed(path, error)) from None
+        if error.name and (name == error.name or name.startswith(error.name + ".")):
+            hint = f"; is it a file? {name}.py" if (folder / (name + ".py")).is_file() else ""
+            raise NotThere(f"there is no module {name!r} here{hint}") from None
+        raise TargetError(import_failed(name, error)) from None
+    except (SystemExit, Exception) as error:
+        raise TargetError(import_failed(name, error)) from None
 
 
-def _import_file(path: Path) -> ModuleType:
+def _importable_from(folder: Path) -> None:
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+
+
+def _import_file(path: Path, given: str) -> ModuleType:
     if not path.is_file():
         near = [p.name for p in path.parent.glob("*.py")] if path.parent.is_dir() else []
-        raise TargetError(f"there is no file {str(path)!r}.{did_you_mean(path.name, near)}")
+        raise NotThere(f"there is no file {given!r}.{did_you_mean(path.name, near)}")
     resolved = path.resolve()
-    for module in list(sys.modules.values()):
-        file = getattr(module, "__file__", None)
-        if file and Path(file).resolve() == resolved and module.__name__ != "__main__":
-            return module
+    if (loaded := _loaded(resolved)) is not None:
+        return loaded
     name, root = _module_name(resolved)
-    if str(root) not in sys.path:
-        sys.path.insert(0, str(root))
+    if root != resolved.parent:
+        return _import_module(name, root)  # a package's module, with its package
+    _importable_from(root)
+    if name in sys.modules or name in sys.stdlib_module_names:
+        name = f"{root.name}.{name}"  # two files of one name, or a file named as a library is
     spec = importlib.util.spec_from_file_location(name, resolved)
     if spec is None or spec.loader is None:
-        raise TargetError(f"{path} is not a Python file")
+        raise NotThere(f"{given} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
@@ -77,66 +131,103 @@ def _import_file(path: Path) -> ModuleType:
         sys.modules.pop(name, None)
         if isinstance(error, KeyboardInterrupt):
             raise
-        raise TargetError(_import_failed(str(path), error)) from None
+        raise TargetError(import_failed(given, error)) from None
     return module
 
 
+def _loaded(path: Path) -> ModuleType | None:
+    """The module that was imported from this file already."""
+    for module in list(sys.modules.values()):
+        file = getattr(module, "__file__", None)
+        same = isinstance(file, str) and os.path.basename(file) == path.name
+        if same and Path(file).resolve() == path and module.__name__ != "__main__":
+            return module
+    return None
+
+
 def _module_name(path: Path) -> tuple[str, Path]:
-    """A file's dotted name from the first folder that is no package."""
+    """A file's or package's dotted name from the first folder that is no package."""
     parts, folder = [path.stem], path.parent
     while (folder / "__init__.py").is_file():
         parts.insert(0, folder.name)
         folder = folder.parent
-    return ".".join(parts), folder
+    return ".".join(p for p in parts if p != "__init__"), folder
 
 
-def _import_failed(path: str, error: BaseException) -> str:
+def import_failed(path: str, error: BaseException) -> str:
     """One sentence and the user's own line, not our traceback."""
+    where = _place(error)
     if isinstance(error, UsageError):
-        return f"{path}: {error}"
-    frames = [
+        return f"{where or path}: {error}"
+    problem = f"{path} cannot be imported: {type(error).__name__}: {error}"
+    if not where or isinstance(error, SyntaxError):  # which names its own line
+        return problem
+    return f"{problem} (at {where})"
+
+
+def _place(error: BaseException) -> str:
+    """File and line of the user's frame that raised."""
+    own = os.path.dirname(__file__)
+    theirs = [
         f
         for f in traceback.extract_tb(error.__traceback__)
-        if "importlib" not in f.filename and not f.filename.startswith(os.path.dirname(__file__))
+        if "importlib" not in f.filename and not f.filename.startswith((own, "<frozen"))
     ]
-    where = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
-    return f"{path} cannot be imported: {type(error).__name__}: {error}{where}"
+    last = theirs[-1] if theirs else None
+    return f"{shown(Path(last.filename))}:{last.lineno}" if last else ""
 
 
 def ops_in(module: ModuleType, target: str) -> list[Op]:
-    """Ops defined in a module (or re-exported by a package), by the name they have there.
+    """Ops defined in a module, or in the modules of a package, by the name they have there.
 
     Raises
     ------
     UsageError
-        A registered function lacks its backward pass.
+        A registered function lacks its backward pass, or two ops have one name.
     """
-    found: dict[int, Op] = {}
-    for name, thing in list(vars(module).items()):
-        op = op_of(thing)
-        if op is None or id(op) in found or not _belongs(thing, op, module):
-            continue
-        own = name if isinstance(thing, Op) else op.name
-        module_name = op.module or module.__name__
-        found[id(op)] = replace(op, name=own, module=module_name, target=f"{target}::{own}")
+    found = list(named_ops(module, target).values())
     if found or not hasattr(module, "__path__"):
-        return list(found.values())
+        return found
     ops: list[Op] = []
-    for thing in vars(module).values():
+    for thing in list(vars(module).values()):
         inside = isinstance(thing, ModuleType) and thing.__name__.startswith(module.__name__ + ".")
         if inside:
             ops += [replace(op, target=f"{target}::{op.name}") for op in ops_in(thing, target)]
     return ops
 
 
+def named_ops(module: ModuleType, target: str) -> dict[str, Op]:
+    """A module's own ops by the attribute that holds them; an alias of an op is no other op."""
+    found: dict[str, Op] = {}
+    sources: dict[str, Any] = {}
+    seen: set[int] = set()
+    for attribute, thing in list(vars(module).items()):
+        op = op_of(thing)
+        if op is None or id(op) in seen or not _belongs(thing, op, module):
+            continue
+        seen.add(id(op))
+        name = attribute if isinstance(thing, Op) else op.name
+        if name in sources:
+            raise UsageError(f"two ops are called {name!r}: {sources[name]} and {op.source}")
+        sources[name] = op.source
+        home = op.module or module.__name__
+        found[attribute] = replace(op, name=name, module=home, target=f"{target}::{name}")
+    return found
+
+
 def op_of(thing: Any) -> Op | None:
-    """The op behind a module's attribute, if it is one."""
-    if isinstance(thing, Op):
-        return thing
-    if isinstance(thing, RegisteredFunction):
-        return thing.__gradcheck_op__
-    if isinstance(thing, type):
-        own = thing.__dict__.get(MARK)
+    """The op behind a module's attribute, if it is one.
+
+    Asks for the type alone: lazy proxies in test modules import or raise when ``isinstance`` looks
+    at their ``__class__``.
+    """
+    kind = type(thing)
+    if issubclass(kind, Op):
+        return thing  # type: ignore[no-any-return]
+    if issubclass(kind, RegisteredFunction):
+        return thing.__gradcheck_op__  # type: ignore[no-any-return]
+    if issubclass(kind, type):
+        own = type.__getattribute__(thing, "__dict__").get(MARK)
         return own if isinstance(own, Op) else None
     return None
 

@@ -7,6 +7,8 @@ it accepts beyond the declaration and backward gets wrong is a warning, or a fai
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -31,6 +33,9 @@ _CHECKS: dict[str, Callable[[Facts], Outcome]] = {
     layout.NAME: layout.check,
 }
 assert tuple(_CHECKS) == CHECKS
+SLOW = 2e-3
+"""Seconds of a forward pass above which the budget counts in time instead of evaluations."""
+BUDGET_SECONDS = 0.5
 _FOLLOWS = (linearity.NAME, layout.NAME)
 """Checks that a wrong gradient explains: they are not run where values fail."""
 
@@ -68,6 +73,23 @@ class Bench:
     settings: Settings
     precision: dict[str, str]
     """Working precision by dtype."""
+    slow: float = 0.0
+    """Seconds of one forward pass, where it is slow enough to matter for the budget."""
+
+    def time_forward(self, recipe: Recipe) -> None:
+        """Measure a forward pass once; a slow one lowers the budget for a full check."""
+        try:
+            case = build(self.op, recipe)
+            started = time.perf_counter()
+            self.evaluator.forward(case.primals, case.attributes)
+            seconds = time.perf_counter() - started
+        except UserCodeRaised:
+            return
+        if seconds > SLOW:
+            points = max(64, 2 ** int(math.log2(BUDGET_SECONDS / seconds)))
+            self.slow = seconds
+            budget = min(points, self.settings.budget)
+            self.settings = msgspec.structs.replace(self.settings, budget=budget)
 
     def run(self, recipe: Recipe, checks: Iterable[str] | None = None) -> Trial:
         """Run one case, within the time limit."""
@@ -75,12 +97,16 @@ class Bench:
         stage = ["forward"]
         try:
             with time_limit(self.settings.time_limit):
-                self._evaluate(trial, stage, tuple(checks or self.settings.checks or CHECKS))
+                self._evaluate(trial, stage)
+            if trial.facts is not None:
+                stage[0] = "checks"
+                with time_limit(self.settings.op_time_limit):
+                    self._check(trial, trial.facts, tuple(checks or self.settings.checks or CHECKS))
         except TimeLimit:
             self._out_of_time(trial, stage[0])
         return trial
 
-    def _evaluate(self, trial: Trial, stage: list[str], checks: tuple[str, ...]) -> None:
+    def _evaluate(self, trial: Trial, stage: list[str]) -> None:
         case = build(self.op, trial.recipe)
         if not self._valid(case, trial):
             return
@@ -97,7 +123,6 @@ class Bench:
         if any(not same_bits(a, b) for a, b in zip(answer.outputs, outputs, strict=True)):
             self._add(trial, _random_forward())
             return
-        stage[0] = "checks"
         trial.facts = Facts(
             self.op,
             self.settings,
@@ -108,7 +133,6 @@ class Bench:
             self.precision[trial.recipe.dtype],
             usable_gradients(self.op, case, answer),
         )
-        self._check(trial, trial.facts, checks)
 
     def _check(self, trial: Trial, facts: Facts, checks: tuple[str, ...]) -> None:
         failed = False
@@ -178,11 +202,11 @@ class Bench:
         self._add(trial, msgspec.structs.replace(finding, traceback=error.frames()))
 
     def _out_of_time(self, trial: Trial, stage: str) -> None:
-        seconds = f"{self.settings.time_limit:g} s"
         if stage == "checks":
             trial.outcomes.clear()
-            trial.rejected = f"out of time ({seconds})"
+            trial.rejected = f"out of time ({self.settings.op_time_limit:g} s for one case)"
             return
+        seconds = f"{self.settings.time_limit:g} s"
         message = f"{stage} did not return within {seconds} (--time-limit)"
         self._add(trial, _finding("never-ends", "fail", message))
 

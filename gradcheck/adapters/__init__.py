@@ -22,6 +22,7 @@ from gradcheck.adapters.gates import (
     copier,
     demand_self,
     methods,
+    split_returned,
 )
 from gradcheck.adapters.source import name_of, source_of
 from gradcheck.arrays import as_outputs, is_real
@@ -144,7 +145,6 @@ def _arguments(
     forward: Callable[..., Any], reading: Reading | None, inputs: tuple[Input, ...]
 ) -> Arguments:
     """How an op's primals become forward's positional arguments."""
-    primals, _ = _parameters(forward, 0)
     if reading is None:
         names = [i.name for i in inputs]
         return Arguments(names, [(k, None) for k in range(len(names))])
@@ -319,9 +319,9 @@ def _unbound(
     cls: type, found: tuple[Callable[..., Any], Callable[..., Any]]
 ) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """Forward and backward as an instance would see them: without ``self``."""
-    bound = object.__new__(cls) if cls.__new__ is object.__new__ else None
-    if bound is None:
+    if inspect.getattr_static(cls, "__new__") is not object.__new__:
         return found
+    bound = object.__new__(cls)
     return getattr(bound, "forward", found[0]), getattr(bound, "backward", found[1])
 
 
@@ -348,7 +348,7 @@ def _layer(instance: Any, description: Description, name: str | None) -> Op:
         for p in own
     )
     description = description.with_dtypes({str(p.value.dtype) for p in own})
-    op = _op(
+    return _op(
         description,
         (reading, (*inputs, *more), attributes),
         name=name or type(instance).__name__,
@@ -361,7 +361,6 @@ def _layer(instance: Any, description: Description, name: str | None) -> Op:
         more_example=tuple(p.value for p in own),
         linear=bool(binding.slots),
     )
-    return op
 
 
 FIRST_ONLY = "backward takes the cotangent of the first output only: the others are not checked"
@@ -378,34 +377,35 @@ def _parameters_of(
 
     Also whether backward takes the cotangent of the first of several outputs only.
     """
-    prototype = ran = make()
-    first_only = False
-    if reading is not None:
-        for first_only in (False, True):
-            ran = make()
-            if _runs(ran, first_only, (arguments, binding), (reading, description)):
-                break
-        else:  # what it raises is found again, and reported, when the op is checked
-            first_only = False
-    return parameters.find(prototype, ran), first_only
+    prototype = make()
+    if reading is None:
+        return parameters.find(prototype, prototype), False
+    for first_only in (False, True):
+        ran = make()
+        returned = _run_once(ran, first_only, (arguments, binding), (reading, description))
+        if returned is not None:
+            _, beside = split_returned(returned, len(reading.places))
+            own = parameters.find(prototype, ran) or parameters.match_returned(prototype, beside)
+            return own, first_only
+    # what it raises is found again, and reported, when the op is checked
+    return parameters.find(prototype, ran), False
 
 
-def _runs(
+def _run_once(
     instance: Any,
     first_only: bool,
     call: tuple[Arguments, Binding],
     example: tuple[Reading, Description],
-) -> bool:
-    """One forward and backward pass of an instance on the example, for its side effects."""
+) -> list[Any] | None:
+    """One forward and backward pass of an instance on the example; None where it raises."""
     gate = Gate(lambda: instance, *call, first_only=first_only)
     values = [v.copy() for v in example[0].values]
     try:
         with quiet():
             output, pullback = gate.vjp(*values, **example[1].attributes)
-            pullback(tuple(np.ones_like(o) for o in as_outputs(output)))
+            return [pullback(tuple(np.ones_like(o) for o in as_outputs(output)))]
     except Exception:
-        return False
-    return True
+        return None
 
 
 def _op(

@@ -22,7 +22,9 @@ class Arguments:
     places: Sequence[Place]
     constants: Mapping[int, Any] = field(default_factory=dict)
 
-    def __call__(self, primals: Sequence[Any]) -> list[Any]:
+    def __call__(self, primals: Sequence[Any]) -> Sequence[Any]:
+        if not self.constants and all(index is None for _, index in self.places):
+            return primals
         full: dict[int, Any] = {}
         for (place, index), primal in zip(self.places, primals, strict=True):
             if index is None:

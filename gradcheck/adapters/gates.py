@@ -10,8 +10,6 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from gradcheck.adapters.binding import Binding, bind, positional
 from gradcheck.adapters.functions import Arguments, scaled
 from gradcheck.adapters.parameters import Parameter
@@ -80,7 +78,7 @@ class Gate:
     def stateful(self) -> tuple[Callable[..., Any], Pullback]:
         """A forward and a backward that share one instance, for second calls."""
         instance: Any = None
-        full: list[Any] = []
+        full: Sequence[Any] = []
         rest: dict[str, Any] = {}
 
         def forward(*primals: Any, **attributes: Any) -> Any:
@@ -102,7 +100,7 @@ class Gate:
 
     def _run(
         self, instance: Any, primals: Sequence[Any], rest: Mapping[str, Any]
-    ) -> tuple[Any, list[Any]]:
+    ) -> tuple[Any, Sequence[Any]]:
         count = len(primals) - len(self._parameters)
         for parameter, value in zip(self._parameters, primals[count:], strict=True):
             parameter.write(instance, value)
@@ -125,18 +123,29 @@ class Gate:
                 returned = _times(returned, cotangents[0])
             if not self._parameters:
                 return returned
-            own = [p.gradient(instance) for p in self._parameters]
+            inputs, beside = split_returned(returned, len(self._arguments.places))
+            own = [
+                p.gradient(instance) if p.returned is None else beside[p.returned]
+                for p in self._parameters
+            ]
             if not upstream:
                 own = [scaled(g, cotangents[0]) for g in own]
-            return [*_inputs_only(returned, len(self._arguments.places)), *own]
+            return [*inputs, *own]
 
         return pullback
 
 
-def _inputs_only(returned: Any, count: int) -> list[Any]:
-    """The gradients of forward's arguments, where a layer returns them beside its parameters'."""
-    gradients = list(returned) if isinstance(returned, (tuple, list)) else [returned]
-    return (gradients + [None] * count)[:count]
+def split_returned(returned: Any, count: int) -> tuple[list[Any], list[Any]]:
+    """The gradients of forward's arguments, and what a layer returns beside: ``(dX, [dW, db])``."""
+    gradients = flat(returned)
+    return (gradients + [None] * count)[:count], gradients[count:]
+
+
+def flat(value: Any) -> list[Any]:
+    """The leaves of nested tuples and lists."""
+    if isinstance(value, (tuple, list)):
+        return [leaf for item in value for leaf in flat(item)]
+    return [value]
 
 
 def _times(returned: Any, cotangent: Any) -> Any:
@@ -156,9 +165,10 @@ def bind_method(
 
 def constructor_of(cls: type) -> dict[str, inspect.Parameter]:
     """The constructor's named parameters, ``self`` left out."""
-    if cls.__init__ is object.__init__:
+    function = inspect.getattr_static(cls, "__init__")
+    if function is object.__init__:
         return {}
-    parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
+    parameters = list(inspect.signature(function).parameters.values())[1:]
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     return {p.name: p for p in parameters if p.kind in named}
 
@@ -179,7 +189,3 @@ def copier(instance: Any) -> Callable[..., Any]:
             "on a fresh copy; pass the class, or a pair of functions"
         ) from None
     return lambda: copy.deepcopy(instance)
-
-
-def zeros_like(value: Any) -> Any:
-    return np.zeros_like(value)

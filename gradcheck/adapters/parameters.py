@@ -7,7 +7,7 @@ objects with ``data`` (or ``value``) and ``grad``. The report says which were pa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping, MutableSequence
+from collections.abc import Iterator, MutableMapping, MutableSequence, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -40,6 +40,8 @@ class Parameter:
     gradient_paths: tuple[Path, ...]
     """Several where a list of parameters holds one array more than once: they add up."""
     value: Array
+    returned: int | None = None
+    """Its place among what backward returns beside the inputs' gradients."""
 
     def write(self, instance: Any, value: Any) -> None:
         """Write a value into the layer's own array, so that whatever shares it sees it too."""
@@ -62,6 +64,8 @@ class Parameter:
                 current[...] = 0
 
     def sentence(self) -> str:
+        if self.returned is not None:
+            return f"{_spell(self.path)} is a parameter, backward returns its gradient"
         gradients = " + ".join(map(_spell, self.gradient_paths))
         return f"{_spell(self.path)} is a parameter, its gradient is {gradients}"
 
@@ -84,6 +88,21 @@ def find(prototype: Any, ran: Any) -> list[Parameter]:
             found[id(value)] = Parameter(_name(path), path, (gradient_path,), value)
         elif _listed(path) and _listed(known.path):
             found[id(value)] = replace(known, gradient_paths=(*known.gradient_paths, gradient_path))
+    return list(found.values())
+
+
+def match_returned(prototype: Any, gradients: Sequence[Any]) -> list[Parameter]:
+    """Parameters whose gradients backward returns beside its inputs': paired by shape and order."""
+    paths = [p for p in _arrays(prototype) if is_real(_load(prototype, p))]
+    found: dict[int, Parameter] = {}
+    for place, gradient in enumerate(gradients):
+        size = np.size(gradient) if isinstance(gradient, np.ndarray) else 0
+        left = [p for p in paths if id(_load(prototype, p)) not in found]
+        fitting = [p for p in left if 0 < size == _load(prototype, p).size]
+        exact = [p for p in fitting if np.shape(gradient) == _load(prototype, p).shape]
+        for path in (exact or fitting)[:1]:
+            value = _load(prototype, path)
+            found[id(value)] = Parameter(_name(path), path, (), value, place)
     return list(found.values())
 
 

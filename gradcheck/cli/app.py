@@ -1,7 +1,8 @@
-"""Parse, call, print, exit code: the commands and what happens when something goes wrong."""
+"""Parse, call, print, exit code: what happens when something goes wrong."""
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 import traceback
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import cyclopts
 
+from gradcheck import files
+from gradcheck.cli import commands
 from gradcheck.errors import NothingCollected, UsageError
 
 EPILOGUE = (
@@ -23,15 +26,17 @@ app = cyclopts.App(
     help_format="plaintext",
     help_epilogue=EPILOGUE,
     version_flags=["--version", "-V"],
+    suppress_keyboard_interrupt=False,
 )
-app.command("gradcheck.cli.run:run", name="run", help="Check ops and write a report.")
-app.command("gradcheck.cli.inspect:list_ops", name="list", help="List the ops of a target.")
-app.command("gradcheck.cli.inspect:replay", name="replay", help="Run one failing case again.")
-app.command("gradcheck.cli.inspect:explain", name="explain", help="Show a graph, node by node.")
+app.command(commands.run, name="run")
+app.command(commands.list_ops, name="list")
+app.command(commands.replay, name="replay")
+app.command(commands.explain, name="explain")
 
 
 def dispatch(arguments: list[str]) -> int:
     """Run a command line; returns the exit code."""
+    _print_anywhere()
     try:
         result = app(
             arguments, exit_on_error=False, print_error=True, result_action="return_value"
@@ -48,11 +53,25 @@ def dispatch(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         _say("gradcheck: interrupted")
         return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except SystemExit as end:  # the help page's reader went away
+        return int(end.code or 0)
     except Exception as error:
         return _our_fault(error)
+
+
+def _print_anywhere() -> None:
+    """A terminal that has no ± gets +/-, not an exception."""
+    codecs.register_error("gradcheck", _in_ascii)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="gradcheck")
+
+
+def _in_ascii(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    plain = {"±": "+/-", "×": "x", "…": "...", "—": "-", "–": "-", "’": "'"}  # noqa: RUF001
+    wrong = error.object[error.start : error.end]
+    return "".join(plain.get(c, "?") for c in wrong), error.end
 
 
 def _say(text: str) -> None:
@@ -64,10 +83,10 @@ def _our_fault(error: Exception) -> int:
     trace = "".join(traceback.format_exception(error))
     path = Path(".gradcheck") / "crash.txt"
     try:
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(trace, encoding="utf-8")
+        files.prepare(path.parent)
+        files.write(path, trace)
         where = f"; the trace is in {path}"
-    except OSError:
+    except UsageError:
         where = f"\n{trace}"
     _say(f"gradcheck: internal error, please report it: {type(error).__name__}: {error}{where}")
     return 3

@@ -1,17 +1,19 @@
-"""``gradcheck list``, ``replay`` and ``explain``."""
+"""The work of ``gradcheck list``, ``replay`` and ``explain``."""
 
 from __future__ import annotations
 
+import shlex
+import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated
 
 import msgspec
-from cyclopts import Parameter
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from gradcheck import files, targets
-from gradcheck.cli.run import collect
+from gradcheck.cli.run import REFERENCE, chosen, collect
+from gradcheck.cli.screen import screen
 from gradcheck.errors import NothingCollected, UsageError, did_you_mean
 from gradcheck.explain import explain_graph
 from gradcheck.graphs import Graph
@@ -22,63 +24,44 @@ from gradcheck.runner import run_one
 from gradcheck.settings import Settings, find_pyproject, load
 
 
-def list_ops(*target: str) -> int:
-    """List the ops of targets with their inputs; without targets those that `run` would check."""
-    settings = load(Path.cwd(), profile="ci")
-    names = list(target) or list(settings.targets) or ["reference_ops"]
+def list_ops(named: Sequence[str]) -> int:
+    """Print a table of ops; 1 where a target could not be loaded."""
+    names, root = chosen(named, load(Path.cwd(), profile="ci"))
     errors: list[str] = []
-    ops = collect(names, errors)
-    console = Console(highlight=False)
+    ops = collect(names, errors, root)
+    if not ops and not errors:
+        raise NothingCollected(f"no ops in {', '.join(names)}")
     drawn = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("op", "kind", "inputs", "backward"):
         drawn.add_column(column, overflow="fold")
     for op in ops:
-        drawn.add_row(op.id, op.kind, _inputs(op), str(op.source))
-    console.print(drawn)
+        drawn.add_row(*map(Text, (op.id, op.kind, _inputs(op), str(op.source))))
+    if ops:
+        screen().print(drawn)
     for error in errors:
-        Console(stderr=True).print(f"could not be loaded: {error}", soft_wrap=True, markup=False)
-    if not ops and not errors:
-        raise NothingCollected(f"no ops in {', '.join(names)}")
+        print(f"could not be loaded: {error}", file=sys.stderr)
     return 1 if errors else 0
 
 
 def _inputs(op: Op) -> str:
-    inputs = [f"{i.name}\\[{' '.join(map(str, i.dims))}]" for i in op.inputs]
+    inputs = [f"{i.name}[{' '.join(map(str, i.dims))}]" for i in op.inputs]
     attributes = [f"{a.name}={'|'.join(map(repr, a.values))}" for a in op.attributes]
     return ", ".join([*inputs, *attributes])
 
 
-def replay(
-    case: str,
-    recipe: str | None = None,
-    /,
-    *,
-    results: Annotated[str | None, Parameter(name="--results")] = None,
-) -> int:
-    """Run one failing case again.
-
-    Parameters
-    ----------
-    case
-        The id that a report printed (affine-3f9c1a), looked up in the last results; or an op
-        (my_gates.py::affine) followed by a recipe, which needs no file.
-    recipe
-        The recipe as one line of JSON, where an op is named.
-    results
-        A result file to look the id up in, instead of the last one.
-    """
+def replay(case: str, recipe: str | None, results: str | None) -> int:
+    """Check one op on one case; 0 where it passes."""
     settings = load(Path.cwd(), profile="ci")
     if recipe is None:
         op, made = _look_up(case, results, settings)
     else:
         op, made = _one_op(case), _recipe(recipe)
     result = run_one(op, settings, only=[made])
-    console = Console(highlight=False)
-    shown = text.failure(result, verbose=True)
-    console.print(shown or f"{op.id}: this case passes", soft_wrap=True, markup=False)
-    if result.verdict == "inconclusive" and result.cases == 1 and not shown:
-        return 0
-    return 0 if result.verdict == "pass" else 1
+    shown = text.failure(result, verbose=True, stored=recipe is None)
+    passed = result.verdict == "pass"
+    said = [shown] * bool(shown) + [f"{op.id}: this case passes"] * passed
+    screen().print("\n\n".join(said), soft_wrap=True, markup=False)
+    return 0 if passed else 1
 
 
 def _recipe(line: str) -> Recipe:
@@ -90,8 +73,10 @@ def _recipe(line: str) -> Recipe:
 
 def _one_op(name: str) -> Op:
     ops = targets.load(name)
-    if len(ops) != 1:
-        raise UsageError(f"{name} holds {len(ops)} ops: name one, as in {name}::{ops[0].name}" if ops else f"{name} holds no op")
+    if not ops:
+        raise UsageError(f"{name} holds no op")
+    if len(ops) > 1:
+        raise UsageError(f"{name} holds {len(ops)} ops: name one, as in {name}::{ops[0].name}")
     return ops[0]
 
 
@@ -101,13 +86,15 @@ def _look_up(case: str, results: str | None, settings: Settings) -> tuple[Op, Re
     path = Path(results) if results else folder / files.RESULTS
     try:
         report = json.parse(path.read_text(encoding="utf-8"), str(path))
-    except OSError:
-        raise UsageError(f"there is no result file {path}: run gradcheck run first") from None
+    except (OSError, UnicodeDecodeError):
+        shown = targets.shown(path)
+        raise UsageError(f"there is no result file {shown}: run gradcheck run first") from None
     known: dict[str, tuple[OpResult, Finding]] = {
-        f.replay.split()[-1].strip("'"): (r, f) for r in report.results for f in r.findings if f.replay
+        shlex.split(f.replay)[-1]: (r, f) for r in report.results for f in r.findings if f.replay
     }
     if case not in known:
-        raise UsageError(f"{path} has no case {case!r}.{did_you_mean(case, known)}")
+        hint = did_you_mean(case, known) or " It holds no failing case."
+        raise UsageError(f"{targets.shown(path)} has no case {case!r}.{hint}")
     result, finding = known[case]
     ops = {op.id: op for op in targets.load(result.target.partition("::")[0])}
     if result.op not in ops:
@@ -115,40 +102,46 @@ def _look_up(case: str, results: str | None, settings: Settings) -> tuple[Op, Re
     return ops[result.op], _recipe(finding.recipe)
 
 
-def explain(target: str, *values: float) -> int:
-    """Show a graph node by node: value, upstream, local and downstream gradient.
-
-    Parameters
-    ----------
-    target
-        A graph: worked_example, or my_graphs.py::loss.
-    values
-        Values of its sources; its own example where they are left out.
-    """
-    op = _graph(target)
-    graph = op.detail
-    assert isinstance(graph, Graph)
+def explain(name: str, values: Sequence[float]) -> int:
+    """Print a graph's forward and backward pass at some values."""
+    graph = _graph(name)
     given = list(values) or list(graph.example or ())
+    sources = ", ".join(s.name for s in graph.sources)
     if len(given) != len(graph.sources):
-        names = ", ".join(s.name for s in graph.sources)
-        raise UsageError(f"{op.name} takes {len(graph.sources)} values ({names}), not {len(given)}")
-    Console(highlight=False).print(explain_graph(graph, given), markup=False, soft_wrap=True)
+        raise UsageError(
+            f"{name} takes {len(graph.sources)} numbers ({sources}), not {len(given)}: "
+            f"gradcheck explain {shlex.quote(name)} " + " ".join("1" for _ in graph.sources)
+        )
+    try:
+        shown = explain_graph(graph, given)
+    except Exception as error:  # the nodes are the user's
+        reason = f"{type(error).__name__}: {error}"
+        raise UsageError(f"{name} cannot be evaluated at numbers ({sources}): {reason}") from None
+    screen().print(shown, markup=False, soft_wrap=True)
     return 0
 
 
-def _graph(target: str) -> Op:
-    """A graph by target, or by bare name among the default targets and the reference ops."""
-    if "::" in target or target.endswith(".py") or "." in target:
-        ops = targets.load(target)
+def _graph(name: str) -> Graph:
+    """A graph by target, or by its own or its op's name among the default targets."""
+    path, _, own = name.partition("::")
+    if own or targets.is_path(path) or "." in path:
+        known = _graphs(targets.load(path))
+        if not own and len({id(g) for g in known.values()}) == 1:
+            return next(iter(known.values()))
+        where = f"{path} has"
     else:
         settings = load(Path.cwd(), profile="ci")
-        names = dict.fromkeys((*settings.targets, "reference_ops"))
-        everything = collect(list(names), [])
-        ops = [op for op in everything if op.name == target]
-        if not ops:
-            graphs = [op.name for op in everything if isinstance(op.detail, Graph)]
-            raise UsageError(f"there is no graph {target!r}.{did_you_mean(target, graphs)}")
-    graphs = [op for op in ops if isinstance(op.detail, Graph)]
-    if not graphs:
-        raise UsageError(f"{target} is no graph: explain shows graphs, node by node")
-    return graphs[0]
+        pyproject = find_pyproject(Path.cwd())
+        root = pyproject.parent if pyproject else None
+        known = _graphs(collect(list(dict.fromkeys((*settings.targets, REFERENCE))), [], root))
+        own, where = path, "there is"
+    if own not in known:
+        hint = did_you_mean(own, known) if known else ""
+        raise UsageError(f"{where} no graph {own or name!r}: explain shows graphs.{hint}")
+    return known[own]
+
+
+def _graphs(ops: Iterable[Op]) -> dict[str, Graph]:
+    """Graphs by the name of their op, and by their own where no op has that name."""
+    graphs = [(op.name, op.detail) for op in ops if isinstance(op.detail, Graph)]
+    return {g.name: g for _, g in reversed(graphs)} | dict(graphs)

@@ -1,0 +1,260 @@
+"""Many analytic slopes of one case against finite differences.
+
+Four evaluations each settle nearly all; what is left climbs the ladder; a fail is confirmed with
+other steps; at kinks the ties are broken in several ways. Knows a point and the gradients claimed
+there, not an op.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+from gradcheck import compare, ladder, moves
+from gradcheck.arrays import Array, Float
+from gradcheck.compare import Comparison, Rules, Status
+from gradcheck.differences import Move, Point, quick
+
+CONFIRM = 1.37
+"""Steps of the confirming ladder are longer by this: other roundings."""
+CONFIRMED = 8
+"""Wrong entries of an input that climb the ladder twice; further plain ones are only counted."""
+ORDERS = 10
+"""Ways in which ties are broken, where a kinked entry is outside its one-sided slopes."""
+
+
+@dataclass(slots=True)
+class Judged:
+    """Some moves and what was found along each; every array is (n,)."""
+
+    moves: list[Move]
+    status: Array
+    analytic: Float
+    value: Float
+    bound: Float
+    """Of the difference alone; ``noise`` is the analytic side's."""
+    noise: Float
+    truncation: Float
+    roundoff: Float
+    step: Float
+    scale: Float
+    low: Float
+    high: Float
+    climbed: Array
+    """Which went up the ladder."""
+    reasons: dict[int, str]
+
+    def where(self, *statuses: Status) -> list[int]:
+        return [int(i) for i in np.flatnonzero(np.isin(self.status, [int(s) for s in statuses]))]
+
+    def put(self, i: int, made: Comparison) -> None:
+        """Replace what the quick path said of a move."""
+        estimate = made.estimate
+        self.status[i] = made.status
+        self.noise[i], self.scale[i] = made.noise, made.scale
+        for name in ("value", "bound", "truncation", "roundoff", "step", "low", "high"):
+            getattr(self, name)[i] = getattr(estimate, name)
+        self.climbed[i] = True
+        if made.reason:
+            self.reasons[i] = made.reason
+
+    def relative_errors(self) -> Float:
+        """|a - D| / max(|a|, |D|) of each; 0 for a right entry whose own digits are below the bound."""
+        with np.errstate(all="ignore"):
+            own = np.fmax(np.abs(self.analytic), np.abs(self.value))
+            error = np.where(own > 0, np.abs(self.analytic - self.value) / own, 0.0)
+            hidden = (self.bound + self.noise > 1e-3 * own) & (self.status != Status.FAIL)
+        return np.asarray(np.where(hidden, 0.0, np.nan_to_num(error, nan=np.inf)))
+
+    def limits(self) -> Float:
+        """The smallest relative error that would have been seen at each."""
+        with np.errstate(all="ignore"):
+            width = self.bound + self.noise
+            return np.asarray(np.where(width == 0, 0.0, width / self.scale))
+
+    def pick(self, chosen: Sequence[int]) -> Judged:
+        """Some of the moves."""
+        kept = {
+            f.name: getattr(self, f.name)[list(chosen)]
+            for f in fields(self)
+            if f.name not in ("moves", "reasons")
+        }
+        return Judged(moves=[self.moves[i] for i in chosen], reasons={}, **kept)
+
+
+class Judge:
+    """Judges slopes at one point.
+
+    Parameters
+    ----------
+    point : Point
+        Where derivatives are taken.
+    gradients : sequence of (array or None)
+        What backward claims, per input.
+    rules : Rules
+        Tolerances.
+    eps : callable
+        Spacing of the precision in which input ``k``'s gradient was returned.
+    measure : callable
+        Measures the rounding noise of the gradients, per input; called at most once.
+    """
+
+    def __init__(
+        self,
+        point: Point,
+        gradients: Sequence[Float | None],
+        rules: Rules,
+        eps: Callable[[int], float],
+        measure: Callable[[], tuple[Float, ...]],
+    ) -> None:
+        self.point, self.gradients, self.rules = point, gradients, rules
+        self._eps, self._measure = eps, measure
+        self._noise: tuple[Float, ...] | None = None
+        largest = [np.abs(g[np.isfinite(g)]).max(initial=0.0) for g in gradients if g is not None]
+        self._faint = rules.faint * float(max(largest, default=0.0))
+        self._broken: list[tuple[Point, float]] | None = None
+
+    def compare(self, along: list[Move]) -> Judged:
+        """The quick path for all, the ladder for what it leaves."""
+        analytic = np.array([self._claimed(m) for m in along])
+        estimates = quick(self.point, along)
+        noise = np.array([self._rounding(m, a) for m, a in zip(along, analytic, strict=True)])
+        scales = np.nan_to_num(np.fmax(estimates.scale, np.abs(analytic)), posinf=0.0)
+        floor = max(compare.SMALL * float(scales.max(initial=0.0)), self._faint)
+        done = compare.settled(analytic, noise, estimates, self.rules, floor)
+        count = len(along)
+        judged = Judged(
+            moves=along,
+            status=np.full(count, int(Status.PASS)),
+            analytic=analytic,
+            noise=noise,
+            scale=np.maximum(scales, floor),
+            low=np.full(count, np.inf),
+            high=np.full(count, -np.inf),
+            climbed=np.zeros(count, bool),
+            reasons={},
+            **{n: getattr(estimates, n) for n in ("value", "bound", "truncation", "roundoff", "step")},
+        )
+        self._finish(judged, floor, np.logical_not(done), compare.obviously_wrong(analytic, noise, estimates, self.rules))
+        return judged
+
+    def _finish(self, judged: Judged, floor: float, open_: Array, obvious: Array) -> None:
+        """Climb with what is left; once enough entries are confirmed wrong, count the plain ones."""
+        wrong = 0
+        for i in np.flatnonzero(open_):
+            if wrong >= CONFIRMED and obvious[i]:
+                judged.status[i] = Status.FAIL
+                continue
+            quick_value = (float(judged.value[i]), float(judged.bound[i]))
+            made = self.climb(judged.moves[i], float(judged.analytic[i]), floor, quick_value)
+            wrong += made.status is Status.FAIL
+            judged.put(int(i), made)
+
+    def climb(
+        self,
+        move: Move,
+        analytic: float | None = None,
+        floor: float = 0.0,
+        witness: tuple[float, float] | None = None,
+    ) -> Comparison:
+        """Judge one slope on the ladder.
+
+        ``witness``: value and bound of the quick path, whose word counts against a fail.
+        """
+        line = self.point.line(move)
+        made = compare.judge(
+            self._claimed(move) if analytic is None else analytic,
+            self._measured(move),
+            (ladder.estimate(line), lambda: ladder.estimate(line, stretch=CONFIRM)),
+            self.rules,
+            floor,
+        )
+        if made.status in (Status.FAIL, Status.SLIGHT) and witness is not None:
+            made = compare.heard(made, *witness)
+        if made.status is Status.FAIL and (made.estimate.kink or self._rough(move)):
+            slopes = [_steep(point, move, gap / 4) for point, gap in self._without_ties()]
+            if compare.in_wider_hull(made, slopes):
+                return replace(made, status=Status.CONVENTION)
+        return made
+
+    def projected(self, along: list[Move], rng: np.random.Generator) -> Judged:
+        """Random directions; a failing one is halved until one wrong entry is left.
+
+        O(log N) comparisons for each wrong direction.
+        """
+        judged = self.compare(along)
+        for i in judged.where(Status.FAIL):
+            self._narrow(judged, i, rng)
+        return judged
+
+    def _narrow(self, judged: Judged, i: int, rng: np.random.Generator) -> None:
+        while len(judged.moves[i].parts[0][1]) > 1:
+            k, entries, _ = judged.moves[i].parts[0]
+            halves = self.compare([moves.direction(k, p, rng) for p in np.array_split(entries, 2)])
+            worse = halves.where(Status.FAIL)
+            if not worse:
+                return
+            judged.moves[i] = halves.moves[worse[0]]
+            for f in fields(judged):
+                if f.name not in ("moves", "reasons"):
+                    getattr(judged, f.name)[i] = getattr(halves, f.name)[worse[0]]
+
+    def _claimed(self, move: Move) -> float:
+        if move.single is None:
+            return move.slope(self.gradients)
+        gradient = self.gradients[move.single[0]]
+        assert gradient is not None
+        return float(gradient.reshape(-1)[move.single[1]])
+
+    def _rounding(self, move: Move, claimed: float) -> float:
+        """A-priori noise of an analytic slope, in the gradient's own precision."""
+        if move.single is not None:
+            return compare.rounding(claimed, self._eps(move.single[0]))
+        squares = 0.0
+        for k, entries, speeds in move.parts:
+            gradient = self.gradients[k]
+            assert gradient is not None
+            size = float(np.linalg.norm(gradient.reshape(-1)[entries] * speeds))
+            squares += compare.rounding(size, self._eps(k)) ** 2
+        return float(np.sqrt(squares))
+
+    def _measured(self, move: Move) -> float:
+        """Noise of an analytic slope as measured on the backward pass."""
+        if self._noise is None:
+            self._noise = self._measure()
+        squares = sum(
+            float(((self._noise[k].reshape(-1)[e] * s) ** 2).sum()) for k, e, s in move.parts
+        )
+        return max(float(np.sqrt(squares)), self._rounding(move, self._claimed(move)))
+
+    def _rough(self, move: Move) -> bool:
+        """Some output has a kink here, though in their sum the kinks cancel.
+
+        Sum_j |c_j (y_j(h) - 2 y_j(0) + y_j(-h))| / h falls like h where all outputs are smooth.
+        """
+        point = self.point
+        step = 2.0**-12 if point.precision == "float64" else 2.0**-5
+        bends, scale = [], 0.0
+        for h in (step, step / 2):
+            above, below = point.displaced(move, h), point.displaced(move, -h)
+            bends.append(float(np.abs((above - 2 * point.here + below) * point.cotangent).sum()) / h)
+            scale = float(np.abs((above - below) * point.cotangent).sum()) / (2 * h)
+        return bends[1] > 0.75 * bends[0] and bends[1] > 1e-3 * scale
+
+    def _without_ties(self) -> list[tuple[Point, float]]:
+        """The point with its ties broken in several ways; made once per case."""
+        if self._broken is None:
+            spread = 2.0**-8 if self.point.precision == "float64" else 2.0**-5
+            self._broken = [
+                (replace(self.point, primals=primals), gap)
+                for primals, gap in moves.tie_broken(self.point.primals, ORDERS, spread)
+            ]
+        return self._broken
+
+
+def _steep(point: Point, move: Move, step: float) -> float:
+    """A plain central difference, where the function is smooth by construction."""
+    moved = point.displaced(move, step) - point.displaced(move, -step)
+    return float(moved @ point.cotangent) / (2 * step)

@@ -1,0 +1,316 @@
+"""Every check catches its planted bugs and passes the right op beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gradcheck.registry import make
+from gradcheck.results import OpResult
+from gradcheck.runner import run_one
+from gradcheck.settings import Settings
+
+X = np.array([[0.5, -1.25, 2.0], [1.5, 0.75, -0.5]])
+W = np.array([[0.25, -1.0], [1.5, 0.5], [-0.75, 2.0]])
+
+
+def result(*target: Any, settings: Settings | None = None, **options: Any) -> OpResult:
+    chosen = {k: options.pop(k) for k in ("strict", "scope", "overwrites") if k in options}
+    op = make(target, options, chosen)
+    return run_one(op, settings or Settings(max_cases=25))
+
+
+def codes(found: OpResult, severity: str = "fail") -> set[str]:
+    return {f.code for f in found.findings if f.severity == severity}
+
+
+def product(x, w):
+    return x @ w
+
+
+def right(dout, x, w):
+    return dout @ w.T, x.T @ dout
+
+
+def test_a_right_product_passes_every_check():
+    found = result(product, right, X, W)
+    assert found.verdict == "pass"
+    assert set(found.checks) == {"contract", "values", "purity", "linearity", "layout"}
+    assert all(c.comparisons > 0 for n, c in found.checks.items() if n != "contract")
+
+
+# --- contract ---------------------------------------------------------------------------------
+CONTRACT: dict[str, tuple[Callable[..., Any], str]] = {
+    "one gradient too few": (lambda d, x, w: (d @ w.T,), "gradient-count"),
+    "transposed": (lambda d, x, w: ((d @ w.T).T, x.T @ d), "wrong-shape"),
+    "a leading axis kept": (lambda d, x, w: ((d @ w.T)[None], x.T @ d), "wrong-shape"),
+    "a string": (lambda d, x, w: ("no", x.T @ d), "not-a-gradient"),
+}
+
+
+@pytest.mark.parametrize("name", CONTRACT)
+def test_contract_catches(name):
+    backward, code = CONTRACT[name]
+    found = result(product, backward, X, W)
+    assert found.verdict == "fail"
+    assert code in codes(found)
+
+
+def test_contract_names_both_shapes_and_the_convention():
+    found = result(product, CONTRACT["transposed"][0], X, W)
+    message = next(f.message for f in found.findings if f.code == "wrong-shape")
+    assert "x has" in message
+    assert "transposed" in message
+    assert "shape convention" in message
+
+
+def test_none_for_an_input_that_a_signature_declares_is_a_fail():
+    backward = lambda d, x, w: (d @ w.T, None)  # noqa: E731
+    assert "no-gradient" in codes(result(product, backward, "x[n d], w[d k]"))
+    assert "no-gradient" in codes(result(product, backward, X, W), "warning")
+    assert result(product, right, "x[n d], w[d k]").verdict == "pass"
+
+
+def test_a_gradient_wider_than_its_input_is_a_warning():
+    wide = lambda d, x: (np.float64(2) * x.astype(np.float64) * d,)  # noqa: E731
+    found = result(lambda x: x * x, wide, X)
+    assert found.verdict == "pass"
+    assert "wrong-dtype" in codes(found, "warning")
+
+
+# --- values -----------------------------------------------------------------------------------
+VALUES: dict[str, Callable[..., Any]] = {
+    "sign": lambda d, x, w: (-(d @ w.T), x.T @ d),
+    "factor 2": lambda d, x, w: (d @ w.T, 2 * (x.T @ d)),
+    "0.1 per cent": lambda d, x, w: (1.001 * (d @ w.T), x.T @ d),
+    "zeros": lambda d, x, w: (np.zeros_like(x), x.T @ d),
+    "one entry": lambda d, x, w: (_dropped(d @ w.T), x.T @ d),
+    "upstream dropped": lambda d, x, w: (np.ones_like(d) @ w.T, x.T @ d),
+    "NaN": lambda d, x, w: (d @ w.T * np.nan, x.T @ d),
+}
+
+
+def _dropped(gradient):
+    gradient = gradient.copy()
+    gradient.reshape(-1)[-1:] = 0
+    return gradient
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_values_catches(name):
+    found = result(product, VALUES[name], X, W)
+    assert found.verdict == "fail"
+    assert "wrong-gradient" in codes(found)
+
+
+def test_values_names_the_input_that_is_wrong():
+    found = result(product, VALUES["factor 2"], X, W)
+    wrong = [f.input for f in found.findings if f.code == "wrong-gradient"]
+    assert wrong == ["w"]
+
+
+def test_a_tiny_provable_difference_is_a_warning_and_a_fail_when_strict():
+    slightly = lambda d, x: (2 * x * d * (1 + 3e-6),)  # noqa: E731
+    square = lambda x: x * x  # noqa: E731
+    assert "slightly-off" in codes(result(square, slightly, X), "warning")
+    strict = result(square, slightly, X, settings=Settings(max_cases=25, signif=0.0))
+    assert "wrong-gradient" in codes(strict)
+    assert result(square, lambda d, x: (2 * x * d,), X, settings=Settings(signif=0.0)).verdict == "pass"
+
+
+# --- purity -----------------------------------------------------------------------------------
+WORKSPACE = np.zeros(64)
+
+
+def _in_workspace(d, x):
+    view = WORKSPACE[: x.size].reshape(x.shape)
+    view[...] = 2 * x * d
+    return (view,)
+
+
+CALLS = {"count": 0}
+
+
+def _accumulates(d, x):
+    CALLS["count"] += 1
+    return (2 * x * d * CALLS["count"],)
+
+
+def _writes_cotangent(d, x):
+    d *= 2
+    return (d * x,)
+
+
+def _writes_input(d, x):
+    gradient = 2 * x * d
+    x *= 0
+    return (gradient,)
+
+
+PURITY: dict[str, tuple[Callable[..., Any], str]] = {
+    "writes into its cotangent": (_writes_cotangent, "overwritten"),
+    "writes into its input": (_writes_input, "overwritten"),
+    "returns its workspace": (_in_workspace, "workspace-returned"),
+    "another answer each time": (_accumulates, "not-deterministic"),
+}
+
+
+@pytest.mark.parametrize("name", PURITY)
+def test_purity_catches(name):
+    backward, code = PURITY[name]
+    CALLS["count"] = 0
+    found = result(lambda x: x * x, backward, X)
+    assert found.verdict == "fail"
+    assert code in codes(found)
+
+
+def test_a_forward_that_overwrites_its_input_fails_unless_it_says_so():
+    def forward(x):
+        x *= 2.0
+        return x * 1.0
+
+    backward = lambda d, x: (2.0 * d,)  # noqa: E731
+    assert "overwritten" in codes(result(forward, backward, X))
+    assert result(forward, backward, X, overwrites="x").verdict == "pass"
+
+
+def test_shared_memory_is_a_warning_and_a_fail_when_strict():
+    add = lambda x, y: x + y  # noqa: E731
+    same = lambda d, x, y: [d, d]  # noqa: E731
+    assert "shared-memory" in codes(result(add, same, X, X + 1), "warning")
+    assert "shared-memory" in codes(result(add, same, X, X + 1, strict=True))
+    copies = lambda d, x, y: [d.copy(), d.copy()]  # noqa: E731
+    assert not codes(result(add, copies, X, X + 1, strict=True))
+
+
+class SharedCache:
+    """What forward keeps is kept on the class."""
+
+    kept: Any = None
+
+    def forward(self, x):
+        SharedCache.kept = x
+        return x * x
+
+    def backward(self, d):
+        return [2 * SharedCache.kept * d]
+
+
+class OwnCache:
+    def forward(self, x):
+        self.kept = x
+        return x * x
+
+    def backward(self, d):
+        return [2 * self.kept * d]
+
+
+class OwnWorkspace(OwnCache):
+    """The gradient's array is made once per instance."""
+
+    buffer: Any = None
+
+    def backward(self, d):
+        if self.buffer is None or self.buffer.shape != d.shape:
+            self.buffer = np.empty_like(d)
+        np.multiply(2 * self.kept, d, out=self.buffer)
+        return [self.buffer]
+
+
+def test_purity_catches_state_on_the_class_and_workspaces_of_an_instance():
+    assert "instances-share-state" in codes(result(SharedCache, X))
+    assert "workspace-returned" in codes(result(OwnWorkspace, X))
+    assert not result(OwnCache, X).findings
+
+
+def test_a_random_forward_is_said_before_anything_is_differentiated():
+    generator = np.random.default_rng()
+    found = result(lambda x: x * generator.random(x.shape), lambda d, x: (d,), X)
+    assert found.verdict == "inconclusive"
+    assert codes(found, "not judged") == {"random-forward"}
+    pinned = lambda x: x * (np.random.random(x.shape) > 0.5)  # noqa: E731,NPY002
+    mask = lambda d, x: (d * (np.random.random(x.shape) > 0.5),)  # noqa: E731,NPY002
+    assert result(pinned, mask, X).verdict == "pass"
+
+
+# --- linearity --------------------------------------------------------------------------------
+LINEARITY: dict[str, Callable[..., Any]] = {
+    "clips": lambda d, x: (np.clip(2 * x * d, -3, 3),),
+    "adds a constant": lambda d, x: (2 * x * d + 1,),
+    "squares the upstream": lambda d, x: (2 * x * d * np.abs(d),),
+}
+
+
+@pytest.mark.parametrize("name", LINEARITY)
+def test_linearity_catches_on_its_own(name):
+    found = result(lambda x: x * x, LINEARITY[name], X, settings=Settings(max_cases=10, checks=("linearity",)))
+    assert "not-linear" in codes(found)
+    right_one = result(
+        lambda x: x * x, lambda d, x: (2 * x * d,), X, settings=Settings(max_cases=10, checks=("linearity",))
+    )
+    assert right_one.verdict == "pass"
+
+
+def test_a_sign_error_is_not_also_reported_as_something_else():
+    found = result(product, VALUES["sign"], X, W)
+    assert codes(found) == {"wrong-gradient"}
+
+
+# --- layout -----------------------------------------------------------------------------------
+def _by_memory(array):
+    """The numbers in the order in which they lie in memory, as a kernel without strides reads them."""
+    start = array
+    while isinstance(start.base, np.ndarray):
+        start = start.base
+    flat = start.reshape(-1) if start.flags.c_contiguous else start.T.reshape(-1)
+    return np.resize(flat, array.size).reshape(array.shape)
+
+
+def test_layout_catches_a_kernel_that_ignores_strides():
+    ignores = lambda d, x: (2 * x * _by_memory(d),)  # noqa: E731
+    found = result(lambda x: x * x, ignores, X)
+    assert codes(found) == {"layout-dependent"}
+    assert result(lambda x: x * x, lambda d, x: (2 * x * d,), X).verdict == "pass"
+
+
+def test_a_layout_that_is_refused_is_not_red():
+    def strict_about_memory(d, x):
+        if not d.flags.c_contiguous or not d.flags.writeable:
+            raise ValueError("contiguous memory please")
+        return (2 * x * d,)
+
+    assert result(lambda x: x * x, strict_about_memory, X).verdict == "pass"
+
+
+# --- what is declared, and what forward decides --------------------------------------------------
+def test_made_up_inputs_that_forward_refuses_are_counted_not_red():
+    def log(x):
+        if x.ndim != 2 or 0 in x.shape:
+            raise ValueError("two dimensions, not empty")
+        return np.log(x)
+
+    found = result(log, lambda d, x: (d / x,), np.abs(X) + 0.1)
+    assert found.verdict == "pass"
+    assert found.cases_rejected > 0
+    assert any("two dimensions" in reason for reason in found.rejected)
+
+
+def test_wrong_for_broadcast_operands_is_a_warning_and_a_fail_under_scope_forward():
+    forward, backward = (lambda x, y: x * y), (lambda d, x, y: (d * y, d * x))
+    found = result(forward, backward, X, X + 1)
+    assert found.verdict == "pass"
+    assert "wrong-shape" in codes(found, "warning")
+    assert result(forward, backward, X, X + 1, scope="forward").verdict == "fail"
+
+
+def test_an_attribute_that_backward_ignores_is_found_without_being_named():
+    forward = lambda x, axis=-1: np.cumsum(x, axis=axis)  # noqa: E731
+    ignores = lambda d, x: (np.cumsum(d[..., ::-1], axis=-1)[..., ::-1],)  # noqa: E731
+    found = result(forward, ignores, X)
+    assert found.verdict == "fail"
+    assert "axis" in found.findings[0].case
+    honours = lambda d, x, axis=-1: (np.flip(np.cumsum(np.flip(d, axis), axis=axis), axis),)  # noqa: E731
+    assert result(forward, honours, X).verdict == "pass"
