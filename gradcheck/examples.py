@@ -81,6 +81,13 @@ def read(
     assumptions = []
     if not has_parameters and not any(is_real(a) for a in arrays.values()):
         if not arrays or any(a.dtype.kind == "b" for a in arrays.values()):
+            dicts = [names[k] for k, a in enumerate(arguments) if isinstance(a, dict)]
+            if dicts:
+                raise UsageError(
+                    f"{dicts[0]} is a dict, and the arrays in it are not differentiated: pass them "
+                    "as arguments of their own, or check a whole model with "
+                    "gradcheck.check_params(closure, params)"
+                )
             raise UsageError(
                 "the example call has no real input to differentiate: pass at least one float "
                 "array or number"

@@ -173,10 +173,10 @@ class Judge:
         )
         if made.status in (Status.FAIL, Status.SLIGHT) and witness is not None:
             made = compare.heard(made, *witness)
-        if made.status is Status.FAIL and (made.estimate.kink or self._rough(move)):
-            slopes = [_steep(point, move, gap / 4) for point, gap in self._without_ties()]
-            if compare.in_wider_hull(made, slopes):
-                return replace(made, status=Status.CONVENTION)
+        if made.status is Status.FAIL and moves.is_tied(self.point.primals, move):
+            if made.estimate.kink or self._rough(move):
+                slopes = [_steep(point, move, gap / 4) for point, gap in self._without_ties()]
+                return compare.in_wider_hull(made, slopes, self.rules)
         return made
 
     def projected(self, along: list[Move], rng: np.random.Generator) -> Judged:
@@ -246,7 +246,7 @@ class Judge:
     def _without_ties(self) -> list[tuple[Point, float]]:
         """The point with its ties broken in several ways; made once per case."""
         if self._broken is None:
-            spread = 2.0**-8 if self.point.precision == "float64" else 2.0**-5
+            spread = 2.0**-12 if self.point.precision == "float64" else 2.0**-5
             self._broken = [
                 (replace(self.point, primals=primals), gap)
                 for primals, gap in moves.tie_broken(self.point.primals, ORDERS, spread)

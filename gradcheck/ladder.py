@@ -1,6 +1,6 @@
 """The derivative along a line from a ladder of steps, with a bound, wherever one can be had.
 
-No single step suits every function, so a geometric ladder of them is tried:
+No single step suits every function, so a geometric ladder of them is tried.
 
 1. *Extrapolate.* D(h) = (phi(x+h) - phi(x-h)) / 2h = phi' + c2 h^2 + c4 h^4 + ...; each row of a
    table removes one power of h (Richardson 1911, Ridders 1982).
@@ -64,11 +64,12 @@ def estimate(line: Line, *, stretch: float = 1.0, scale: float | None = None) ->
     """
     with np.errstate(all="ignore"):
         steps, ratio, smallest = _first_steps(line, stretch, scale)
+        more = np.arange(1.0, len(steps) // 2 + 1)
         samples = line.sample(steps)
         for extension in range(EXTENSIONS + 1):
             ladder = _slopes(line, samples, ratio)
             result = _conclude(ladder)
-            finer = steps[-1] / ratio ** np.arange(1.0, len(steps) // 2 + 1)
+            finer = steps[-1] / ratio**more
             finer = finer[finer >= smallest]
             if extension == EXTENSIONS or len(finer) < 2 or not _needs_finer(line, ladder, result):
                 break
@@ -81,11 +82,11 @@ def estimate(line: Line, *, stretch: float = 1.0, scale: float | None = None) ->
 def _first_steps(line: Line, stretch: float, scale: float | None) -> tuple[Float, float, float]:
     """Return the steps, coarsest first, their ratio, and the smallest step allowed: 32 ulp of x."""
     coarsest, ratio, count = (0.25, 4.0, 20) if line.eps < 1e-10 else (1.0, 2.0, 18)
-    size = min(1e300, line.size)  # so too if it is infinite or NaN
+    size = min(1e300, line.size)  # 1e300 also in place of NaN
     if scale is None:
         scale = 2.0 ** round(math.log2(max(size, 1.0)))
     smallest = 32 * line.eps * 2.0 ** math.floor(math.log2(max(size, line.tiny)))
-    finest = stretch * max(scale * coarsest / ratio ** (count - 1), smallest)
+    finest = max(stretch * scale * coarsest / ratio ** (count - 1), smallest * max(stretch, 1.0))
     return finest * ratio ** np.arange(count - 1.0, -1.0, -1.0), ratio, smallest
 
 
@@ -103,7 +104,7 @@ def _slopes(line: Line, samples: Samples, ratio: float) -> _Ladder:
     """Contract outputs to slopes of phi, at the steps finer than any that left the domain."""
     weight, here = line.cotangent, line.here
     steps = np.stack([samples.up, samples.down])
-    sides = ((np.stack([samples.above - here, here - samples.below])) * weight).sum(axis=2) / steps
+    sides = (np.stack([samples.above - here, here - samples.below]) * weight).sum(axis=2) / steps
     refused = np.flatnonzero(~np.isfinite(sides).all(axis=0))
     usable = slice(int(refused[-1]) + 1 if refused.size else 0, None)
     above, below, step = samples.above[usable], samples.below[usable], steps[:, usable].mean(axis=0)
@@ -112,8 +113,7 @@ def _slopes(line: Line, samples: Samples, ratio: float) -> _Ladder:
     # Below the smallest normal number the error stays that of the smallest normal number.
     values = np.maximum(np.maximum(np.abs(above), np.abs(below)), line.tiny)
     rounding = 0.5 * line.eps * _norm(np.where(moved, weight * values, 0.0))
-    # One rounding: up to 2^16 ulp of the outputs, or 2^12 ulp of intermediates of size max(|x|, 1)
-    # (measured on ill-conditioned functions).
+    # Up to 2^16 ulp of the outputs, or 2^12 ulp of a size max(|x|, 1) inside (as was measured).
     unit = line.eps * max(line.size, 1.0) * np.abs(weight[moved]).sum()
     grain = np.maximum(2.0**17 * rounding, 2.0**12 * unit)
     hidden = 0.5 * line.eps * float(_norm(np.where(moved, 0.0, weight * here)))
@@ -157,20 +157,20 @@ def _measured_noise(ladder: _Ladder, gaps: Float) -> float:
 
 
 def _tightest(ladder: _Ladder, table: Float, noise: Float) -> tuple[Float, Float, Float]:
-    """Bound every entry of the table; return, at each step, the tightest: value and bound.
+    """At each step the tightest entry of the table: its value, its bound, and the round-off in it.
 
-    The bound comes as truncation and round-off. Truncation is SAFE times
-    max(|T_jk - T_j-1,k|, |T_jk - T_j,k-1| / (ratio - 1)): the second one is the error itself if T
-    converges like h only (where phi'' jumps), and more than it if T is faster.
+    The rest of the bound is truncation, SAFE max(|T_jk - T_j-1,k|, |T_jk - T_j,k-1| / (ratio - 1)):
+    the second one is the error itself if T converges like h only (where phi'' jumps), and more
+    than it if T is faster.
     """
     gained = np.abs(np.diff(table, axis=0))
     shifted = np.full_like(gained, np.nan)
     shifted[:, 1:] = np.abs(np.diff(table[1:], axis=1)) / (ladder.ratio - 1)
     truncation = SAFE * np.maximum(gained, shifted)
-    truncation = np.where(np.isfinite(truncation), truncation, np.inf)
     roundoff = KAPPA * (noise[1:] + ladder.flat)
-    best = (truncation + roundoff).argmin(axis=0), np.arange(table.shape[1])
-    return table[1:][best], truncation[best], roundoff[best]
+    bound = np.nan_to_num(truncation + roundoff, nan=np.inf)
+    best = bound.argmin(axis=0), np.arange(table.shape[1])
+    return table[1:][best], bound[best], roundoff[best]
 
 
 def _select(value: Float, bound: Float, first: int = 0) -> int:
@@ -188,27 +188,26 @@ def _conclude(ladder: _Ladder) -> Estimate:
         return Estimate(value=math.nan, bound=math.inf, reason="domain edge")
     step = ladder.step
     table = _richardson(ladder.central, step)
-    # By linearity, the table of an identity matrix yields the noise of each entry of the table
-    # where that of phi is 1; D(h) then has 1 / (sqrt(2) h).
-    each = _richardson(np.diag(step[-1] / step), step)
-    each = np.sqrt((each**2).sum(axis=1) / 2) / step[-1]
-    gaps = np.abs(np.diff(table)) / each[:, 1:]
+    # Noise of each entry if phi has noise 1 and so D(h) has 1 / (sqrt(2) h): the table is linear
+    # in D, so the table of a diagonal matrix gives the weight of every D in every entry.
+    unit = np.sqrt((_richardson(np.diag(step[-1] / step), step) ** 2).sum(axis=1) / 2) / step[-1]
+    gaps = np.abs(np.diff(table)) / unit[:, 1:]
     measured = _measured_noise(ladder, gaps)
     noise = np.maximum(ladder.rounding, measured)
-    value, truncation, roundoff = _tightest(ladder, table, noise * each)
-    chosen = _select(value, truncation + roundoff)
+    value, bound, _ = _tightest(ladder, table, noise * unit)
+    chosen = _select(value, bound)
     # A second look at the noise: the scatter around the chosen value at the steps just finer.
-    off = ((table[2] - value[chosen]) / each[2])[chosen + 1 :][:FINE]
+    off = ((table[2] - value[chosen]) / unit[2])[chosen + 1 :][:FINE]
     noise = np.maximum(noise, _norm(off) / math.sqrt(max(len(off), 1)))
-    value, truncation, roundoff = _tightest(ladder, table, noise * each)
+    value, bound, roundoff = _tightest(ladder, table, noise * unit)
     kink = _find_kink(ladder, noise)
-    chosen = _select(value, truncation + roundoff, kink.first_clear)
+    chosen = _select(value, bound, kink.first_clear)
     structured = not kink.at_point and _structured(ladder, gaps[:, max(chosen - 2, 0) :], measured)
-    doubtful = kink.unclear or structured or _jumps(ladder, measured)
+    doubtful = kink.unclear or structured or _jumps(ladder, measured) or np.isinf(bound[chosen])
     return Estimate(
         value=float(value[chosen]),
-        bound=math.inf if doubtful else float((truncation + roundoff)[chosen]),
-        truncation=float(truncation[chosen]),
+        bound=math.inf if doubtful else float(bound[chosen]),
+        truncation=float(bound[chosen] - roundoff[chosen]),
         roundoff=float(roundoff[chosen]),
         step=float(step[chosen]),
         scale=float(np.maximum(np.abs(value), ladder.size)[chosen]),
@@ -217,15 +216,12 @@ def _conclude(ladder: _Ladder) -> Estimate:
         kink=kink.at_point,
         reason="jump or spike" if doubtful else "",
         fine_values=tuple(value[-FINE:].tolist()),
-        fine_noise=tuple((KAPPA * ladder.rounding * each[2])[-FINE:].tolist()),
+        fine_noise=tuple((KAPPA * ladder.rounding * unit[2])[-FINE:].tolist()),
     )
 
 
 def _structured(ladder: _Ladder, gaps: Float, measured: float) -> bool:
-    """Tell if the fine end holds structure: noise has one size everywhere.
-
-    It does if, between the chosen step and the fine end, the gaps are 50 times quieter.
-    """
+    """Tell if the fine end is 50 times louder than the gaps before it: no noise, but structure."""
     if gaps.shape[1] <= 2 * FINE:
         return False
     quietest = np.lib.stride_tricks.sliding_window_view(np.fmin.reduce(gaps), FINE).max(axis=1)
@@ -265,9 +261,9 @@ class _Kink:
 def _find_kink(ladder: _Ladder, noise: Float) -> _Kink:
     """Find where the slope jumps: at x, beside x, or nowhere.
 
-    With S = right - left slope, J = (ratio S(h/ratio) - S(h)) / (ratio - 1) is the jump of the
-    slope if the kink is at x, and O(h^3) if phi is smooth. A kink beside x shows at steps over 9
-    times its distance; finer steps that could show J and do not prove it to be beside x.
+    With S = right - left slope, J = (ratio S(h/ratio) - S(h)) / (ratio - 1) is O(h^3) if phi is
+    smooth, and the jump of the slope if there is a kink at x, or one beside x at less than h/9.
+    Finer steps that could show that jump and do not prove that the kink is beside x.
     """
     ratio, apart = ladder.ratio, ladder.sides[0] - ladder.sides[1]
     signed = (ratio * apart[1:] - apart[:-1]) / (ratio - 1)
@@ -300,5 +296,4 @@ def _hull(ladder: _Ladder, at: NDArray[np.intp], jump: float, *, sure: bool) -> 
     low, high = float((ends - margin).min()), float((ends + margin).max())
     visible = 15 * blur < high - low
     outside = np.maximum(low - ladder.sides, ladder.sides - high) > 1.5 * blur + 0.02 * (high - low)
-    leaves = (visible & outside)[:, at[-1] :].any()
-    return _Kink(low, high, at_point=sure, unclear=sure and bool(leaves))
+    return _Kink(low, high, sure, unclear=sure and bool((visible & outside)[:, at[-1] :].any()))

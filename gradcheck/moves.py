@@ -64,26 +64,48 @@ def tie_broken(
 ) -> list[tuple[tuple[Array, ...], float]]:
     """The primals with every tie broken, in several orders: first wins, last wins, random.
 
+    Only entries that are exactly equal to another one are moved.
+
     Returns
     -------
     list of (primals, gap)
-        ``gap`` is the smallest distance that was put between two entries.
+        ``gap`` is the smallest distance that was put between two entries. Empty without ties.
     """
-    total = sum(p.size for p in primals)
+    tied = _tied(primals)
+    total = sum(int(t.sum()) for t in tied)
+    if total == 0:
+        return []
     rng = np.random.default_rng(total)
     ranks = [np.arange(total)[::-1], np.arange(total)]
     ranks += [rng.permutation(total) for _ in range(orders - 2)]
-    gap = spread / max(total, 1)
+    gap = spread / total
     broken = []
     for rank in ranks:
         start, moved = 0, []
-        for primal in primals:
-            shift = rank[start : start + primal.size].reshape(primal.shape) * gap
-            start += primal.size
-            real = primal.dtype.kind == "f"
-            moved.append((primal + shift).astype(primal.dtype) if real else primal)
+        for primal, mask in zip(primals, tied, strict=True):
+            shift = np.zeros(primal.shape)
+            stop = start + int(mask.sum())
+            shift[mask] = rank[start:stop] * gap
+            start = stop
+            moved.append((primal + shift).astype(primal.dtype) if mask.any() else primal)
         broken.append((tuple(moved), gap))
     return broken
+
+
+def _tied(primals: Sequence[Array]) -> list[Array]:
+    """Which real entries are exactly equal to another real entry of any input."""
+    real = [p.reshape(-1).astype(np.float64) for p in primals if p.dtype.kind == "f"]
+    values, counts = np.unique(np.concatenate([*real, np.zeros(0)]), return_counts=True)
+    repeated = values[counts > 1]
+    return [
+        np.isin(p, repeated) if p.dtype.kind == "f" else np.zeros(p.shape, bool) for p in primals
+    ]
+
+
+def is_tied(primals: Sequence[Array], move: Move) -> bool:
+    """Some entry of the move is exactly equal to another entry."""
+    tied = _tied(primals)
+    return any(bool(tied[k].reshape(-1)[e].any()) for k, e, _ in move.parts)
 
 
 def ties(primals: Sequence[Array], kinked: Sequence[tuple[int, int]]) -> list[Move]:

@@ -16,7 +16,7 @@ from gradcheck.arrays import Array, all_finite, is_real
 from gradcheck.corners import RANDOM_SIZES, shapes_for
 from gradcheck.domains import decode, resolve
 from gradcheck.evaluation import Evaluator, UserCodeRaised
-from gradcheck.model import INDEX, NONZERO, POSITIVE, REAL, UNIT, Domain, Input, Op
+from gradcheck.model import INDEX, NONZERO, POSITIVE, REAL, UNIT, Case, Domain, Input, Op, Recipe
 
 Sizes = Mapping[str, tuple[int, ...]]
 
@@ -40,7 +40,8 @@ def learn(op: Op, evaluator: Evaluator) -> tuple[Op, Sizes]:
     sizes, notes = _sizes(op, asker)
     op, sizes, tied = _tie_multiples(op, asker, sizes)
     asker.op = op
-    notes += tied
+    sizes, fixed = _fixed_elsewhere(op, asker, sizes)
+    notes += [*tied, *fixed]
     op, more = _narrow(op, asker, sizes)
     return replace(op, assumptions=(*op.assumptions, *notes, *more)), sizes
 
@@ -62,6 +63,19 @@ class _Asker:
             return False
         self.last = "not finite"
         return all_finite(outputs)
+
+    def right_shapes(self, primals: tuple[Array, ...]) -> bool:
+        """Backward returns gradients of the inputs' shapes there."""
+        case = Case(Recipe(regime="probe"), primals, self._attributes)
+        try:
+            outputs = self._evaluator.forward(primals, self._attributes)
+            answer = self._evaluator.answer(case, tuple(np.ones_like(o) for o in outputs))
+        except UserCodeRaised:
+            return False
+        shapes = zip(answer.gradients or (), primals, self.op.inputs, strict=False)
+        return answer.gradients is not None and all(
+            g is None or not i.differentiable or np.shape(g) == p.shape for g, p, i in shapes
+        )
 
     def values(
         self, sizes: Mapping[str, int], seed: int, kinds: Mapping[int, Domain] | None = None
@@ -145,6 +159,30 @@ def _sizes(op: Op, asker: _Asker) -> tuple[Sizes, list[str]]:
         elif refused:
             notes.append(f"{name}: forward refuses sizes {', '.join(map(str, sorted(refused)))}")
     return found, notes
+
+
+def _fixed_elsewhere(op: Op, asker: _Asker, sizes: Sizes) -> tuple[Sizes, list[str]]:
+    """Dimensions at whose other sizes backward never has the right shape: they are given elsewhere.
+
+    A layer whose constructor was told its input's shape, behind a lambda: forward takes any size,
+    backward knows one.
+    """
+    assert op.example is not None
+    if not asker.right_shapes(op.example):
+        return sizes, []
+    base = _example_sizes(op)
+    fixed = dict(sizes)
+    for name, taken in sizes.items():
+        others = [s for s in taken if s not in (1, base.get(name))]
+        cases = [asker.values({**base, name: s}, 0) for s in others] if len(others) > 1 else []
+        if cases and not any(asker.right_shapes(c) for c in cases):
+            fixed[name] = (base[name],)
+    notes = [
+        f"{n} = {s[0]}: backward has the right shape at no other size, so it is given elsewhere"
+        for n, s in fixed.items()
+        if s != sizes[n]
+    ]
+    return fixed, notes
 
 
 def _tie_multiples(op: Op, asker: _Asker, sizes: Sizes) -> tuple[Op, Sizes, list[str]]:

@@ -6,9 +6,12 @@ nothing heavy: an op can only exist where `gradcheck.registry` was imported alre
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterable, Iterator
+import warnings
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,9 +23,16 @@ if TYPE_CHECKING:
 
 RESULT = "gradcheck"
 """Key of the user property that carries a result, as one line of JSON: it survives xdist."""
+_OPS = pytest.StashKey[dict[str, "Op"]]()
+"""A test module's ops by attribute."""
+
+
+class GradcheckWarning(pytest.PytestWarning):
+    """An op passed, and there is something to tell its author. Never an error, -W error or not."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options, all of them called ``--gradcheck-...``."""
     group = parser.getgroup("gradcheck", "gradient checks")
     group.addoption("--gradcheck-seed", type=int, default=None, help="seed of all cases")
     group.addoption(
@@ -40,7 +50,41 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker; refuse wrong settings before anything is collected."""
     config.addinivalue_line("markers", "gradcheck: a check of one op's backward pass")
+    _configured(config)
+
+
+def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
+    """Say what the ops are checked with."""
+    ops = [item for item in items if isinstance(item, OpItem)]
+    if not ops or config.get_verbosity() < 0:
+        return []
+    settings, _ = _settings(config)
+    return [f"gradcheck: {len(ops)} ops, seed {settings.seed}, {settings.cases} cases each"]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Hang the configured targets below the session; say in one sentence what a module did wrong."""
+    report = yield
+    if isinstance(collector, pytest.Session):
+        report.result += _configured_targets(collector)
+    error = getattr(getattr(report, "call", None), "excinfo", None)
+    if report.failed and error is not None and "gradcheck.errors" in sys.modules:
+        from gradcheck.errors import UsageError
+
+        if isinstance(error.value, UsageError):
+            report.longrepr = _sentence(collector, error.value)
+    return report
+
+
+def _sentence(collector: pytest.Collector, error: Exception) -> str:
+    from gradcheck.targets import import_failed, shown
+
+    return import_failed(shown(collector.path), error)
 
 
 def pytest_pycollect_makeitem(
@@ -49,40 +93,29 @@ def pytest_pycollect_makeitem(
     """An op among a test module's names becomes one item."""
     if "gradcheck.registry" not in sys.modules or not isinstance(collector, pytest.Module):
         return None
-    from gradcheck.targets import op_of
+    if _OPS not in collector.stash:
+        from gradcheck.targets import named_ops, shown
 
-    op = op_of(obj)
-    if op is None or not _home_is(collector, obj, op):
-        return None
-    return _item(collector, op, name)
-
-
-def _home_is(collector: pytest.Module, obj: object, op: Op) -> bool:
-    """Defined in this module, not imported into it."""
-    home = op.module or getattr(obj, "__module__", "")
-    return home == collector.obj.__name__
+        collector.stash[_OPS] = named_ops(collector.obj, shown(collector.path))
+    op = collector.stash[_OPS].get(name)
+    return None if op is None else _item(collector, op)
 
 
-def _item(parent: pytest.Collector, op: Op, name: str) -> OpItem:
-    from dataclasses import replace
-
-    shown = name if op.source.file == "" or op.name == name else op.name
-    path = parent.path.relative_to(Path.cwd()) if parent.path.is_relative_to(Path.cwd()) else parent.path
-    named = replace(op, name=name, target=f"{path}::{name}")
-    item: OpItem = OpItem.from_parent(parent, name=name, op=named)
+def _item(parent: pytest.Collector, op: Op) -> OpItem:
+    item: OpItem = OpItem.from_parent(parent, name=op.name, op=op)
     item.add_marker("gradcheck")
-    del shown
     return item
 
 
 class OpItem(pytest.Item):
-    """One op: `test_gates.py::affine`, its checks as sections of the failure."""
+    """One op: ``test_gates.py::affine``; its failure is the report."""
 
     def __init__(self, *, op: Op, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.op = op
 
     def runtest(self) -> None:
+        """Check the op; raise a `GradientError` unless it passes."""
         from gradcheck.errors import GradientError
         from gradcheck.reporters.text import failure
         from gradcheck.runner import run_one
@@ -93,27 +126,59 @@ class OpItem(pytest.Item):
         if result.verdict == "fail" or (
             result.verdict == "inconclusive" and settings.inconclusive == "fail"
         ):
-            raise GradientError(failure(result), result)
+            raise GradientError(failure(result, stored=False), result)
 
     def _record(self, result: OpResult) -> None:
+        """Keep the result for other plugins and JUnit, and its warnings for the summary."""
         import msgspec
 
         self.user_properties.append((RESULT, msgspec.json.encode(result).decode()))
         for finding in result.findings:
             if finding.severity == "warning":
                 where = f"{finding.input}: " if finding.input else ""
-                self.warn(pytest.PytestWarning(f"{self.name}: {where}{finding.message}"))
+                self._warn(GradcheckWarning(f"{self.name}: {where}{finding.message}"))
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+    def _warn(self, warning: GradcheckWarning) -> None:
+        try:
+            self.warn(warning)
+        except GradcheckWarning:  # -W error: a right gradient stays right
+            with warnings.catch_warnings():
+                warnings.simplefilter("always")
+                self.warn(warning)
+
+    def repr_failure(
+        self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None
+    ) -> Any:
+        """The report, not our traceback."""
         from gradcheck.errors import GradientError, UsageError
+        from gradcheck.reporters.text import headline
 
-        if isinstance(excinfo.value, (GradientError, UsageError)):
+        if isinstance(excinfo.value, GradientError):
+            return _Shown(str(excinfo.value), headline(excinfo.value.result))
+        if isinstance(excinfo.value, UsageError):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path | str, int | None, str]:
+        """File and line of backward."""
         source = self.op.source
-        return self.path, max(source.line - 1, 0) if source.line else None, self.name
+        if not os.path.isfile(source.file):
+            return self.path, None, self.name
+        return os.path.abspath(source.file), max(source.line - 1, 0), self.name
+
+
+class _Shown:
+    """A failure's text, with the one line that pytest's short summary and JUnit show of it."""
+
+    def __init__(self, text: str, line: str) -> None:
+        self.text = text
+        self.reprcrash = SimpleNamespace(message=line)
+
+    def __str__(self) -> str:
+        return self.text
+
+    def toterminal(self, writer: Any) -> None:
+        writer.line(self.text)
 
 
 def _settings(config: pytest.Config) -> tuple[Settings, dict[str, Any]]:
@@ -129,85 +194,75 @@ def _settings(config: pytest.Config) -> tuple[Settings, dict[str, Any]]:
 
 
 def _configured(config: pytest.Config) -> tuple[str, ...]:
-    """The targets of ``[tool.gradcheck]``; reads a file, imports nothing."""
+    """The targets of ``[tool.gradcheck]``; imports nothing where there is no such table."""
     pyproject = config.rootpath / "pyproject.toml"
     if config.getoption("--no-gradcheck") or not pyproject.is_file():
         return ()
-    if "[tool.gradcheck]" not in pyproject.read_text(encoding="utf-8", errors="replace"):
+    if "tool.gradcheck" not in pyproject.read_text(encoding="utf-8", errors="replace"):
         return ()
     from gradcheck.errors import UsageError
-    from gradcheck.settings import load
 
     try:
-        return load(config.rootpath, profile="dev").targets
+        return _settings(config)[0].targets
     except UsageError as error:
         raise pytest.UsageError(str(error)) from None
 
 
-def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """A configured file that is no test module, when pytest is pointed at it."""
-    if file_path.suffix != ".py" or not parent.session.isinitpath(file_path):
-        return None
-    for target in _configured(parent.config):
-        path = Path(target.partition("::")[0])
-        if path.suffix == ".py" and (parent.config.rootpath / path).resolve() == file_path.resolve():
-            if any(file_path.match(p) for p in parent.config.getini("python_files")):
-                return None
-            collector: Target = Target.from_parent(parent, path=file_path, target=target)
-            return collector
-    return None
+def _configured_targets(session: pytest.Session) -> Iterator[Target]:
+    """Where pytest was not pointed at anything, or at the target itself."""
+    config = session.config
+    everything = config.args_source is not pytest.Config.ArgsSource.ARGS and (
+        config.invocation_params.dir == config.rootpath
+    )
+    for target in _configured(config):
+        if everything or session.isinitpath(config.rootpath / target):
+            found: Target = Target.from_parent(session, name=target, nodeid=target)
+            yield found
 
 
-class Target(pytest.File):
-    """The ops of one configured target."""
+class Target(pytest.Collector):
+    """A configured target: a file or a package, as files that hold ops."""
 
-    def __init__(self, *, target: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.target = target
-
-    def collect(self) -> Iterable[pytest.Item]:
+    def collect(self) -> Iterator[OpFile]:
+        """Load it, after the test modules, which pytest itself imports."""
         from gradcheck.errors import UsageError
         from gradcheck.targets import load
 
+        files: dict[Path, list[Op]] = {}
         try:
-            ops = load(self.target)
+            for op in load(self.name, self.config.rootpath):
+                files.setdefault(self._file(op), []).append(op)
         except UsageError as error:
-            raise self.CollectError(str(error)) from None
-        for op in ops:
-            item: OpItem = OpItem.from_parent(self, name=op.name, op=op)
-            item.add_marker("gradcheck")
-            yield item
+            raise self.CollectError(f"[tool.gradcheck] targets: {error}") from None
+        for path, ops in files.items():
+            found: OpFile = OpFile.from_parent(self, path=path, ops=ops)
+            yield found
+
+    def _file(self, op: Op) -> Path:
+        """Where an op is defined, so that ``pytest gates.py::affine`` finds it again."""
+        module = sys.modules.get(op.module)
+        return Path(getattr(module, "__file__", None) or self.path).resolve()
+
+
+class OpFile(pytest.File):
+    """The ops of one file of a configured target."""
+
+    def __init__(self, *, ops: list[Op], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.ops = ops
+
+    def collect(self) -> Iterator[OpItem]:
+        """An item per op."""
+        for op in self.ops:
+            yield _item(self, op)
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
-    """Where pytest was not pointed at anything, the configured targets are collected too."""
-    config = session.config
-    if config.args_source is pytest.Config.ArgsSource.ARGS:
-        return
-    known = {(item.op.id) for item in items if isinstance(item, OpItem)}
-    for target in _configured(config):
-        items += [i for i in _target_items(session, target) if i.op.id not in known]
-    session.testscollected = len(items)
-
-
-def _target_items(session: pytest.Session, target: str) -> Iterator[OpItem]:
-    path = _path_of(session.config.rootpath, target)
-    collector: Target = Target.from_parent(session, path=path, target=target)
-    report = pytest.CollectReport("", "passed", None, [])
-    del report
-    try:
-        for item in collector.collect():
-            assert isinstance(item, OpItem)
-            yield item
-    except collector.CollectError as error:
-        raise pytest.UsageError(f"[tool.gradcheck] targets: {error}") from None
-
-
-def _path_of(root: Path, target: str) -> Path:
-    """The file of a target, or of the package that it names."""
-    name = target.partition("::")[0]
-    for candidate in (root / name, root / (name.replace(".", "/") + ".py"), root / name.replace(".", "/")):
-        if candidate.exists():
-            return candidate
-    return root / "pyproject.toml"
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """An op of a configured target that is in a test module too is one item."""
+    seen: set[str] = set()
+    for item in list(items):
+        if isinstance(item, OpItem):
+            if item.nodeid in seen:
+                items.remove(item)
+            seen.add(item.nodeid)

@@ -186,7 +186,8 @@ def make(target: Sequence[Any], attributes: dict[str, Any], given: dict[str, Any
         raise UsageError("nothing to check: pass forward and backward, a gate class, or a layer")
     first, rest = target[0], list(target[1:])
     options, extras = split_options(given)
-    if isinstance(known := getattr(first, MARK, first), Op):
+    known = vars(first).get(MARK) if isinstance(first, type) else getattr(first, MARK, first)
+    if isinstance(known, Op):
         return with_domains(_with_options(known, options, given), extras.domain)
     if hasattr(first, "sources") and hasattr(first, "op") and callable(first.op):
         signature = rest[0] if rest and isinstance(rest[0], str) else None

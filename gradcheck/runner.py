@@ -75,6 +75,7 @@ def run_one(
         tally = Tally(learnt, settings)
         made = plan(learnt, sizes, tuple(settings.dtypes))
         drawn = _cases(made, settings, only)
+        tally.planned = settings.cases if only is None and learnt.options.vary_sizes else len(drawn)
         bench.precision.update(_precisions(bench, drawn, settings))
         random.observe()
         if drawn:

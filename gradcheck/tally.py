@@ -60,10 +60,6 @@ class Tally:
     checks: dict[str, Counter[str]] = field(default_factory=dict)
     conventions: Counter[tuple[str, float, float, float, str]] = field(default_factory=Counter)
     worst: Worst | None = None
-    resized: int = 0
-    """Cases at other sizes than the example's."""
-    at_example: bool = False
-    """A gradient had a wrong shape at the example's own sizes."""
     _worst_order: tuple[bool, bool, float] = (False, False, -1.0)
     hopeless: bool = False
     notes: list[str] = field(default_factory=list)
@@ -78,11 +74,9 @@ class Tally:
             self.rejected[f"{note}: {shorten(trial.rejected, 70, placeholder='...')}"] += 1
             return
         self.coverage[trial.recipe.note or trial.recipe.regime] += 1
-        self.judged += trial.judged
+        self.judged += trial.judged and trial.recipe.cotangent != "zero"
         self.failing += trial.failed
-        self.resized += trial.recipe.declared and trial.recipe.regime != "example"
         for finding in trial.findings:
-            self.at_example |= finding.code == "wrong-shape" and trial.recipe.regime == "example"
             key = (finding.code, finding.check, finding.input, finding.severity)
             self._first.setdefault(key, (finding, drawn, trial))
             self._seen[key] += 1
@@ -122,29 +116,11 @@ class Tally:
         codes = {f.code for f, _, _ in self._first.values() if f.severity == "fail"}
         folded = {c for cause in codes for c in FOLD_AFTER.get(cause, ())}
         kept = [
-            (self._at_fixed_sizes(msgspec.structs.replace(f, cases=self._seen[k]), self._seen[k]), drawn, trial)
+            (msgspec.structs.replace(f, cases=self._seen[k]), drawn, trial)
             for k, (f, drawn, trial) in self._first.items()
             if not (f.code in folded and f.severity == "fail")
         ]
         return sorted(kept, key=lambda item: order[item[0].severity])
-
-    def _at_fixed_sizes(self, finding: Finding, seen: int) -> Finding:
-        """A shape that is wrong at *all* sizes but the example's: they are given elsewhere.
-
-        An example call declares one size. A layer whose constructor was told its input's shape,
-        behind a lambda, is right at that one only.
-        """
-        loose = self.op.example is not None and not self.op.sizes_declared
-        if finding.code != "wrong-shape" or not loose or self.settings.scope == "forward":
-            return finding
-        if finding.severity != "fail" or self.at_example or seen < self.resized:
-            return finding
-        return msgspec.structs.replace(
-            finding,
-            severity="warning",
-            message=f"{finding.message}; right at the example's sizes and wrong at all others: where "
-            "the sizes are given elsewhere, say vary_sizes=False",
-        )
 
     def result(self, findings: list[Finding], counters: Counters, seconds: float) -> OpResult:
         """The op's result."""
@@ -200,9 +176,13 @@ class Tally:
 
     def _unjudged(self) -> str:
         """Why there is not enough evidence for a pass; empty where there is."""
-        wanted = min(JUDGED_CASES, self.cases)
+        values = self.checks.get("values")
+        if values is not None and not values["comparisons"]:
+            return "nothing was compared: backward returned no gradient for a real input"
+        wanted = min(JUDGED_CASES, (self.planned + 1) // 2)
         if self.judged < max(1, wanted if self.op.options.vary_sizes else 1):
-            why = "; ".join(f"{k} ({n})" for k, n in self.rejected.most_common(3))
+            reasons = (self.rejected + self.reasons).most_common(3)
+            why = "; ".join(f"{k} ({n})" for k, n in reasons)
             return f"only {self.judged} of {self.cases} cases could be judged" + (
                 f": {why}" if why else ""
             )
@@ -217,8 +197,6 @@ class Tally:
                 return f"no entry of {input.name}'s gradient could be judged"
             if self.compared_inputs[input.name] and not self.judged_inputs[input.name]:
                 return f"no entry of {input.name}'s gradient could be judged"
-        if not self.checks["values"]["comparisons"]:
-            return "nothing was compared: backward returned no gradient for a real input"
         return ""
 
     def _conventions(self) -> list[Convention]:

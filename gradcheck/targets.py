@@ -42,8 +42,9 @@ def load(target: str, root: Path | None = None) -> list[Op]:
     """
     path, _, name = target.partition("::")
     module = import_target(path, root)
-    file = root is not None and is_path(path)
-    ops = ops_in(module, shown(root / path) if file and root else path)
+    if root is not None and names_file(path):
+        path = shown(root / path)
+    ops = ops_in(module, path)
     if not name:
         return ops
     chosen = [op for op in ops if op.name == name]
@@ -68,14 +69,15 @@ def import_target(path: str, root: Path | None = None) -> ModuleType:
         As `load`.
     """
     folder = root or Path.cwd()
-    if is_path(path) or (folder / path).is_file():
+    if names_file(path) or (folder / path).is_file():
         return _import_file(folder / path, path)
     if os.sep in path:
         path, folder = _package(folder / path, path)
     return _import_module(path, folder)
 
 
-def is_path(path: str) -> bool:
+def names_file(path: str) -> bool:
+    """A target that means a file, whether it exists or not."""
     return path.endswith(".py")
 
 

@@ -70,3 +70,22 @@ def at(x: Array, place: int, value: float) -> Array:
 
 def relu(x: Array) -> Array:
     return np.maximum(x, 0)
+
+
+def with_unit_strides(a: Array) -> Array:
+    """What a kernel reads that takes ``a.size`` numbers from the pointer on; NaN past the end."""
+    owner = a if a.base is None else a.base
+    memory = owner.ravel(order="K").view(np.uint8)[a.ctypes.data - owner.ctypes.data :]
+    read = np.full(a.size * a.itemsize, 0xFF, np.uint8)
+    read[: memory.size] = memory[: read.size]
+    return read.view(a.dtype).reshape(a.shape)
+
+
+def dropout(random: Function) -> Function:
+    """A forward pass with a cache, whose mask comes from ``random(shape)``."""
+
+    def forward(x: Array) -> tuple[Array, Array]:
+        mask = random(x.shape) > 0.5
+        return x * mask, mask
+
+    return forward

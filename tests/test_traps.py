@@ -1,7 +1,6 @@
-"""Faults of shipping gradient checkers, one test or more per trap, named by its number.
+"""Faults of shipping gradient checkers; a test or more for each, by its number in the list of them.
 
-In each the wrong gradient must fail, the right one must pass, and the message must be true. The
-numbers are those of the list of traps in the project's documentation.
+In each the wrong gradient must fail, the right one must pass, and the message must be true.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ from tests.gates import (
     Array,
     Function,
     at,
+    dropout,
     fails,
     multiply,
     near_zero,
@@ -33,6 +33,7 @@ from tests.gates import (
     relu,
     sine,
     sine_backward,
+    with_unit_strides,
     x5,
     x34,
 )
@@ -78,15 +79,6 @@ def test_t04_error_orthogonal_to_the_all_ones_direction_fails(size: int) -> None
     passes(lambda x: (pattern * x).sum(), lambda dz, x: dz * pattern, x, **options)
 
 
-def with_unit_strides(a: Array) -> Array:
-    """What a kernel reads that takes ``a.size`` numbers from the pointer on; NaN past the end."""
-    owner = a if a.base is None else a.base
-    memory = owner.ravel(order="K").view(np.uint8)[a.ctypes.data - owner.ctypes.data :]
-    read = np.full(a.size * a.itemsize, 0xFF, np.uint8)
-    read[: memory.size] = memory[: read.size]
-    return read.view(a.dtype).reshape(a.shape)
-
-
 @pytest.mark.parametrize("x", [x5, x34], ids=["vector", "matrix"])
 def test_t05_backward_that_ignores_strides_fails(x: Array) -> None:
     found = fails(sine, lambda dz, x: with_unit_strides(dz) * np.cos(x), x)
@@ -102,20 +94,14 @@ def test_t05_backward_that_is_wrong_for_transposed_upstream_only() -> None:
 
 
 def test_t06_forward_that_overwrites_its_input_fails() -> None:
-    def softmax(x: Array) -> Array:
-        return np.exp(x - x.max()) / np.exp(x - x.max()).sum()
-
     def in_place(x: Array) -> Array:
-        x -= x.max()
-        return softmax(x)
+        x -= x.mean()
+        return x.copy()
 
-    def backward(dz: Array, x: Array) -> Array:
-        return softmax(x) * (dz - (softmax(x) * dz).sum())
-
-    found = fails(in_place, backward, x5)
+    found = fails(in_place, lambda dz, x: dz - dz.mean(), x5)
     assert found.code == "overwritten"
     assert "forward writes into its input x" in found.message
-    passes(softmax, backward, x5)
+    passes(lambda x: x - x.mean(), lambda dz, x: dz - dz.mean(), x5)
 
 
 def test_t06_declared_in_place_op_is_judged_on_its_values() -> None:
@@ -287,15 +273,15 @@ def test_t23_steep_but_smooth_is_no_kink() -> None:
     assert not result.conventions
 
 
-def test_t24_weak_kink_is_no_wrong_gradient() -> None:
+@pytest.mark.parametrize(("yours", "right"), [(1.0, True), (1.001, True), (1.01, False)])
+def test_t24_weak_kink_is_no_wrong_gradient(yours: float, right: bool) -> None:
     def bent(x: Array) -> Array:
         return np.where(x > 0, 1.001 * x, x).astype(x.dtype)
 
-    for yours in (1.0, 1.001):
-        passes(
-            bent, lambda dz, x, y=yours: dz * np.where(x == 0, y, 1 + 0.001 * (x > 0)), near_zero
-        )
-    fails(bent, lambda dz, x: dz * np.where(x == 0, 1.01, 1 + 0.001 * (x > 0)), near_zero)
+    def backward(dz: Array, x: Array) -> Array:
+        return dz * np.where(x == 0, yours, 1 + 0.001 * (x > 0))
+
+    (passes if right else fails)(bent, backward, near_zero)
 
 
 @pytest.mark.parametrize("x", [[1e-6, 3e-6, 2e-5], [1e-6, 0.5, 2.0]])
@@ -341,15 +327,9 @@ def test_t25_values_that_must_increase() -> None:
     passes_but_not_1_percent_off(gaps, backward, np.array([0.1, 0.4, 2.5]), domain={"x": some})
 
 
-_generator = np.random.default_rng()
-
-
 def test_t26_random_forward_is_not_judged_and_called_so() -> None:
-    def dropout(x: Array) -> tuple[Array, Array]:
-        mask = _generator.random(x.shape) > 0.5
-        return x * mask, mask
-
-    error = refused(dropout, lambda dz, cache: dz * cache, np.ones((8, 8)))
+    own = dropout(np.random.default_rng().random)
+    error = refused(own, lambda dz, cache: dz * cache, np.ones((8, 8)))
     assert error.result.verdict == "inconclusive"
     assert {f.code for f in error.result.findings} == {"random-forward"}
     assert "not a function of its inputs" in " ".join(str(error).split())
@@ -357,13 +337,9 @@ def test_t26_random_forward_is_not_judged_and_called_so() -> None:
 
 
 def test_t26_dropout_from_the_global_state_is_a_function() -> None:
-    def dropout(x: Array) -> tuple[Array, Array]:
-        mask = np.random.rand(*x.shape) > 0.5
-        return x * mask, mask
-
     state = np.random.get_state()[1].copy()
-    passes(dropout, lambda dz, cache: dz * cache, x34)
-    fails(dropout, lambda dz, cache: dz * ~cache, x34)
+    passes(dropout(np.random.random), lambda dz, cache: dz * cache, x34)
+    fails(dropout(np.random.random), lambda dz, cache: dz * ~cache, x34)
     assert_array_equal(np.random.get_state()[1], state)
 
 
@@ -432,13 +408,13 @@ def test_t34_command_line_wins_tighter_and_looser(asked: float, tmp_path: Path) 
 
 
 def test_t36_dict_inputs_get_the_right_diagnosis() -> None:
-    def forward(x: Array, params: dict[str, Array]) -> Array:
-        return x * params["w"]
+    def backward(dz: Array, x: Array, params: dict[str, Array]) -> list[Array]:
+        return [dz * params["w"]]
 
-    result = passes(forward, lambda dz, x, params: [dz * params["w"]], x5, {"w": x5 + 3})
+    result = passes(lambda x, params: x * params["w"], backward, x5, {"w": x5 + 3})
     assert any("params" in a and "dict" in a for a in result.assumptions)
     with pytest.raises(UsageError, match="dict"):
-        passes(lambda p: p["w"] ** 2, lambda dz, p: {"w": 2 * dz * p["w"]}, {"w": x5})
+        passes(lambda params: params["w"] ** 2, backward, {"w": x5})
 
 
 def test_t37_rejected_cases_are_bounded_and_counted() -> None:
@@ -457,7 +433,7 @@ def test_t37_rejected_cases_are_bounded_and_counted() -> None:
 
 def test_t37_strategy_that_filters_nearly_everything_ends() -> None:
     """And one case of the twenty asked for is no evidence."""
-    rare = st.floats(0, 1).filter(lambda v: v > 0.999999).map(lambda v: np.array([v]))
+    rare = st.integers(0, 10**6).filter(lambda v: v % 9973 == 7).map(lambda v: np.array([v / 1e6]))
     with pytest.raises((UsageError, GradientError)):
         passes(sine, sine_backward, np.array([0.5]), domain={"x": rare}, max_cases=20)
 

@@ -18,7 +18,9 @@ from gradcheck.model import Outputs
 
 COTANGENT, CACHE = "<cotangent>", "<cache>"
 _CACHE_NAMES = ("cache", "caches", "ctx", "saved", "mem", "memory", "residuals", "tape", "stash")
-_COTANGENT_NAME = re.compile(r"^(d[a-z_]?\w*|g|u|v|ct|cot\w*|up\w*|\w*grad\w*|delta\w*|dout|\w*error\w*)$", re.I)
+_COTANGENT_NAME = re.compile(
+    r"^(d[a-z_]?\w*|g|u|v|ct|cot\w*|up\w*|\w*grad\w*|delta\w*|dout|\w*error\w*)$", re.I
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,9 @@ def _by_position(
     names: list[str], primals: Sequence[str], keywords: frozenset[str] | None
 ) -> Binding:
     if len(names) > 1 and not set(names) & set(primals) and all(map(_is_cotangent, names)):
-        return Binding((COTANGENT,) * len(names), keywords, "backward takes one cotangent per output")
+        return Binding(
+            (COTANGENT,) * len(names), keywords, "backward takes one cotangent per output"
+        )
     last = len(names) > 1 and names[0] in primals and names[-1] not in primals
     others = names[:-1] if last else names[1:]
     if not others:
@@ -138,7 +142,7 @@ def _by_position(
         return Binding((COTANGENT, CACHE), keywords, sentence)
     if len(others) == len(primals):
         ask = len(others) == 1
-        return Binding((COTANGENT, *primals), keywords, "backward(cotangent, *inputs)", ask)
+        return Binding((COTANGENT, *primals), keywords, "backward(cotangent, *inputs)", ask=ask)
     raise UsageError(
         f"cannot tell how to call backward({', '.join(names)}) for forward({', '.join(primals)}): "
         'say it with call=, for instance call="backward(dout, ' + ", ".join(primals) + ')"'

@@ -88,7 +88,9 @@ class Fused:
     scalar value.
     """
 
-    def __init__(self, function: Callable[..., Any], arguments: Arguments, wrt: Sequence[int]) -> None:
+    def __init__(
+        self, function: Callable[..., Any], arguments: Arguments, wrt: Sequence[int]
+    ) -> None:
         self._function, self._arguments, self._wrt = function, arguments, wrt
 
     def forward(self, *primals: Any, **attributes: Any) -> Any:

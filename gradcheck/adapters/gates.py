@@ -159,7 +159,9 @@ def bind_method(
 ) -> Binding:
     """As `bind`; a method without parameters takes no upstream at all."""
     if not positional(backward) and "*" not in str(inspect.signature(backward)):
-        return Binding((), frozenset(), "backward takes no cotangent: its gradients are multiplied by it")
+        return Binding(
+            (), frozenset(), "backward takes no cotangent: its gradients are multiplied by it"
+        )
     return bind(backward, primals, attributes)
 
 

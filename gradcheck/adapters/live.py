@@ -22,7 +22,9 @@ class LiveModel:
         try:
             self.arrays = live(params)
         except TypeError as error:
-            raise UsageError(f"check_params: {error}; pass a dict or list of NumPy arrays") from None
+            raise UsageError(
+                f"check_params: {error}; pass a dict or list of NumPy arrays"
+            ) from None
         if not self.arrays:
             raise UsageError("check_params: there is no real array among the parameters")
         frozen = [n for n, a in self.arrays.items() if not a.flags.writeable]
@@ -79,9 +81,7 @@ class LiveModel:
         return None
 
 
-def adapt_live(
-    closure: Callable[[], Any], params: Any, gradients: Any, options: Options
-) -> Op:
+def adapt_live(closure: Callable[[], Any], params: Any, gradients: Any, options: Options) -> Op:
     """The op of a model: its inputs are the parameters at their current values."""
     model = LiveModel(closure, params, gradients)
     inputs = tuple(Input(n, a.shape, Domain()) for n, a in model.arrays.items())

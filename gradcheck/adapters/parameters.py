@@ -245,5 +245,3 @@ def live(params: Any) -> dict[str, Array]:
         if is_real(value):
             found[str(key)] = value
     return found
-
-

@@ -108,10 +108,7 @@ def explain(name: str, values: Sequence[float]) -> int:
     given = list(values) or list(graph.example or ())
     sources = ", ".join(s.name for s in graph.sources)
     if len(given) != len(graph.sources):
-        raise UsageError(
-            f"{name} takes {len(graph.sources)} numbers ({sources}), not {len(given)}: "
-            f"gradcheck explain {shlex.quote(name)} " + " ".join("1" for _ in graph.sources)
-        )
+        raise UsageError(f"{name} takes {len(graph.sources)} numbers ({sources}), not {len(given)}")
     try:
         shown = explain_graph(graph, given)
     except Exception as error:  # the nodes are the user's
@@ -124,21 +121,22 @@ def explain(name: str, values: Sequence[float]) -> int:
 def _graph(name: str) -> Graph:
     """A graph by target, or by its own or its op's name among the default targets."""
     path, _, own = name.partition("::")
-    if own or targets.is_path(path) or "." in path:
-        known = _graphs(targets.load(path))
+    if own or targets.names_file(path) or "." in path:
+        known, where = _graphs(targets.load(path)), f"{path} has"
         if not own and len({id(g) for g in known.values()}) == 1:
             return next(iter(known.values()))
-        where = f"{path} has"
     else:
         settings = load(Path.cwd(), profile="ci")
         pyproject = find_pyproject(Path.cwd())
         root = pyproject.parent if pyproject else None
         known = _graphs(collect(list(dict.fromkeys((*settings.targets, REFERENCE))), [], root))
         own, where = path, "there is"
-    if own not in known:
-        hint = did_you_mean(own, known) if known else ""
-        raise UsageError(f"{where} no graph {own or name!r}: explain shows graphs.{hint}")
-    return known[own]
+    if own in known:
+        return known[own]
+    if own or not known:
+        hint = did_you_mean(own, known) if known else " explain shows graphs, node by node."
+        raise UsageError(f"{where} no graph {own or ''}".rstrip() + f".{hint}")
+    raise UsageError(f"{where} several graphs: name one, as in {path}::{min(known)}")
 
 
 def _graphs(ops: Iterable[Op]) -> dict[str, Graph]:

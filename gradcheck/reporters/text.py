@@ -6,6 +6,10 @@ the case as code, the line, the command.
 
 from __future__ import annotations
 
+import math
+import shlex
+import textwrap
+
 from gradcheck.results import Convention, Finding, OpResult, Report, Worst, unnum
 
 _HEADLINE = {
@@ -33,24 +37,41 @@ _HEADLINE = {
     "never-ends": "never ends",
     "slightly-off": "slightly off",
 }
-_VERDICT = {"pass": "PASS", "fail": "FAIL", "inconclusive": "NOT JUDGED"}
+LONGEST_COMMAND = 2000
+"""A recipe longer than this is not printed: nobody pastes it, and the case is there as code."""
 
 
-def failure(result: OpResult, *, verbose: bool = False) -> str:
-    """Everything that went wrong with one op, gravest first; warnings only where asked for."""
-    parts = []
-    if result.verdict == "inconclusive":
-        parts.append(_unjudged(result))
-    grave = [f for f in result.findings if f.severity == "fail"]
-    parts += [finding(result, f) for f in grave]
+def failure(result: OpResult, *, verbose: bool = False, stored: bool = True) -> str:
+    """Everything that went wrong with one op, gravest first.
+
+    Parameters
+    ----------
+    result : OpResult
+        With a verdict other than pass; else only its warnings are shown.
+    verbose : bool
+        Warnings and notes too.
+    stored : bool
+        The result is going to be in a result file, where its replay ids can be looked up.
+    """
+    parts = [_unjudged(result)] if result.verdict == "inconclusive" else []
+    parts += [finding(result, f, stored=stored) for f in result.findings if f.severity == "fail"]
     lesser = [f for f in result.findings if f.severity in ("warning", "note")]
     if verbose:
-        parts += [finding(result, f) for f in lesser]
-    elif lesser and grave:
-        parts.append(f"{len(lesser)} warning{'s' * (len(lesser) != 1)} besides (-v shows them)")
-    if result.assumptions:
-        parts.append("assumed: " + "; ".join(result.assumptions))
+        parts += [finding(result, f, stored=stored) for f in lesser]
+    elif lesser and parts:
+        hint = " (-v shows them)" if stored else ""
+        parts.append(f"{len(lesser)} warning{'s' * (len(lesser) != 1)} besides{hint}")
+    if parts and result.assumptions:
+        parts.append("noted: " + "; ".join(result.assumptions))
     return "\n\n".join(parts)
+
+
+def headline(result: OpResult) -> str:
+    """The gravest finding as one line, for lists of failures."""
+    for found in result.findings:
+        if found.severity == "fail":
+            return f"{_HEADLINE.get(found.code, found.code)}: {found.message}"
+    return f"not judged: {result.reason}"
 
 
 def _unjudged(result: OpResult) -> str:
@@ -63,15 +84,15 @@ def _unjudged(result: OpResult) -> str:
     return "\n".join(lines)
 
 
-def finding(result: OpResult, found: Finding) -> str:
+def finding(result: OpResult, found: Finding, *, stored: bool = True) -> str:
     """One finding with its evidence."""
     mark = {"fail": "FAIL", "warning": "WARNING", "note": "NOTE"}.get(found.severity, "NOT JUDGED")
     title = f"{result.name}: {found.check}: {_HEADLINE.get(found.code, found.code)}"
     lines = [f"{title:<48s}  {mark}   {_extent(result, found)}".rstrip(), ""]
     if found.numbers is not None and found.code in ("wrong-gradient", "wrong-at-tie"):
         lines += _numbers(found, found.numbers)
-    if found.code != "wrong-gradient":
-        lines += _wrapped("what", found.message)
+    if what := _what(found):
+        lines += _wrapped("what", what)
     if found.diagnosis:
         lines += _wrapped("likely", found.diagnosis)
     if found.traceback:
@@ -80,10 +101,30 @@ def finding(result: OpResult, found: Finding) -> str:
         kind = f" ({found.regime})" if found.regime else ""
         lines += ["", f"  smallest case found{kind}"]
         lines += ["    " + line for line in found.case.splitlines()]
-    lines += ["", f"  backward            {result.source}"]
-    if found.replay:
-        lines.append(f"  again               {found.replay}")
-    return "\n".join(lines)
+    lines += ["", *_labelled("backward", str(result.source))]
+    return "\n".join(lines + _again(result, found, stored=stored))
+
+
+def _what(found: Finding) -> str:
+    """The message, where the numbers do not say it already."""
+    if found.code != "wrong-gradient":
+        return found.message
+    undeclared, sign, _ = found.message.partition(", backward is wrong for it")
+    return undeclared + sign if sign else ""
+
+
+def _again(result: OpResult, found: Finding, *, stored: bool) -> list[str]:
+    """How to see it again; an op that no target names is seen again by the same call."""
+    if not (found.replay and result.target):
+        return []
+    if stored:
+        return _labelled("again", found.replay)
+    command = f"gradcheck replay {shlex.quote(result.target)} {shlex.quote(found.recipe)}"
+    return _labelled("again", command) if len(command) < LONGEST_COMMAND else []
+
+
+def _labelled(label: str, text: str) -> list[str]:
+    return [f"  {label:<18s}  {text}"]
 
 
 def _extent(result: OpResult, found: Finding) -> str:
@@ -95,19 +136,43 @@ def _extent(result: OpResult, found: Finding) -> str:
 
 
 def _numbers(found: Finding, numbers: Worst) -> list[str]:
-    coarse, fine = (*numbers.steps, 0.0, 0.0)[:2]
-    parts = (
-        f"(h = {coarse:.2g} and {fine:.2g}: truncation {unnum(numbers.truncation):.1g}, "
+    error, limit = error_and_limit(numbers)
+    difference = f"{unnum(numbers.finite_difference): .6g} ± {unnum(numbers.bound):.1g}"
+    return [
+        *_labelled("where", f"gradient of {found.input}, entry {place(numbers.entry)}"),
+        f"  backward pass       {unnum(numbers.backward): .6g}",
+        f"  finite difference   {difference}{_parts(numbers)}",
+        *_labelled("relative error", f"{error}, would have seen {limit}"),
+    ]
+
+
+def _parts(numbers: Worst) -> str:
+    """Where the uncertainty comes from."""
+    if len(numbers.steps) < 2 or not all(numbers.steps):
+        return ""
+    coarse, fine = numbers.steps[:2]
+    return (
+        f"    (h = {coarse:.2g} and {fine:.2g}: truncation {unnum(numbers.truncation):.1g}, "
         f"round-off {unnum(numbers.roundoff):.1g})"
     )
-    return [
-        f"  where               gradient of {found.input}, entry {place(numbers.entry)}",
-        f"  backward pass       {unnum(numbers.backward): .6g}",
-        f"  finite difference   {unnum(numbers.finite_difference): .6g} "
-        f"± {unnum(numbers.bound):.1g}    {parts}",
-        f"  relative error      {unnum(numbers.relative_error):.2g}, "
-        f"would have seen {unnum(numbers.limit):.1g}",
-    ]
+
+
+def error_and_limit(worst: Worst | None) -> tuple[str, str]:
+    """A relative error, and the smallest one that would have been seen at that entry.
+
+    Both are relative to the entry itself, so that the one is comparable with the other: a right
+    entry has an error below what can be seen.
+    """
+    if worst is None:
+        return "-", "-"
+    size = max(abs(unnum(worst.backward)), abs(unnum(worst.finite_difference)))
+    bound = unnum(worst.bound)
+    limit = bound / size if size else (0.0 if bound == 0 else math.inf)
+    return _rounded(unnum(worst.relative_error)), _rounded(limit)
+
+
+def _rounded(value: float) -> str:
+    return f"{value:.2g}"
 
 
 def place(entry: tuple[int, ...]) -> str:
@@ -116,8 +181,6 @@ def place(entry: tuple[int, ...]) -> str:
 
 
 def _wrapped(label: str, text: str) -> list[str]:
-    import textwrap
-
     lines = textwrap.wrap(text, 76, break_long_words=False, break_on_hyphens=False) or [""]
     return [f"  {label:<18s}  {lines[0]}", *(" " * 22 + line for line in lines[1:])]
 
@@ -127,15 +190,6 @@ def convention(kept: Convention) -> str:
     left, right, yours = (unnum(v) for v in (kept.left, kept.right, kept.yours))
     where = kept.where if kept.where.startswith("a ") else f"{kept.input} = {kept.where}"
     return f"at {where}: slopes {left:g} to {right:g}, yours {yours:g} ({kept.count} times)"
-
-
-def one_line(result: OpResult) -> str:
-    """An op in one line, for terminals that are none and for quiet runs."""
-    error = f"{unnum(result.worst.relative_error):.1e}" if result.worst else "-"
-    return (
-        f"{_VERDICT[result.verdict]:<10s}  {result.op:<44s}  worst {error}  {result.cases} cases  "
-        f"{result.forward_calls} forwards  {result.seconds:.2f} s"
-    )
 
 
 def totals(report: Report) -> str:
@@ -150,4 +204,4 @@ def totals(report: Report) -> str:
     parts += [f"{s.rejected:,} rejected cases"] if s.rejected else []
     parts.append(f"{s.forward_calls:,} forward evaluations")
     parts.append(f"{s.seconds:.1f} s")
-    return ", ".join(parts)
+    return ("interrupted: " if report.interrupted else "") + ", ".join(parts)

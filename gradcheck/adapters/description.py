@@ -1,0 +1,144 @@
+"""What the user said of an op's inputs, and the op that follows from it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from gradcheck.adapters.binding import positional
+from gradcheck.adapters.functions import Arguments
+from gradcheck.errors import UsageError
+from gradcheck.examples import Reading, attributes_of, read
+from gradcheck.model import Attribute, Input, Op, Options
+from gradcheck.signatures import from_annotations, parse
+
+Described = tuple[Reading | None, tuple[Input, ...], tuple[Attribute, ...]]
+
+
+class Description:
+    """What the user said of an op's inputs: an example call, a signature, or annotations."""
+
+    def __init__(
+        self,
+        signature: str | None,
+        example: Sequence[Any],
+        attributes: Mapping[str, Any],
+        options: Options,
+        nondiff: Sequence[str] = (),
+    ) -> None:
+        self.signature, self.example = signature, tuple(example)
+        self.attributes, self.options, self.nondiff = dict(attributes), options, tuple(nondiff)
+
+    def inputs(self, forward: Callable[..., Any], *, has_parameters: bool = False) -> Described:
+        """Inputs and attributes of a forward, from the most exact description there is."""
+        primals, keywords = _parameters(forward, len(self.example))
+        reading = None
+        if self.example:
+            reading = read(primals, self.example, has_parameters=has_parameters)
+        if self.signature is not None:
+            names = [*primals, *keywords] if not _takes_any(forward) else []
+            inputs, declared = parse(self.signature, names)
+        elif reading is not None:
+            rank = max((v.ndim for v in reading.values), default=0)
+            inputs, declared = reading.inputs, attributes_of(keywords, self.attributes, rank)
+        else:
+            annotations = getattr(forward, "__annotations__", {})
+            required = [p for p in primals if p not in keywords]
+            inputs, declared = from_annotations(annotations, required), ()
+        inputs = tuple(self._undifferentiated(i) for i in inputs)
+        return reading, inputs, declared
+
+    def with_dtypes(self, own: set[str]) -> Description:
+        """A layer is judged in the precision of its parameters, where nothing else is said."""
+        if not own or self.options.dtypes is not None:
+            return self
+        options = replace(self.options, dtypes=tuple(sorted(own, reverse=True)))
+        return Description(self.signature, self.example, self.attributes, options, self.nondiff)
+
+    def with_attributes(self, attributes: Mapping[str, Any]) -> Description:
+        """The same with other attributes."""
+        return Description(self.signature, self.example, attributes, self.options, self.nondiff)
+
+    def _undifferentiated(self, input: Input) -> Input:
+        if input.name not in self.nondiff:
+            return input
+        return Input(
+            input.name, input.dims, input.domain, differentiable=False, scalar=input.scalar
+        )
+
+
+def _parameters(
+    forward: Callable[..., Any], given: int
+) -> tuple[list[str], dict[str, inspect.Parameter]]:
+    """Names for the positional arguments, and the parameters that are attributes."""
+    if isinstance(forward, np.ufunc):  # its out=, where= and dtype= are no attributes
+        return [f"x{k}" if k else "x" for k in range(max(given, forward.nin))], {}
+    named = positional(forward)
+    required = [p for p in named if p.default is inspect.Parameter.empty]
+    count = max(given, len(required)) if given else len(required)
+    primals = [p.name for p in named[:count]]
+    primals += [f"x{k}" for k in range(len(primals), given)]
+    keywords = {p.name: p for p in named[count:]}
+    try:
+        everything = inspect.signature(forward).parameters.values()
+        keywords |= {p.name: p for p in everything if p.kind is inspect.Parameter.KEYWORD_ONLY}
+    except (TypeError, ValueError):
+        pass
+    return primals, keywords
+
+
+def _takes_any(forward: Callable[..., Any]) -> bool:
+    if isinstance(forward, np.ufunc):
+        return True
+    try:
+        kinds = [p.kind for p in inspect.signature(forward).parameters.values()]
+    except (TypeError, ValueError):
+        return True
+    return inspect.Parameter.VAR_POSITIONAL in kinds
+
+
+def arguments_of(
+    forward: Callable[..., Any], reading: Reading | None, inputs: tuple[Input, ...]
+) -> Arguments:
+    """How an op's primals become forward's positional arguments."""
+    if reading is None:
+        names = [i.name for i in inputs]
+        return Arguments(names, [(k, None) for k in range(len(names))])
+    total = len({k for k, _ in reading.places}) + len(reading.constants)
+    names, _ = _parameters(forward, total)
+    return Arguments(names, reading.places, reading.constants)
+
+
+def op_from(
+    description: Description,
+    described: Described,
+    *,
+    notes: tuple[str, ...] = (),
+    more_example: tuple[Any, ...] = (),
+    **facts: Any,
+) -> Op:
+    reading, inputs, attributes = described
+    example = None if reading is None else (*reading.values, *more_example)
+    loose = reading is not None and description.signature is None
+    assumptions = (*notes, *(reading.assumptions if reading and loose else ()))
+    if (
+        description.signature is not None
+        and reading is not None
+        and len(reading.inputs) != len(inputs)
+    ):
+        raise UsageError(
+            f"the signature has {len(inputs)} inputs, the example call {len(reading.inputs)}"
+        )
+    return Op(
+        inputs=inputs,
+        attributes=attributes,
+        example=example,
+        sizes_declared=not loose,
+        assumptions=assumptions,
+        options=description.options,
+        **facts,
+    )

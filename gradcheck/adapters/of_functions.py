@@ -1,0 +1,108 @@
+"""Doors for functions: a pair, and a fused value and gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from gradcheck.adapters.binding import bind
+from gradcheck.adapters.description import Description, arguments_of, op_from
+from gradcheck.adapters.functions import Fused, Pair, gradients_in
+from gradcheck.adapters.source import name_of, source_of
+from gradcheck.arrays import as_outputs, is_real
+from gradcheck.errors import UsageError
+from gradcheck.examples import Reading
+from gradcheck.guards import quiet
+from gradcheck.model import Input, Op
+
+
+def pair_door(
+    forward: Callable[..., Any],
+    backward: Callable[..., Any],
+    description: Description,
+    call: str | None,
+    name: str | None,
+) -> Op:
+    for function, what in ((forward, "forward"), (backward, "backward")):
+        if not callable(function):
+            raise UsageError(f"{what} must be callable, not a {type(function).__name__}")
+    reading, inputs, attributes = description.inputs(forward)
+    arguments = arguments_of(forward, reading, inputs)
+    binding = bind(backward, arguments.names, [a.name for a in attributes], call)
+    pair = Pair(forward, backward, arguments, binding)
+    return op_from(
+        description,
+        (reading, inputs, attributes),
+        name=name or name_of(forward),
+        forward=pair.forward,
+        vjp=pair.vjp,
+        kind="function pair",
+        source=source_of(forward, backward),
+        notes=(binding.sentence,),
+    )
+
+
+def fused_door(function: Callable[..., Any], description: Description, name: str | None) -> Op:
+    reading, inputs, attributes = description.inputs(function)
+    if reading is None:
+        raise UsageError(
+            f"{name_of(function)}: a function without backward must return (value, gradient); "
+            "give one example call, so that its gradients can be matched to its inputs"
+        )
+    arguments = arguments_of(function, reading, inputs)
+    with quiet():
+        returned = function(*arguments(reading.values), **description.attributes)
+    wrt = _matched(returned, inputs, reading, name_of(function))
+    fused = Fused(function, arguments, wrt)
+    unmatched = [i.name for k, i in enumerate(inputs) if i.differentiable and k not in wrt]
+    notes = ["returns (value, gradient of " + ", ".join(inputs[k].name for k in wrt) + ")"]
+    notes += [f"{n}: no gradient returned, not checked" for n in unmatched]
+    checked = tuple(
+        i if k in wrt else Input(i.name, i.dims, i.domain, differentiable=False, scalar=i.scalar)
+        for k, i in enumerate(inputs)
+    )
+    return op_from(
+        description,
+        (reading, checked, attributes),
+        name=name or name_of(function),
+        forward=fused.forward,
+        vjp=fused.vjp,
+        kind="value and gradient",
+        source=source_of(function),
+        notes=tuple(notes),
+        linear=False,
+    )
+
+
+def _matched(returned: Any, inputs: tuple[Input, ...], reading: Reading, name: str) -> list[int]:
+    """Which inputs the returned gradients belong to, by shape and order.
+
+    Raises
+    ------
+    UsageError
+        The function does not return a scalar and at least one gradient of an input's shape.
+    """
+    problem = (
+        f"{name} has no backward, so it must return (value, gradient) with a scalar value and "
+        "gradients of its inputs' shapes; pass check(forward, backward, ...) otherwise"
+    )
+    if not isinstance(returned, (tuple, list)) or len(returned) < 2:
+        raise UsageError(problem)
+    value = as_outputs(returned[0])[0]
+    if value.size != 1 or not is_real(value):
+        raise UsageError(problem)
+    wrt: list[int] = []
+    for gradient in gradients_in(returned[1:]):
+        start = wrt[-1] + 1 if wrt else 0
+        places = [
+            k
+            for k in range(start, len(inputs))
+            if inputs[k].differentiable and np.shape(gradient) == reading.values[k].shape
+        ]
+        if places:
+            wrt.append(places[0])
+    if not wrt:
+        raise UsageError(problem)
+    return wrt

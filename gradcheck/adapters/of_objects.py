@@ -1,0 +1,209 @@
+"""Doors for objects: a gate class, and an instance with its parameters."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from gradcheck.adapters import parameters
+from gradcheck.adapters.binding import Binding
+from gradcheck.adapters.description import Described, Description, arguments_of, op_from
+from gradcheck.adapters.functions import Arguments
+from gradcheck.adapters.gates import (
+    Gate,
+    bind_method,
+    constructor_of,
+    copier,
+    demand_self,
+    methods,
+    split_returned,
+)
+from gradcheck.adapters.source import source_of
+from gradcheck.arrays import as_outputs
+from gradcheck.errors import UsageError
+from gradcheck.examples import Reading, attributes_of
+from gradcheck.guards import quiet
+from gradcheck.model import Input, Op
+
+
+def class_door(cls: type, description: Description, name: str | None) -> Op:
+    found = methods(cls)
+    if found is None:
+        raise UsageError(
+            f"{cls.__name__} has no forward and backward methods; it has "
+            + ", ".join(n for n in vars(cls) if not n.startswith("_"))
+        )
+    demand_self(cls)
+    constructor = constructor_of(cls)
+    _demand_arguments(cls, constructor, description)
+    forward, backward = _unbound(cls, found)
+    reading, inputs, attributes = _described(description, forward, constructor)
+    arguments = arguments_of(forward, reading, inputs)
+    binding = bind_method(backward, arguments.names, [a.name for a in attributes])
+    gate = Gate(cls, arguments, binding, constructor=frozenset(constructor))
+    return op_from(
+        description,
+        (reading, inputs, attributes),
+        name=name or cls.__name__,
+        forward=gate.forward,
+        vjp=gate.vjp,
+        kind="gate class",
+        source=source_of(found[0], found[1]),
+        stateful=gate.stateful,
+        linear=bool(binding.slots),
+    )
+
+
+def _demand_arguments(
+    cls: type, constructor: Mapping[str, inspect.Parameter], description: Description
+) -> None:
+    """Every constructor argument without a default is given, by keyword or in the signature.
+
+    Raises
+    ------
+    UsageError
+        Names those that are missing.
+    """
+    said = (description.signature or "").replace(" ", "")
+    missing = [
+        n
+        for n, p in constructor.items()
+        if p.default is inspect.Parameter.empty
+        and n not in description.attributes
+        and f"{n}=" not in said
+    ]
+    if missing:
+        raise UsageError(
+            f"{cls.__name__}() needs {', '.join(missing)}: give constructor arguments as keywords, "
+            "or pass an instance"
+        )
+
+
+def _described(
+    description: Description,
+    forward: Callable[..., Any],
+    constructor: Mapping[str, inspect.Parameter],
+) -> Described:
+    """Inputs of forward; attributes of forward and of the constructor together."""
+    if description.signature is not None:
+        return description.inputs(_With(forward, constructor))
+    given = {k: v for k, v in description.attributes.items() if k in constructor}
+    rest = {k: v for k, v in description.attributes.items() if k not in constructor}
+    reading, inputs, attributes = description.with_attributes(rest).inputs(forward)
+    rank = max((v.ndim for v in reading.values), default=0) if reading else 0
+    return reading, inputs, (*attributes_of(constructor, given, rank), *attributes)
+
+
+class _With:
+    """Forward as `inspect` sees it with the constructor's parameters as keywords besides."""
+
+    def __init__(self, forward: Callable[..., Any], more: Mapping[str, inspect.Parameter]) -> None:
+        own = list(inspect.signature(forward).parameters.values())
+        keywords = [
+            inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=p.default)
+            for n, p in more.items()
+            if n not in {o.name for o in own}
+        ]
+        star = inspect.Parameter.VAR_KEYWORD
+        tail = [o for o in own if o.kind is star]
+        own = [o for o in own if o.kind is not star]
+        self.__signature__ = inspect.Signature([*own, *keywords, *tail])
+
+    def __call__(self) -> None:
+        raise NotImplementedError("only its signature is read")
+
+
+def _unbound(
+    cls: type, found: tuple[Callable[..., Any], Callable[..., Any]]
+) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Forward and backward as an instance would see them: without ``self``."""
+    if inspect.getattr_static(cls, "__new__") is not object.__new__:
+        return found
+    bound = object.__new__(cls)
+    return getattr(bound, "forward", found[0]), getattr(bound, "backward", found[1])
+
+
+def layer_door(instance: Any, description: Description, name: str | None) -> Op:
+    found = methods(instance)
+    assert found is not None
+    forward, backward = found
+    reading, inputs, attributes = description.inputs(forward, has_parameters=True)
+    arguments = arguments_of(forward, reading, inputs)
+    binding = bind_method(backward, arguments.names, [a.name for a in attributes])
+    make = copier(instance)
+    own, first_only = _parameters_of(make, arguments, binding, reading, description)
+    if not own and not any(i.differentiable for i in inputs):
+        reading, inputs, attributes = description.inputs(forward)  # says what is missing
+    gate = Gate(make, arguments, binding, parameters=own, first_only=first_only)
+    taken = {i.name for i in inputs}
+    more = tuple(
+        Input(
+            p.name if p.name not in taken else f"self.{p.name}",
+            p.value.shape,
+            optional=True,
+            parameter=True,
+        )
+        for p in own
+    )
+    description = description.with_dtypes({str(p.value.dtype) for p in own})
+    return op_from(
+        description,
+        (reading, (*inputs, *more), attributes),
+        name=name or type(instance).__name__,
+        forward=gate.forward,
+        vjp=gate.vjp,
+        kind="layer" if own else "gate object",
+        source=source_of(forward, backward),
+        stateful=gate.stateful,
+        notes=(*(p.sentence() for p in own), *([FIRST_ONLY] if first_only else [])),
+        more_example=tuple(p.value for p in own),
+        linear=bool(binding.slots),
+    )
+
+
+FIRST_ONLY = "backward takes the cotangent of the first output only: the others are not checked"
+
+
+def _parameters_of(
+    make: Callable[..., Any],
+    arguments: Arguments,
+    binding: Binding,
+    reading: Reading | None,
+    description: Description,
+) -> tuple[list[parameters.Parameter], bool]:
+    """The layer's parameters, found by running it once on the example.
+
+    Also whether backward takes the cotangent of the first of several outputs only.
+    """
+    prototype = make()
+    if reading is None:
+        return parameters.find(prototype, prototype), False
+    for first_only in (False, True):
+        ran = make()
+        returned = _run_once(ran, first_only, (arguments, binding), (reading, description))
+        if returned is not None:
+            _, beside = split_returned(returned, len(reading.places))
+            own = parameters.find(prototype, ran) or parameters.match_returned(prototype, beside)
+            return own, first_only
+    # what it raises is found again, and reported, when the op is checked
+    return parameters.find(prototype, ran), False
+
+
+def _run_once(
+    instance: Any,
+    first_only: bool,
+    call: tuple[Arguments, Binding],
+    example: tuple[Reading, Description],
+) -> list[Any] | None:
+    """One forward and backward pass of an instance on the example; None where it raises."""
+    gate = Gate(lambda: instance, *call, first_only=first_only)
+    values = [v.copy() for v in example[0].values]
+    try:
+        with quiet():
+            output, pullback = gate.vjp(*values, **example[1].attributes)
+            return [pullback(tuple(np.ones_like(o) for o in as_outputs(output)))]
+    except Exception:
+        return None
