@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from gradcheck.results import Report
 
 __all__ = [
-    "Graph",
     "GradientError",
+    "Graph",
     "Report",
     "UsageError",
     "check",

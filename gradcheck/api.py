@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from gradcheck.adapters.live import adapt_live
-from gradcheck.errors import GradientError
-from gradcheck.model import Op, Options
-from gradcheck.registry import OPTION_NAMES, make
+from gradcheck.errors import GradientError, UsageError, did_you_mean
+from gradcheck.model import Op
+from gradcheck.registry import OPTION_NAMES, make, split_options
 from gradcheck.results import OpResult
 from gradcheck.runner import run_one
 from gradcheck.settings import Settings, load
 
+LIVE_OPTIONS = ("scope", "strict", "signif", "dtypes", "checks")
 SETTING_NAMES = ("seed", "profile", "max_cases", "method", "step", "time_limit", "budget")
 
 
@@ -80,8 +81,13 @@ def check_params(
         The parameters are not arrays, or the closure returns no gradients.
     """
     chosen = {k: v for k, v in options.items() if k in SETTING_NAMES}
-    facts = {k: v for k, v in options.items() if k not in SETTING_NAMES}
-    return _judge(adapt_live(closure, params, gradients, Options(**facts)), chosen)
+    given = {k: v for k, v in options.items() if k not in SETTING_NAMES}
+    for name in given:
+        if name not in LIVE_OPTIONS:
+            known = (*LIVE_OPTIONS, *SETTING_NAMES)
+            raise UsageError(f"check_params: unknown option {name!r}.{did_you_mean(name, known)}")
+    facts, _ = split_options(given)
+    return _judge(adapt_live(closure, params, gradients, facts), chosen)
 
 
 def _judge(op: Op, chosen: Mapping[str, Any]) -> OpResult:

@@ -126,9 +126,7 @@ def settled(
         return np.asarray(near & certified & smooth)
 
 
-def obviously_wrong(
-    analytic: Float, noise: Float, quick: QuickEstimates, rules: Rules
-) -> Float:
+def obviously_wrong(analytic: Float, noise: Float, quick: QuickEstimates, rules: Rules) -> Float:
     """Which entries are wrong by far more than any error of the quick path: boolean (n,).
 
     Only for counting, once other entries of the same input were confirmed as wrong.
@@ -138,7 +136,9 @@ def obviously_wrong(
         gap = np.abs(analytic - quick.value)
         smooth = quick.jump <= rules.resolution * scale
         sharp = quick.bound <= rules.resolution * scale
-        return np.asarray(smooth & sharp & (gap > 100 * (quick.bound + noise)) & (gap > 1e-3 * scale))
+        return np.asarray(
+            smooth & sharp & (gap > 100 * (quick.bound + noise)) & (gap > 1e-3 * scale)
+        )
 
 
 def _scales(analytic: Float, value: Float, scale: Float) -> Float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+
 from gradcheck.examples import MODES
 from gradcheck.model import (
     NEGATIVE,
@@ -69,10 +70,22 @@ class Plan:
 def plan(op: Op, sizes: Mapping[str, tuple[int, ...]], dtypes: tuple[str, ...]) -> Plan:
     """The plan of an op, given the sizes that each dimension may take."""
     templates = tuple(_templates(op, sizes, dtypes))
+    if any(i.strategy is not None for i in op.inputs):
+        templates = tuple(
+            t for t in templates if t.declared and not _changes_inputs(t, templates[0])
+        )
     if not op.options.vary_sizes:
         shown = tuple(t for t in templates if t.regime == "example")
         templates = (shown[0], *shown, templates[-1])
     return Plan(op, templates, sizes, RANDOM_BATCHES, dtypes, _regimes(op))
+
+
+def _changes_inputs(template: Template, plain: Template) -> bool:
+    """Another regime or other sizes than plain: a user's strategy has settled those."""
+    regimes = (None, "generic", "example")
+    sizes = template.sizes and template.note not in ("plain", "example")
+    resized = bool(sizes) and template.cotangent == plain.cotangent and not template.attributes
+    return template.regime not in regimes or (resized and template.note != "plain")
 
 
 def _regimes(op: Op) -> tuple[str, ...]:
@@ -177,9 +190,7 @@ def _attributes(op: Op, plain: Template) -> Iterator[Template]:
             )
 
 
-def _shapes(
-    op: Op, plain: Template, sizes: Mapping[str, tuple[int, ...]]
-) -> Iterator[Template]:
+def _shapes(op: Op, plain: Template, sizes: Mapping[str, tuple[int, ...]]) -> Iterator[Template]:
     """Size 1, all sizes equal, other ranks for ``...``."""
     ones = {n: 1 for n, allowed in sizes.items() if 1 in allowed}
     if ones:
@@ -206,7 +217,9 @@ def _made_up(op: Op, plain: Template) -> Iterator[Template]:
         yield replace(beyond, batch=(0,), note="zero-size")
     if any(shapes):
         yield replace(beyond, shapes=tuple(() for _ in shapes), note="0-d")
-        higher = tuple((2, *s) if s and not op.inputs[k].integer else s for k, s in enumerate(shapes))
+        higher = tuple(
+            (2, *s) if s and not op.inputs[k].integer else s for k, s in enumerate(shapes)
+        )
         yield replace(beyond, shapes=higher, note="one more dimension")
     if not op.sizes_declared:
         yield replace(beyond, regime="mixed magnitude", note="other magnitudes")

@@ -44,11 +44,13 @@ def explain(name: str, tables: Mapping[str, Table], *, ignores_cotangent: bool =
         return f"not finite: {share} of {table.backward.size} entries are NaN or infinite"
     if not table.difference.any():
         return ""
-    for rule in (_zero, _factor, _transposed):
-        if found := rule(table):
-            return found
+    if found := _zero(table):
+        return found
     if ignores_cotangent:
         return "the upstream gradient is dropped: backward returns the same for any cotangent"
+    for rule in (_factor, _transposed):
+        if found := rule(table):
+            return found
     if found := _other_input(name, tables):
         return found
     return _broadcast(table) or _nearly(table) or _some_entries(table)
@@ -132,7 +134,10 @@ def _some_entries(table: Table) -> str:
     for axis in range(wrong.ndim):
         others = tuple(a for a in range(wrong.ndim) if a != axis)
         lines = wrong.all(axis=others)
-        if lines.any() and int(lines.sum()) * int(np.prod([wrong.shape[a] for a in others])) == count:
+        if (
+            lines.any()
+            and int(lines.sum()) * int(np.prod([wrong.shape[a] for a in others])) == count
+        ):
             places = ", ".join(str(int(i)) for i in np.flatnonzero(lines))
             return f"only index {places} of axis {axis} is wrong{how}"
     return f"only {count} of {wrong.size} entries are wrong{how}"

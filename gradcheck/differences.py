@@ -80,9 +80,7 @@ class Point:
 
     def __post_init__(self) -> None:
         self._work = copy_tuple(self.primals)
-        self._flat = tuple(
-            w.reshape(-1) if w.flags.c_contiguous else w.flat for w in self._work
-        )
+        self._flat = tuple(w.reshape(-1) if w.flags.c_contiguous else w.flat for w in self._work)
 
     @property
     def eps(self) -> float:

@@ -88,7 +88,11 @@ LARGEST = 2.125
 def _real(numbers: Array, domain: Domain, regime: str) -> Array:
     """Real values; of the example's size where there is one, rounded to short decimals."""
     values = _sized(numbers, domain, regime)
-    if domain.size is None or domain.kind == UNIT or regime in ("small integers", "mixed magnitude"):
+    if (
+        domain.size is None
+        or domain.kind == UNIT
+        or regime in ("small integers", "mixed magnitude")
+    ):
         return values
     factor = domain.size / LARGEST
     digits = 4 - int(np.floor(np.log10(domain.size)))

@@ -12,10 +12,11 @@ import contextlib
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, currently_in_test_context, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import HypothesisException, Unsatisfiable
 from hypothesis.internal.conjecture.providers import (
@@ -207,6 +208,19 @@ def _run(
     )(given(strategy)(body))
     try:
         with contextlib.redirect_stdout(None):
-            test()
+            _outside_of_tests(test)
     finally:
         ScriptedProvider.script = outer
+
+
+def _outside_of_tests(test: Callable[[], None]) -> None:
+    """Run the engine; in a thread of its own where the caller is itself a test under ``@given``.
+
+    Hypothesis refuses nested tests, because shrinking both is quadratic; here the outer test
+    draws the inputs, and the inner engine only makes the other cases.
+    """
+    if not currently_in_test_context():
+        test()
+        return
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(test).result()

@@ -14,11 +14,19 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.arrays import Array, Float, as_outputs, copy_array, copy_tuple, flatten, is_real, same_bits
+from gradcheck.arrays import (
+    Array,
+    Float,
+    as_outputs,
+    copy_array,
+    copy_tuple,
+    flatten,
+    is_real,
+    same_bits,
+)
 from gradcheck.errors import UsageError
 from gradcheck.guards import GlobalRandom, TimeLimit
 from gradcheck.model import Case, Op, Outputs
-
 
 _IMMUTABLE = (bool, int, float, str, type(None), tuple)
 
@@ -158,8 +166,9 @@ class Evaluator:
         inputs = self.op.inputs
         if not isinstance(returned, (tuple, list)):
             returned = (returned,)
-        if len(returned) != len(inputs) and any(isinstance(r, (tuple, list)) for r in returned):
-            returned = _flat(returned)  # a list of arrays was an argument, its gradients are one
+        if any(isinstance(r, (tuple, list)) for r in returned):
+            leaves = _flat(returned)  # a list of arrays was an argument, its gradients are one
+            returned = leaves if len(leaves) == len(inputs) else returned
         if len(returned) == len(inputs):
             return tuple(returned)
         places = [k for k, i in enumerate(inputs) if i.differentiable]

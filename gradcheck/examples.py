@@ -54,6 +54,8 @@ class Reading:
     """The example of each input."""
     places: tuple[Place, ...]
     """Where each input stands among forward's positional arguments."""
+    tuples: frozenset[int]
+    """Positions at which a tuple of arrays stands."""
     constants: Mapping[int, Any]
     """Positional arguments that are no arrays: dicts, strings, flags; handed over as they are."""
     assumptions: tuple[str, ...]
@@ -71,6 +73,10 @@ def read(
     UsageError
         There is no real array or number among them, or one of a dtype that is not supported.
     """
+    if all(isinstance(a, (int, float, np.number)) for a in arguments) and any(
+        isinstance(a, (float, np.floating)) for a in arguments
+    ):  # a gate of numbers: 3 is a number as one writes it, not an index
+        arguments = [float(a) if type(a) is int else a for a in arguments]
     arrays: dict[Place, Array] = {}
     for k, argument in enumerate(arguments):
         if _is_input(argument):
@@ -106,7 +112,14 @@ def read(
     for k in constants:
         assumptions.append(f"{names[k]}: {type(constants[k]).__name__}, handed over as it is")
     return Reading(
-        tuple(inputs), tuple(arrays.values()), tuple(arrays), constants, tuple(assumptions)
+        inputs=tuple(inputs),
+        values=tuple(arrays.values()),
+        places=tuple(arrays),
+        tuples=frozenset(
+            k for k in taken if (k, None) not in arrays and isinstance(arguments[k], tuple)
+        ),
+        constants=constants,
+        assumptions=tuple(assumptions),
     )
 
 
@@ -132,7 +145,7 @@ def _is_list_of_arrays(value: Any) -> bool:
 
 
 def _as_array(name: str, value: Any) -> Array:
-    array = np.asarray(value)
+    array = np.array(value)  # a copy: forward may write into what it is given
     if array.dtype.kind == "c":
         raise UsageError(f"{name} is complex: complex inputs are not supported")
     if array.dtype.kind == "f" and array.dtype not in (np.float64, np.float32):
@@ -163,7 +176,12 @@ def _input(name: str, array: Array, dims: tuple[str | int, ...], scalar: bool) -
     domain = _domain(array)
     labels = domain.kind == ONE_HOT
     return Input(
-        name, dims, domain, differentiable=is_real(array) and not labels, optional=True, scalar=scalar
+        name,
+        dims,
+        domain,
+        differentiable=is_real(array) and not labels,
+        optional=True,
+        scalar=scalar,
     )
 
 
@@ -245,9 +263,9 @@ def _others(name: str, value: Any, rank: int) -> tuple[Any, ...]:
         return ()
     if isinstance(value, bool):
         return (not value,)
+    if name.lower() in _AXES and (value is None or isinstance(value, int)):
+        return tuple(a for a in range(-rank, rank) if a != value)
     if isinstance(value, int):
-        if name.lower() in _AXES:
-            return tuple(a for a in range(-rank, rank) if a != value)
         near = (0, 1, value - 1, value + 1, 2 * value)
         return tuple(dict.fromkeys(v for v in near if v != value and (v >= 0 or value < 0)))
     if isinstance(value, float) and np.isfinite(value) and value != 0:

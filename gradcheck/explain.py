@@ -62,7 +62,9 @@ def _block(node: Node, record: Pass, pullback: Any) -> list[str]:
     local = local_gradients(pullback, record.values[node.index])
     for k, parent in enumerate(node.parents):
         own = "" if local is None else f"local d{node.name}/d{parent.name} = {show(local[k])}, "
-        lines.append(f"      {own}downstream to {parent.name}: {show(record.downstream[node.index][k])}")
+        lines.append(
+            f"      {own}downstream to {parent.name}: {show(record.downstream[node.index][k])}"
+        )
     return lines
 
 

@@ -137,14 +137,18 @@ class Graph:
         if self.result is None:
             raise UsageError(f"graph {self.name} has no output: call graph.output(node)")
         if len(values) != len(self.sources):
-            raise UsageError(f"graph {self.name} takes {len(self.sources)} inputs, not {len(values)}")
+            raise UsageError(
+                f"graph {self.name} takes {len(self.sources)} inputs, not {len(values)}"
+            )
         record, pullbacks = Pass(), {}
         for source, value in zip(self.sources, values, strict=True):
             record.values[source.index] = np.asarray(value)
         for node in self.nodes:
             if node.op is not None:
                 given = [record.values[p.index] for p in node.parents]
-                returned, pullbacks[node.index] = node.op.vjp(*_handed(node.op, given), **node.attributes)
+                returned, pullbacks[node.index] = node.op.vjp(
+                    *_handed(node.op, given), **node.attributes
+                )
                 outputs = as_outputs(returned)
                 if len(outputs) != 1:
                     raise UsageError(f"node {node.name} has {len(outputs)} outputs; a node has one")

@@ -135,9 +135,17 @@ class Judge:
             high=np.full(count, -np.inf),
             climbed=np.zeros(count, bool),
             reasons={},
-            **{n: getattr(estimates, n) for n in ("value", "bound", "truncation", "roundoff", "step")},
+            **{
+                n: getattr(estimates, n)
+                for n in ("value", "bound", "truncation", "roundoff", "step")
+            },
         )
-        self._finish(judged, floor, np.logical_not(done), compare.obviously_wrong(analytic, noise, estimates, self.rules))
+        self._finish(
+            judged,
+            floor,
+            np.logical_not(done),
+            compare.obviously_wrong(analytic, noise, estimates, self.rules),
+        )
         return judged
 
     def _finish(self, judged: Judged, floor: float, open_: Array, obvious: Array) -> None:
@@ -239,7 +247,9 @@ class Judge:
         bends, scale = [], 0.0
         for h in (step, step / 2):
             above, below = point.displaced(move, h), point.displaced(move, -h)
-            bends.append(float(np.abs((above - 2 * point.here + below) * point.cotangent).sum()) / h)
+            bends.append(
+                float(np.abs((above - 2 * point.here + below) * point.cotangent).sum()) / h
+            )
             scale = float(np.abs((above - below) * point.cotangent).sum()) / (2 * h)
         return bends[1] > 0.75 * bends[0] and bends[1] > 1e-3 * scale
 

@@ -193,7 +193,8 @@ def _conclude(ladder: _Ladder) -> Estimate:
     unit = np.sqrt((_richardson(np.diag(step[-1] / step), step) ** 2).sum(axis=1) / 2) / step[-1]
     gaps = np.abs(np.diff(table)) / unit[:, 1:]
     measured = _measured_noise(ladder, gaps)
-    noise = np.maximum(ladder.rounding, measured)
+    growth = np.sqrt(np.maximum(1.0, ladder.rounding / max(float(ladder.rounding[-1]), 1e-300)))
+    noise = np.maximum(ladder.rounding, measured * growth)
     value, bound, _ = _tightest(ladder, table, noise * unit)
     chosen = _select(value, bound)
     # A second look at the noise: the scatter around the chosen value at the steps just finer.
@@ -224,8 +225,9 @@ def _structured(ladder: _Ladder, gaps: Float, measured: float) -> bool:
     """Tell if the fine end is 50 times louder than the gaps before it: no noise, but structure."""
     if gaps.shape[1] <= 2 * FINE:
         return False
-    quietest = np.lib.stride_tricks.sliding_window_view(np.fmin.reduce(gaps), FINE).max(axis=1)
-    return measured > 50 * max(float(quietest.min()), float(ladder.rounding.max()))
+    quietest = np.lib.stride_tricks.sliding_window_view(gaps[0], FINE).max(axis=1)
+    quietest = quietest[quietest > 0]
+    return bool(quietest.size) and measured > 50 * max(float(quietest.min()), float(ladder.rounding.max()))
 
 
 def _jumps(ladder: _Ladder, measured: float) -> bool:

@@ -149,7 +149,9 @@ def _sizes(op: Op, asker: _Asker) -> tuple[Sizes, list[str]]:
             if s == size or any(asker.accepts(asker.values({**base, name: s}, q)) for q in range(2))
         )
         if size > max(RANDOM_SIZES) and min(s for s in taken if s > 1) == size:
-            taken = (size,)  # larger sizes are taken, smaller ones not: the rest is unused, not a size
+            taken = (
+                size,
+            )  # larger sizes are taken, smaller ones not: the rest is unused, not a size
         if set(taken) <= {1, size}:  # size 1 alone is accepted: it is broadcast, not a size
             taken = (size,)
         found[name] = taken
@@ -200,7 +202,9 @@ def _tie_multiples(op: Op, asker: _Asker, sizes: Sizes) -> tuple[Op, Sizes, list
                 if asker.accepts(asker.values({**base, other: s, name: factor * s}, 0))
             )
             if len(together) >= 3:
-                op = replace(op, inputs=tuple(_renamed(i, name, f"{factor}*{other}") for i in op.inputs))
+                op = replace(
+                    op, inputs=tuple(_renamed(i, name, f"{factor}*{other}") for i in op.inputs)
+                )
                 free[other] = together
                 del free[name]
                 notes.append(f"{name} = {factor} {other} (forward takes them only together)")
@@ -255,5 +259,3 @@ def _around(op: Op, k: int) -> Domain:
         return Domain()
     low, high = float(values.min()), float(values.max())
     return Domain(REAL, low, high if high > low else low + 0.1 * max(1.0, abs(low)))
-
-

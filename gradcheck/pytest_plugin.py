@@ -68,7 +68,7 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
 def pytest_make_collect_report(
     collector: pytest.Collector,
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """Hang the configured targets below the session; say in one sentence what a module did wrong."""
+    """Hang the configured targets below the session; say in a sentence what a module did wrong."""
     report = yield
     if isinstance(collector, pytest.Session):
         report.result += _configured_targets(collector)
@@ -146,9 +146,7 @@ class OpItem(pytest.Item):
                 warnings.simplefilter("always")
                 self.warn(warning)
 
-    def repr_failure(
-        self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None
-    ) -> Any:
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The report, not our traceback."""
         from gradcheck.errors import GradientError, UsageError
         from gradcheck.reporters.text import headline

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar, overload
 
 from gradcheck.adapters import Description, adapt
 from gradcheck.errors import UsageError, did_you_mean
-from gradcheck.model import Domain, Op, Options, Pullback
+from gradcheck.model import BINARY, ONE_HOT, REAL_DOMAINS, Domain, Op, Options, Pullback
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -37,6 +37,8 @@ OPTION_NAMES = (
     "vary_sizes",
 )
 
+DOMAIN_WORDS = (*REAL_DOMAINS, ONE_HOT, BINARY)
+
 _ops: dict[str, Op] = {}
 
 
@@ -54,7 +56,9 @@ class Extras:
 class RegisteredFunction:
     """A forward function, callable as before, that carries its vjp once `def_vjp` was used."""
 
-    def __init__(self, forward: Callable[..., Any], signature: str | None, given: dict[str, Any]) -> None:
+    def __init__(
+        self, forward: Callable[..., Any], signature: str | None, given: dict[str, Any]
+    ) -> None:
         functools.update_wrapper(self, forward)
         self.forward = forward
         self._signature, self._given = signature, given
@@ -188,6 +192,12 @@ def make(target: Sequence[Any], attributes: dict[str, Any], given: dict[str, Any
     options, extras = split_options(given)
     known = vars(first).get(MARK) if isinstance(first, type) else getattr(first, MARK, first)
     if isinstance(known, Op):
+        if rest or attributes:
+            extra = ", ".join([*(type(r).__name__ for r in rest), *attributes])
+            raise UsageError(
+                f"{known.name} is an op already, with its inputs and attributes: it takes options "
+                f"only, not {extra}.{did_you_mean(next(iter(attributes), ''), OPTION_NAMES) if attributes else ''}"
+            )
         return with_domains(_with_options(known, options, given), extras.domain)
     if hasattr(first, "sources") and hasattr(first, "op") and callable(first.op):
         signature = rest[0] if rest and isinstance(rest[0], str) else None
@@ -202,7 +212,16 @@ def make(target: Sequence[Any], attributes: dict[str, Any], given: dict[str, Any
         example = ()
     description = Description(signature, example, attributes, options, extras.nondiff)
     made = adapt(first, backward, description, call=extras.call, name=extras.name)
+    for option in ("nondiff", "overwrites"):
+        _demand_inputs(made, option, _words(given.get(option)))
     return with_domains(made, extras.domain)
+
+
+def _demand_inputs(made: Op, option: str, names: Sequence[str]) -> None:
+    known = [i.name for i in made.inputs]
+    for name in names:
+        if name not in (*known, "cotangent"):
+            raise UsageError(f"{option}: there is no input {name!r}.{did_you_mean(name, known)}")
 
 
 def _with_options(known: Op, options: Options, given: dict[str, Any]) -> Op:
@@ -236,12 +255,20 @@ def split_options(given: dict[str, Any]) -> tuple[Options, Extras]:
     example = given.get("example", ())
     extras = Extras(
         nondiff=_words(given.get("nondiff")),
-        domain=tuple(dict(given.get("domain") or {}).items()),
+        domain=_domains(given.get("domain")),
         call=given.get("call"),
         name=given.get("name"),
         example=tuple(example) if isinstance(example, (tuple, list)) else (example,),
     )
     return options, extras
+
+
+def _domains(value: Any) -> tuple[tuple[str, Any], ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, Mapping):
+        raise UsageError(f"domain={value!r}: name the input, as in domain={{'x': 'positive'}}")
+    return tuple(value.items())
 
 
 def _words(value: Any) -> tuple[str, ...]:
@@ -264,6 +291,10 @@ def with_domains(made: Op, domains: Sequence[tuple[str, Any]]) -> Op:
     for name, domain in domains:
         if name not in inputs:
             raise UsageError(f"domain: there is no input {name!r}.{did_you_mean(name, inputs)}")
+        if isinstance(domain, str) and domain not in DOMAIN_WORDS:
+            raise UsageError(
+                f"domain: {domain!r} is no domain.{did_you_mean(domain, DOMAIN_WORDS)}"
+            )
         if isinstance(domain, str):
             inputs[name] = replace(inputs[name], domain=Domain(domain))
         elif isinstance(domain, Domain):
@@ -289,5 +320,3 @@ def add(made: Op, module: str, name: str) -> Op:
         )
     _ops[made.id] = made
     return made
-
-

@@ -95,9 +95,7 @@ def _cases(made: Plan, settings: Settings, only: list[Recipe] | None) -> list[en
     return engine.generate(recipes(made), seed=seed, count=count, first=made.schedule(count))
 
 
-def _precisions(
-    bench: Bench, drawn: list[engine.Drawn], settings: Settings
-) -> dict[str, str]:
+def _precisions(bench: Bench, drawn: list[engine.Drawn], settings: Settings) -> dict[str, str]:
     """What forward really computes in, measured at the first case of float64."""
     found = {d: d for d in settings.dtypes}
     for case in drawn:
@@ -132,7 +130,10 @@ def _finish(bench: Bench, made: Plan, found: tuple[Finding, engine.Drawn, Trial]
         if same:
             cases = finding.cases
             diagnosis = _diagnose(bench, finding, trial)  # on the case with more entries
-            finding, trial = msgspec.structs.replace(same[0], cases=cases, diagnosis=diagnosis), again
+            finding, trial = (
+                msgspec.structs.replace(same[0], cases=cases, diagnosis=diagnosis),
+                again,
+            )
         else:
             recipe = drawn.value
     return describe(bench, finding, recipe, trial)

@@ -20,7 +20,9 @@ CHECKS = ("contract", "values", "purity", "linearity", "layout")
 ENVIRONMENT_PREFIX = "GRADCHECK_"
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True):
+class Settings(
+    msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True
+):
     """How to check. Field names are the keys of ``[tool.gradcheck]`` and of the options."""
 
     targets: tuple[str, ...] = ()

@@ -25,7 +25,9 @@ from gradcheck.model import (
     Input,
 )
 
-_INPUT = re.compile(r"(?P<name>\w+)(?::(?P<word>[\w-]+))?\[(?P<dims>[^\]]*)\](?:\s*<\s*(?P<below>\w+))?")
+_INPUT = re.compile(
+    r"(?P<name>\w+)(?::(?P<word>[\w-]+))?\[(?P<dims>[^\]]*)\](?:\s*<\s*(?P<below>\w+))?"
+)
 _ATTRIBUTE = re.compile(r"(?P<name>\w+)\s*=\s*(?P<values>.+)", re.DOTALL)
 _GUFUNC = re.compile(r"\s*\(.*")
 _WORDS = ("int", "bool", *REAL_DOMAINS, ONE_HOT, BINARY)
@@ -90,7 +92,9 @@ def _input(match: re.Match[str], text: str) -> Input:
     dims = _dims(match["dims"].split(), text)
     below = match["below"]
     if below is not None and word != "int":
-        raise UsageError(f"signature {text!r}: only an integer input has a bound, as in 'y:int[n]<k'")
+        raise UsageError(
+            f"signature {text!r}: only an integer input has a bound, as in 'y:int[n]<k'"
+        )
     if word == "int":
         bound: str | int | None = int(below) if below is not None and below.isdigit() else below
         domain = Domain(INDEX, 0, None, 3 if bound is None else bound)
@@ -138,9 +142,7 @@ def _gufunc(text: str, names: list[str]) -> list[Input]:
     operands = re.findall(r"\(([^()]*)\)", text.partition("->")[0])
     named = names if len(names) >= len(operands) else [f"x{k}" for k in range(len(operands))]
     dims = [[d.strip() for d in o.split(",") if d.strip()] for o in operands]
-    return [
-        Input(n, _dims(d, text), scalar=not d) for n, d in zip(named, dims, strict=False)
-    ]
+    return [Input(n, _dims(d, text), scalar=not d) for n, d in zip(named, dims, strict=False)]
 
 
 def _check_names(given: list[str], names: list[str], text: str) -> None:
@@ -184,7 +186,10 @@ def from_annotations(annotations: dict[str, Any], names: list[str]) -> tuple[Inp
                 f"parameter {name!r} has no shape: give an example, a signature such as "
                 f"'{name}[n d]', or annotate it, as in Float[ndarray, 'n d']"
             )
-        words = ["..." if w.startswith(("*", "...")) else w.lstrip("#_") for w in annotation.dim_str.split()]
+        words = [
+            "..." if w.startswith(("*", "...")) else w.lstrip("#_")
+            for w in annotation.dim_str.split()
+        ]
         integer = all("int" in str(d) for d in getattr(annotation, "dtypes", ("float",)))
         dims = _dims(words, annotation.dim_str)
         domain = Domain(INDEX, 0, None, 3) if integer else Domain()

@@ -8,7 +8,6 @@ from textwrap import shorten
 
 import msgspec
 
-
 from gradcheck.checks.facts import Outcome
 from gradcheck.engine import Drawn
 from gradcheck.evaluation import Counters
@@ -231,5 +230,3 @@ def _order(worst: Worst, trial: Trial) -> tuple[bool, bool, float]:
     error = unnum(worst.relative_error)
     wide = trial.facts is not None and trial.facts.precision == "float64"
     return (worst.wrong > 0, wide, error if error == error else float("inf"))
-
-

@@ -141,8 +141,9 @@ def _loaded(path: Path) -> ModuleType | None:
     """The module that was imported from this file already."""
     for module in list(sys.modules.values()):
         file = getattr(module, "__file__", None)
-        same = isinstance(file, str) and os.path.basename(file) == path.name
-        if same and Path(file).resolve() == path and module.__name__ != "__main__":
+        if not isinstance(file, str) or os.path.basename(file) != path.name:
+            continue
+        if Path(file).resolve() == path and module.__name__ != "__main__":
             return module
     return None
 

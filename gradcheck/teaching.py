@@ -57,7 +57,9 @@ def _table(op: Op, evaluator: Evaluator, settings: Settings) -> str:
         f"{'truncation':>10s} {'round-off':>10s}",
     ]
     for k, input in enumerate(op.inputs):
-        gradient = gradient_array((answer.gradients or [None] * len(op.inputs))[k], case.primals[k].shape)
+        gradient = gradient_array(
+            (answer.gradients or [None] * len(op.inputs))[k], case.primals[k].shape
+        )
         if not input.differentiable or gradient is None:
             continue
         entries = range(min(ROWS, gradient.size))
@@ -72,4 +74,3 @@ def _table(op: Op, evaluator: Evaluator, settings: Settings) -> str:
         if gradient.size > ROWS:
             lines.append(f"  ... {gradient.size - ROWS} more entries of {input.name}")
     return "\n".join(lines)
-

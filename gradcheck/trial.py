@@ -194,7 +194,11 @@ class Bench:
                 "valid=lambda ...: ... for a relation between inputs"
             )
         severity: Severity = "fail"
-        if error.where == "backward" and trial.recipe.refusable and self.settings.scope == "declared":
+        if (
+            error.where == "backward"
+            and trial.recipe.refusable
+            and self.settings.scope == "declared"
+        ):
             severity = "warning"
             hint = f"; forward accepts this ({trial.recipe.note}), but nobody declared it"
         message = f"{error.where} raises {error.summary}{hint}"

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import gradcheck
 from gradcheck.results import OpResult
 
-CASES = 18
+CASES = 16
 
 X = np.array([[0.5, -1.25, 2.0, 0.75], [1.5, 0.75, -0.5, -1.0], [-0.25, 1.0, 0.5, -2.0]])
 W = np.array([[0.25, -1.0], [1.5, 0.5], [-0.75, 2.0], [1.25, -0.5]])
@@ -38,6 +38,16 @@ def fails(*target: Any, **options: Any) -> OpResult:
         gradcheck.check(*target, **{"max_cases": CASES, **options})
     assert caught.value.result.verdict == "fail"
     return caught.value.result
+
+
+def outcome(*target: Any, **options: Any) -> OpResult | gradcheck.UsageError:
+    """The result, whatever the verdict, or the refusal."""
+    try:
+        return gradcheck.check(*target, **{"max_cases": CASES, **options})
+    except gradcheck.GradientError as error:
+        return error.result
+    except gradcheck.UsageError as error:
+        return error
 
 
 def wrong(result: OpResult) -> set[str]:
@@ -381,6 +391,25 @@ def test_pair_with_a_signature_and_an_example():
     assert "2" in text
 
 
+@pytest.mark.parametrize(
+    "signature", ["x[n], w[d k], b[k]", "x[n d], w[n k], b[k]", "x[n 3], w[3 k], b[k]"]
+)
+def test_signature_and_example_that_contradict_each_other(signature):
+    text = refused(affine, affine_backward, signature, X, W, B)
+    assert "x" in text
+    assert "narrow the domain" not in text
+
+
+def test_arrays_given_as_keywords():
+    """Inputs like any other, or refused: not three gradients for one input."""
+    found = outcome(affine, affine_backward, X, w=W, b=B)
+    if isinstance(found, OpResult):
+        assert found.verdict == "pass"
+        assert {"w", "b"} <= {s.partition("[")[0] for s in found.assumptions}
+    else:
+        assert "'w'" in str(found)
+
+
 def test_signature_that_leaves_an_input_out():
     text = refused(affine, affine_backward, "x[n d], w[d k]")
     assert "backward(dout, x, w, b)" in text
@@ -473,6 +502,25 @@ def test_order_of_arguments_that_names_nothing():
     assert "'facto'" in text
     assert "factor, x" in text
     assert "call=" in refused(scaled, lambda dz, x, k: dz, V, 1.5, call="dz, x, factor")
+
+
+def test_order_of_arguments_of_a_gate_class():
+    """The message that asks for ``call=`` must not then ignore it."""
+
+    class Scaled:
+        def forward(self, x, k):
+            return x * k
+
+        def backward(self, first, dz, second):
+            return second * dz, np.sum(first * dz)
+
+    class Wrong(Scaled):
+        def backward(self, first, dz, second):
+            return second * dz, np.sum(dz)
+
+    assert "call=" in refused(Scaled, V, 1.5)
+    passes(Scaled, V, 1.5, call="backward(x, dz, k)")
+    assert wrong(fails(Wrong, V, 1.5, call="backward(x, dz, k)")) == {"k"}
 
 
 def test_arguments_that_cannot_be_guessed():
@@ -786,6 +834,48 @@ def test_flags_and_words_in_the_example():
     result = passes(pooled, backward, V, "mean", 1.5)
     assert "mode: str, handed over as it is" in result.assumptions
     assert wrong(fails(pooled, backward_wrong, V, "mean", 1.5)) == {"x"}
+
+
+def test_one_none_for_each_argument_that_is_no_array():
+    """As `torch.autograd.Function` has it: one gradient per argument of forward."""
+
+    def scaled(x, mode, k):
+        return k * x
+
+    def backward(dz, x, mode, k):
+        return k * dz, None, np.sum(dz * x)
+
+    def backward_wrong(dz, x, mode, k):
+        return k * dz, None, np.sum(dz)
+
+    passes(scaled, backward, V, "mean", 1.5)
+    assert wrong(fails(scaled, backward_wrong, V, "mean", 1.5)) == {"k"}
+
+
+def test_optional_array_that_is_none():
+    def product(x, w, b=None):
+        return x @ w if b is None else x @ w + b
+
+    def backward(dz, x, w, b=None):
+        return dz @ w.T, x.T @ dz, None if b is None else dz.sum(axis=0)
+
+    passes(product, backward, X, W, None)
+    passes(product, backward, X, W, B)
+    result = fails(product, lambda dz, x, w, b: (dz @ w.T, 2 * x.T @ dz, None), X, W, None)
+    assert wrong(result) == {"w"}
+
+
+def test_attribute_with_the_name_of_a_setting():
+    """Forward's own keyword reaches forward, or the clash is said."""
+    seen = set()
+
+    def scaled(x, budget=2.0):
+        seen.add(budget)
+        return budget * x
+
+    found = outcome(scaled, lambda dz, x, budget=2.0: budget * dz, V, budget=70.0)
+    said = isinstance(found, gradcheck.UsageError) and "forward" in str(found)
+    assert 70.0 in seen or said
 
 
 def test_misspelt_attribute():
@@ -1281,6 +1371,19 @@ def test_layer_itself_is_left_alone():
     assert not hasattr(layer, "x")
 
 
+def test_layer_with_a_signature():
+    """Its parameters are checked without an example too."""
+    assert "W" in assumed(passes(Linear(), "x[n 4]"))
+    assert wrong(fails(LinearWrongW(), "x[n 4]")) == {"W"}
+
+
+def test_layer_class():
+    """The class in place of an instance: its parameters are checked, or it is said that not."""
+    found = outcome(LinearWrongW, X)
+    assert isinstance(found, OpResult)
+    assert wrong(found) == {"W"} or "W" in assumed(found)
+
+
 def test_layer_that_assigns_its_gradients_only_in_backward():
     class Late(Linear):
         def __init__(self):
@@ -1520,6 +1623,22 @@ def test_params_with_live_gradients():
     assert wrong(caught.value.result) == {"w"}
 
 
+def test_params_with_live_gradients_in_a_list():
+    w, b = W.copy(), B.copy()
+    grads = [np.zeros_like(w), np.zeros_like(b)]
+
+    def loss():
+        r = X @ w + b
+        grads[0][...] = X.T @ r
+        grads[1][...] = r.sum(axis=0)
+        return 0.5 * np.sum(r * r)
+
+    assert gradcheck.check_params(loss, [w, b], gradients=grads).verdict == "pass"
+    with pytest.raises(gradcheck.GradientError) as caught:
+        gradcheck.check_params(loss, [b, w], gradients=grads)
+    assert {f.code for f in caught.value.result.findings} == {"wrong-shape"}
+
+
 def test_params_with_live_gradients_in_a_dict_that_is_filled_anew():
     """``grads.clear()`` and new arrays: the dict is read after each call."""
     net = TwoLayerNet()
@@ -1696,8 +1815,8 @@ def test_op_object():
 def test_options_given_with_a_registered_op():
     """Broadcasting that nobody declared is a warning, and a fail where forward's word holds."""
     made = gradcheck.op(lambda x, y: x * y, lambda dz, x, y: (y * dz, x * dz), "x[n d], y[n d]")
-    assert ("wrong-shape", "y") in warnings_of(passes(made))
-    assert codes(fails(made, scope="forward")) == {"wrong-shape"}
+    assert ("wrong-shape", "y") in warnings_of(passes(made, max_cases=25))
+    assert codes(fails(made, scope="forward", max_cases=25)) == {"wrong-shape"}
 
 
 @pytest.mark.parametrize(

@@ -163,6 +163,8 @@ def test_size_that_is_a_multiple_of_another():
     """An LSTM's four gates per hidden unit: sizes 3 and 12 are varied together."""
 
     def gates(x, h):
+        if x.size != 4 * h.size:
+            raise ValueError("four gates per hidden unit")
         return x.reshape(4, -1).sum(axis=0) * h
 
     def backward(dz, x, h):
@@ -175,6 +177,18 @@ def test_size_that_is_a_multiple_of_another():
     result = passes(gates, backward, x, h)
     assert any("4*" in s for s in result.assumptions)
     assert wrong(fails(gates, backward_wrong, x, h)) == {"x"}
+
+
+def test_size_that_forward_takes_only_because_it_broadcasts():
+    """4 of 12 entries: one gate per unit by accident; the example never meant it."""
+
+    def gates(x, h):
+        return x.reshape(4, -1).sum(axis=0) * h
+
+    def backward(dz, x, h):
+        return np.tile(h * dz, 4), x.reshape(4, -1).sum(axis=0) * dz
+
+    passes(gates, backward, np.linspace(-1.5, 1.25, 12), np.array([0.5, -1.0, 2.0]))
 
 
 def test_square_example_ties_what_belongs_apart():

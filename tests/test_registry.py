@@ -89,23 +89,23 @@ def module_from(source: str, name: str, file: str) -> ModuleType:
 
 def test_a_registered_function_stays_a_function():
     @gradcheck.register("x[n]")
-    def doubled_1(x):
+    def doubled_at_first(x):
         """Twice x."""
         return 2 * x
 
-    assert isinstance(doubled_1, RegisteredFunction)
-    assert doubled_1.__name__ == "doubled_1"
-    assert doubled_1.__doc__ == "Twice x."
-    assert np.array_equal(doubled_1(V), 2 * V)
+    assert isinstance(doubled_at_first, RegisteredFunction)
+    assert doubled_at_first.__name__ == "doubled_at_first"
+    assert doubled_at_first.__doc__ == "Twice x."
+    assert np.array_equal(doubled_at_first(V), 2 * V)
 
-    @doubled_1.def_vjp
+    @doubled_at_first.def_vjp
     def backward(dz, x):
         return (2 * dz,)
 
     assert backward(V, V)[0][0] == 1.0
-    assert np.array_equal(doubled_1(x=V), 2 * V)
-    op = getattr(doubled_1, MARK)
-    assert op.id == f"{__name__}::doubled_1"
+    assert np.array_equal(doubled_at_first(x=V), 2 * V)
+    op = getattr(doubled_at_first, MARK)
+    assert op.id == f"{__name__}::doubled_at_first"
     assert op.source.file.endswith("test_registry.py")
     assert op.source.line > op.source.forward_line > 0
 
@@ -154,36 +154,36 @@ def test_register_with_an_example():
 
 def test_register_with_another_name_and_options():
     @gradcheck.register("x[n]", name="twice", dtypes="float32", scope="forward", strict=True)
-    def doubled_5(x):
+    def doubled_and_renamed(x):
         return 2 * x
 
-    @doubled_5.def_vjp
+    @doubled_and_renamed.def_vjp
     def _(dz, x):
         return (2 * dz,)
 
-    op = getattr(doubled_5, MARK)
+    op = getattr(doubled_and_renamed, MARK)
     assert op.name == "twice"
     assert (op.options.dtypes, op.options.scope, op.options.strict) == (
         ("float32",),
         "forward",
         True,
     )
-    assert gradcheck.check(doubled_5, max_cases=15).dtypes == ["float32"]
+    assert gradcheck.check(doubled_and_renamed, max_cases=15).dtypes == ["float32"]
 
 
 def test_vjp_of_a_registered_function():
     @gradcheck.register("x[n]")
-    def doubled_6(x):
+    def doubled_later(x):
         return 2 * x
 
     with pytest.raises(gradcheck.UsageError, match="has no backward pass"):
-        doubled_6.vjp(V)
+        doubled_later.vjp(V)
 
-    @doubled_6.def_vjp
+    @doubled_later.def_vjp
     def _(dz, x):
         return (2 * dz,)
 
-    output, pullback = doubled_6.vjp(V)
+    output, pullback = doubled_later.vjp(V)
     assert np.array_equal(output, 2 * V)
     assert np.array_equal(pullback(V)[0], 2 * V)
 
@@ -198,11 +198,11 @@ def test_vjp_of_a_registered_function():
     ],
 )
 def test_options_that_do_not_exist(options, says):
-    def doubled_7(x):
+    def doubled(x):
         return 2 * x
 
     with pytest.raises(gradcheck.UsageError, match=says):
-        gradcheck.register("x[n]", **options)(doubled_7).def_vjp(lambda dz, x: 2 * dz)
+        gradcheck.register("x[n]", **options)(doubled).def_vjp(lambda dz, x: 2 * dz)
 
 
 def test_op_knows_its_module():

@@ -100,7 +100,7 @@ def test_numbers_are_fixed_sizes():
 
 
 def test_multiples_of_a_size():
-    x, h = inputs("x[n 4*h], h[n h]")
+    x, _ = inputs("x[n 4*h], h[n h]")
     assert x.dims == ("n", "4*h")
     seen = set()
 

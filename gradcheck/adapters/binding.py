@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gradcheck.errors import UsageError, did_you_mean
@@ -180,10 +180,12 @@ def _explicit(call: str, primals: Sequence[str]) -> tuple[str, ...]:
     return tuple(slots)
 
 
-def with_cache(binding: Binding) -> Binding:
-    """The binding once forward was seen to return ``(out, cache)``."""
-    sentence = "forward returns (out, cache), backward takes (cotangent, cache)"
-    return Binding((COTANGENT, CACHE), binding.keywords, sentence)
+def settled(binding: Binding, returned: Any) -> Binding:
+    """One primal, one argument besides the cotangent: a cache iff forward returns two things."""
+    if isinstance(returned, tuple) and len(returned) == 2:
+        sentence = "forward returns (out, cache), backward takes (cotangent, cache)"
+        return Binding((COTANGENT, CACHE), binding.keywords, sentence)
+    return replace(binding, ask=False)
 
 
 def split_cache(returned: Any) -> tuple[Any, Any]:

@@ -11,11 +11,17 @@ import numpy as np
 
 from gradcheck.adapters.binding import positional
 from gradcheck.adapters.functions import Arguments
-from gradcheck.errors import UsageError
+from gradcheck.errors import UsageError, did_you_mean
 from gradcheck.examples import Reading, attributes_of, read
 from gradcheck.model import Attribute, Input, Op, Options
 from gradcheck.signatures import from_annotations, parse
 
+KNOWN_OPTIONS = (
+    *("scope", "strict", "dtypes", "signif", "overwrites", "valid", "checks", "nondiff", "domain"),
+    *("call", "name", "vary_sizes", "seed", "profile", "max_cases", "method", "step"),
+    *("time_limit", "budget"),
+)
+"""Keywords of `check` and `op` that are no attributes, for "did you mean"."""
 Described = tuple[Reading | None, tuple[Input, ...], tuple[Attribute, ...]]
 
 
@@ -36,12 +42,15 @@ class Description:
     def inputs(self, forward: Callable[..., Any], *, has_parameters: bool = False) -> Described:
         """Inputs and attributes of a forward, from the most exact description there is."""
         primals, keywords = _parameters(forward, len(self.example))
+        self._demand_arguments(forward, keywords)
         reading = None
         if self.example:
             reading = read(primals, self.example, has_parameters=has_parameters)
         if self.signature is not None:
             names = [*primals, *keywords] if not _takes_any(forward) else []
             inputs, declared = parse(self.signature, names)
+            inputs = tuple(sorted(inputs, key=lambda i: names.index(i.name) if names else 0))
+            declared = _given_first(declared, self.attributes)
         elif reading is not None:
             rank = max((v.ndim for v in reading.values), default=0)
             inputs, declared = reading.inputs, attributes_of(keywords, self.attributes, rank)
@@ -51,6 +60,34 @@ class Description:
             inputs, declared = from_annotations(annotations, required), ()
         inputs = tuple(self._undifferentiated(i) for i in inputs)
         return reading, inputs, declared
+
+    def _demand_arguments(
+        self, forward: Callable[..., Any], keywords: Mapping[str, inspect.Parameter]
+    ) -> None:
+        """The example has the arguments that forward takes, and attributes that it knows.
+
+        Raises
+        ------
+        UsageError
+            An argument too few or too many, or a keyword that forward does not have.
+        """
+        if _takes_any(forward):
+            return
+        named = positional(forward)
+        required = [p.name for p in named if p.default is inspect.Parameter.empty]
+        missing = [n for n in required[len(self.example) :] if n not in self.attributes]
+        call = f"forward({', '.join(p.name for p in named)})"
+        if self.example and missing:
+            raise UsageError(f"the example call leaves out {', '.join(missing)} of {call}")
+        if len(self.example) > len(named):
+            raise UsageError(f"the example call has {len(self.example)} arguments for {call}")
+        if takes_keywords(forward):
+            return
+        for name in self.attributes:
+            known = [*keywords, *(p.name for p in named)]
+            if name not in known:
+                options = (*known, *KNOWN_OPTIONS)
+                raise UsageError(f"{name}: no attribute of {call}.{did_you_mean(name, options)}")
 
     def with_dtypes(self, own: set[str]) -> Description:
         """A layer is judged in the precision of its parameters, where nothing else is said."""
@@ -69,6 +106,26 @@ class Description:
         return Input(
             input.name, input.dims, input.domain, differentiable=False, scalar=input.scalar
         )
+
+
+def _given_first(
+    declared: tuple[Attribute, ...], given: Mapping[str, Any]
+) -> tuple[Attribute, ...]:
+    """A signature's attributes, with values given as keywords before the others."""
+    known = {a.name: a for a in declared}
+    for name, value in given.items():
+        others = known[name].values if name in known else ()
+        known[name] = Attribute(name, (value, *(v for v in others if v != value)))
+    return tuple(known.values())
+
+
+def takes_keywords(forward: Callable[..., Any]) -> bool:
+    """It has ``**attributes``, or Python cannot tell."""
+    try:
+        kinds = [p.kind for p in inspect.signature(forward).parameters.values()]
+    except (TypeError, ValueError):
+        return True
+    return inspect.Parameter.VAR_KEYWORD in kinds
 
 
 def _parameters(
@@ -110,7 +167,7 @@ def arguments_of(
         return Arguments(names, [(k, None) for k in range(len(names))])
     total = len({k for k, _ in reading.places}) + len(reading.constants)
     names, _ = _parameters(forward, total)
-    return Arguments(names, reading.places, reading.constants)
+    return Arguments(names, reading.places, reading.constants, reading.tuples)
 
 
 def op_from(

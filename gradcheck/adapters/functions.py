@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.adapters.binding import Binding, split_cache, with_cache
+from gradcheck.adapters.binding import Binding, settled, split_cache
 from gradcheck.examples import Place
 from gradcheck.model import Outputs, Pullback
 
@@ -21,6 +21,8 @@ class Arguments:
     names: Sequence[str]
     places: Sequence[Place]
     constants: Mapping[int, Any] = field(default_factory=dict)
+    tuples: frozenset[int] = frozenset()
+    """Places at which a tuple of arrays stands, not a list."""
 
     def __call__(self, primals: Sequence[Any]) -> Sequence[Any]:
         if not self.constants and all(index is None for _, index in self.places):
@@ -31,6 +33,8 @@ class Arguments:
                 full[place] = primal
             else:
                 full.setdefault(place, []).append(primal)
+        for place in self.tuples:
+            full[place] = tuple(full[place])
         for place, constant in self.constants.items():
             full[place] = copy.deepcopy(constant)
         return [full[place] for place in sorted(full)]
@@ -71,14 +75,8 @@ class Pair:
         return output, pullback
 
     def _settle(self, returned: Any) -> None:
-        """One primal, one argument besides the cotangent: a cache iff forward returns two things."""
         if self._binding.ask:
-            pair = isinstance(returned, tuple) and len(returned) == 2
-            self._binding = (
-                with_cache(self._binding)
-                if pair
-                else Binding(self._binding.slots, self._binding.keywords, self._binding.sentence)
-            )
+            self._binding = settled(self._binding, returned)
 
 
 class Fused:
@@ -89,7 +87,7 @@ class Fused:
     """
 
     def __init__(
-        self, function: Callable[..., Any], arguments: Arguments, wrt: Sequence[int]
+        self, function: Callable[..., Any], arguments: Arguments, wrt: Mapping[int, Leaf]
     ) -> None:
         self._function, self._arguments, self._wrt = function, arguments, wrt
 
@@ -98,28 +96,30 @@ class Fused:
 
     def vjp(self, *primals: Any, **attributes: Any) -> tuple[Any, Pullback]:
         returned = self._function(*self._arguments(primals), **attributes)
-        gradients = gradients_in(returned[1:])
+        leaves = leaves_in(returned[1:])
 
         def pullback(cotangents: Outputs) -> list[Any]:
-            aligned: list[Any] = [None] * len(primals)
-            for place, gradient in zip(self._wrt, gradients, strict=False):
-                aligned[place] = scaled(gradient, cotangents[0])
-            return aligned
+            return [
+                scaled(leaves.get(self._wrt[k]), cotangents[0]) if k in self._wrt else None
+                for k in range(len(primals))
+            ]
 
         return returned[0], pullback
 
 
-def gradients_in(rest: Any) -> list[Any]:
-    """The gradients of a fused function's return value, flat: arrays, tuples, dicts."""
-    found: list[Any] = []
-    for item in rest:
-        if isinstance(item, Mapping):
-            found += gradients_in(item.values())
-        elif isinstance(item, (tuple, list)):
-            found += gradients_in(item)
-        else:
-            found.append(item)
-    return found
+Leaf = tuple[Any, ...]
+"""Where a gradient stands in a return value: positions and keys."""
+
+
+def leaves_in(value: Any, path: Leaf = ()) -> dict[Leaf, Any]:
+    """The arrays of nested tuples, lists and dicts, by their place."""
+    if isinstance(value, Mapping):
+        items: Any = value.items()
+    elif isinstance(value, (tuple, list)):
+        items = enumerate(value)
+    else:
+        return {path: value}
+    return {p: v for key, item in items for p, v in leaves_in(item, (*path, key)).items()}
 
 
 def scaled(gradient: Any, cotangent: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.adapters.functions import gradients_in, scaled
+from gradcheck.adapters.functions import leaves_in, scaled
 from gradcheck.adapters.parameters import live
 from gradcheck.adapters.source import name_of, source_of
 from gradcheck.errors import UsageError
@@ -70,7 +70,7 @@ class LiveModel:
     def _in_order(self, gradients: Any) -> list[Any]:
         if isinstance(gradients, Mapping):
             return [self._by_key(gradients, name) for name in self.arrays]
-        return gradients_in(gradients)
+        return list(leaves_in(gradients).values())
 
     @staticmethod
     def _by_key(gradients: Mapping[Any, Any], name: str) -> Any:
@@ -102,6 +102,7 @@ def adapt_live(closure: Callable[[], Any], params: Any, gradients: Any, options:
             strict=options.strict,
             signif=options.signif,
             dtypes=options.dtypes or (("float32",) if dtypes == {"float32"} else ("float64",)),
+            checks=options.checks,
             vary_sizes=False,
         ),
     )

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.adapters.binding import bind
+from gradcheck.adapters.binding import bind, settled
 from gradcheck.adapters.description import Description, arguments_of, op_from
-from gradcheck.adapters.functions import Fused, Pair, gradients_in
+from gradcheck.adapters.functions import Arguments, Fused, Leaf, Pair, leaves_in
 from gradcheck.adapters.source import name_of, source_of
 from gradcheck.arrays import as_outputs, is_real
 from gradcheck.errors import UsageError
@@ -31,6 +31,8 @@ def pair_door(
     reading, inputs, attributes = description.inputs(forward)
     arguments = arguments_of(forward, reading, inputs)
     binding = bind(backward, arguments.names, [a.name for a in attributes], call)
+    if binding.ask and reading is not None:
+        binding = settled(binding, _on_example(forward, arguments, reading, description))
     pair = Pair(forward, backward, arguments, binding)
     return op_from(
         description,
@@ -52,8 +54,7 @@ def fused_door(function: Callable[..., Any], description: Description, name: str
             "give one example call, so that its gradients can be matched to its inputs"
         )
     arguments = arguments_of(function, reading, inputs)
-    with quiet():
-        returned = function(*arguments(reading.values), **description.attributes)
+    returned = _on_example(function, arguments, reading, description)
     wrt = _matched(returned, inputs, reading, name_of(function))
     fused = Fused(function, arguments, wrt)
     unmatched = [i.name for k, i in enumerate(inputs) if i.differentiable and k not in wrt]
@@ -76,8 +77,10 @@ def fused_door(function: Callable[..., Any], description: Description, name: str
     )
 
 
-def _matched(returned: Any, inputs: tuple[Input, ...], reading: Reading, name: str) -> list[int]:
-    """Which inputs the returned gradients belong to, by shape and order.
+def _matched(
+    returned: Any, inputs: tuple[Input, ...], reading: Reading, name: str
+) -> dict[int, Leaf]:
+    """Which inputs the returned gradients belong to: by key, else by shape and order.
 
     Raises
     ------
@@ -93,16 +96,49 @@ def _matched(returned: Any, inputs: tuple[Input, ...], reading: Reading, name: s
     value = as_outputs(returned[0])[0]
     if value.size != 1 or not is_real(value):
         raise UsageError(problem)
-    wrt: list[int] = []
-    for gradient in gradients_in(returned[1:]):
-        start = wrt[-1] + 1 if wrt else 0
-        places = [
+    wrt: dict[int, Leaf] = {}
+    for place, gradient in leaves_in(returned[1:]).items():
+        fitting = [
             k
-            for k in range(start, len(inputs))
-            if inputs[k].differentiable and np.shape(gradient) == reading.values[k].shape
+            for k, input in enumerate(inputs)
+            if k not in wrt
+            and input.differentiable
+            and np.shape(gradient) == reading.values[k].shape
         ]
-        if places:
-            wrt.append(places[0])
+        named = [k for k in fitting if _names(place[-1], inputs[k].name)]
+        later = [k for k in fitting if k > max(wrt, default=-1)]
+        keyed = isinstance(place[-1], str)
+        if chosen := named or ([] if keyed and _any_named(place[-1], inputs) else later):
+            wrt[chosen[0]] = place
     if not wrt:
         raise UsageError(problem)
-    return wrt
+    return dict(sorted(wrt.items()))
+
+
+def _names(key: Any, name: str) -> bool:
+    """A dict's key that says whose gradient it holds."""
+    return key in (name, f"d{name}", f"grad_{name}", f"{name}_grad")
+
+
+def _any_named(key: Any, inputs: tuple[Input, ...]) -> bool:
+    return any(_names(key, i.name) for i in inputs)
+
+
+def _on_example(
+    function: Callable[..., Any], arguments: Arguments, reading: Reading, description: Description
+) -> Any:
+    """What a function returns on the example call.
+
+    Raises
+    ------
+    UsageError
+        It raises; its own error is named.
+    """
+    try:
+        with quiet():
+            values = arguments([v.copy() for v in reading.values])
+            return function(*values, **description.attributes)
+    except Exception as error:
+        raise UsageError(
+            f"{name_of(function)} raises {type(error).__name__} on its example call: {error}"
+        ) from error

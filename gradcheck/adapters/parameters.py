@@ -27,6 +27,9 @@ _GROUPS = (
 _VALUES = ("data", "value", "w")
 _GRADS = ("grad", "gradient", "dw")
 
+DEPTH = 6
+"""Steps into layers that are made of layers."""
+
 Path = tuple[Any, ...]
 """Steps from the layer to an array: attribute names as strings, keys and indices wrapped in a list."""
 
@@ -120,17 +123,30 @@ def _listed(path: Path) -> bool:
 
 def _arrays(instance: Any) -> Iterator[Path]:
     """Paths to every array that a layer holds directly, in a dict or list, or in a holder object."""
-    for name, value in list(vars(instance).items()) if hasattr(instance, "__dict__") else []:
-        yield from _below((name,), value)
+    yield from _inside((), instance, set())
+
+
+def _inside(path: Path, owner: Any, seen: set[int]) -> Iterator[Path]:
+    """Arrays of an object, and of the layers that it is made of."""
+    if id(owner) in seen or len(path) > DEPTH:
+        return
+    seen.add(id(owner))
+    for name, value in list(vars(owner).items()):
+        yield from _below((*path, name), value)
+        parts = value if isinstance(value, (list, tuple)) else (value,)
+        for index, part in enumerate(parts):
+            if hasattr(part, "forward") and hasattr(part, "backward") and hasattr(part, "__dict__"):
+                step = (*path, name) if part is value else (*path, name, _Key(index))
+                yield from _inside(step, part, seen)
 
 
 def _below(path: Path, value: Any) -> Iterator[Path]:
     if isinstance(value, np.ndarray):
         yield path
-    elif isinstance(value, MutableMapping) and len(path) == 1:
+    elif isinstance(value, MutableMapping) and isinstance(path[-1], str):
         for key, item in value.items():
             yield from _below((*path, _Key(key)), item)
-    elif isinstance(value, MutableSequence) and len(path) == 1:
+    elif isinstance(value, MutableSequence) and isinstance(path[-1], str):
         for index, item in enumerate(value):
             yield from _below((*path, _Key(index)), item)
     else:
@@ -149,29 +165,28 @@ class _Key:
 
 
 def _gradient_paths(path: Path) -> Iterator[Path]:
-    """Where the gradient of the array at a path may be."""
-    last = path[-1]
-    if isinstance(last, str) and len(path) > 1 and last in _VALUES:
+    """Where the gradient of the array at a path may be: beside it, on the same layer."""
+    if isinstance(path[-1], str) and path[-1] in _VALUES and len(path) > 1:
         for name in _GRADS:
             yield (*path[:-1], name)
-        return
-    if isinstance(last, _Key):
-        for values, grads in _GROUPS:
-            if path[0].lstrip("_") == values:
-                for key in (last.key, *_spellings(last.key)):
-                    yield (path[0].replace(values, grads), _Key(key))
-                if isinstance(last.key, str):
-                    for name in _spellings(last.key):
-                        yield (name,)
-        for group in _spellings(path[0]):
-            yield (group, last)
-        return
-    for name in _spellings(last):
-        yield (name,)
-        for group in ("grads", "gradients", "grad"):
-            yield (group, _Key(name))
-    for group in ("grads", "gradients", "grad"):
-        yield (group, _Key(last))
+    elif isinstance(path[-1], _Key):
+        yield from _beside_group(path[:-2], path[-2], path[-1])
+    else:
+        owner, last = path[:-1], path[-1]
+        groups = ("grads", "gradients", "grad")
+        yield from ((*owner, name) for name in _spellings(last))
+        for key in (*_spellings(last), last):
+            yield from ((*owner, group, _Key(key)) for group in groups)
+
+
+def _beside_group(owner: Path, group: str, key: _Key) -> Iterator[Path]:
+    """For ``params["W"]``: ``grads["W"]``, ``grads["dW"]``, ``self.dW``, ``dparams["W"]``."""
+    for values, grads in _GROUPS:
+        if group.lstrip("_") == values:
+            for name in (key.key, *_spellings(key.key)):
+                yield (*owner, group.replace(values, grads), _Key(name))
+            yield from ((*owner, name) for name in _spellings(key.key))
+    yield from ((*owner, name, key) for name in _spellings(group))
 
 
 def _spellings(name: Any) -> tuple[str, ...]:

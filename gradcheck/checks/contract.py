@@ -20,9 +20,7 @@ def check(facts: Facts) -> Outcome:
     if gradients is None:
         outcome.find(NAME, "gradient-count", _count_message(facts))
         return outcome
-    for input, primal, gradient in zip(
-        facts.op.inputs, facts.case.primals, gradients, strict=True
-    ):
+    for input, primal, gradient in zip(facts.op.inputs, facts.case.primals, gradients, strict=True):
         if input.differentiable:
             _check_one(outcome, facts, (input, primal, gradient))
     return outcome
@@ -51,7 +49,10 @@ def _check_one(outcome: Outcome, facts: Facts, parts: tuple[Input, Array, Any]) 
     if array.dtype.kind not in "fiubV":
         what = f"{type(gradient).__name__} of dtype {array.dtype}"
         outcome.find_in(
-            NAME, "not-a-gradient", input, f"gradient of {input.name} is a {what}: return real numbers"
+            NAME,
+            "not-a-gradient",
+            input,
+            f"gradient of {input.name} is a {what}: return real numbers",
         )
     elif array.shape != primal.shape:
         outcome.find_in(NAME, "wrong-shape", input, _shape_message(input, primal, array))
@@ -67,7 +68,9 @@ def _missing(outcome: Outcome, input: Input) -> None:
         )
         outcome.find_in(NAME, "no-gradient", input, message, severity="warning")
     else:
-        message = f"backward returned None for {input.name}, which is a real input: return its gradient"
+        message = (
+            f"backward returned None for {input.name}, which is a real input: return its gradient"
+        )
         outcome.find_in(NAME, "no-gradient", input, message)
 
 
@@ -76,7 +79,9 @@ def _shape_message(input: Input, primal: Array, array: Array) -> str:
     if array.shape == primal.shape[::-1]:
         hint = ": it is transposed"
     elif array.ndim > primal.ndim or array.size > primal.size:
-        hint = f": {input.name} was broadcast, so sum its gradient over the axes it was spread along"
+        hint = (
+            f": {input.name} was broadcast, so sum its gradient over the axes it was spread along"
+        )
     elif array.size == primal.size:
         hint = ": reshape it"
     return (

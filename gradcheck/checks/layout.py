@@ -25,7 +25,9 @@ def check(facts: Facts) -> Outcome:
         return outcome
     if facts.op.linear:
         for name, cotangents in _cotangents(facts).items():
-            _compare(outcome, facts, (f"a {name} cotangent", facts.case, cotangents), facts.gradients)
+            _compare(
+                outcome, facts, (f"a {name} cotangent", facts.case, cotangents), facts.gradients
+            )
         _expanded(outcome, facts)
     for name, case in _inputs(facts).items():
         _compare(outcome, facts, (f"{name} inputs", case, facts.cotangents), facts.gradients)

@@ -29,7 +29,9 @@ def check(facts: Facts) -> Outcome:
         return outcome
     scaled = _pull(facts, tuple(_times(u, _FACTOR) for u in c))
     expected = tuple(None if g is None else _FACTOR * g for g in base)
-    _compare(outcome, facts, (scaled, expected), "8 times the cotangent must give 8 times the gradient")
+    _compare(
+        outcome, facts, (scaled, expected), "8 times the cotangent must give 8 times the gradient"
+    )
     other = _pull(facts, d)
     both = _pull(facts, tuple((u + v).astype(u.dtype) for u, v in zip(c, d, strict=True)))
     summed = tuple(
@@ -63,5 +65,7 @@ def _compare(
     where = furthest(facts, *pair)
     if where:
         outcome.find(
-            NAME, "not-linear", f"backward is not linear in the cotangent (upstream gradient): {rule}; {where}"
+            NAME,
+            "not-linear",
+            f"backward is not linear in the cotangent (upstream gradient): {rule}; {where}",
         )

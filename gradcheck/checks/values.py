@@ -77,9 +77,7 @@ def _one_input(facts: Facts, judge: Judge, k: int, *, projected: bool) -> Judged
     return judge.compare(moves.single(k, primal, domain, constrained=insists))
 
 
-def _record(
-    outcome: Outcome, facts: Facts, found: tuple[int, Judged], *, projected: bool
-) -> None:
+def _record(outcome: Outcome, facts: Facts, found: tuple[int, Judged], *, projected: bool) -> None:
     """Count what was found of one input, and note the worst."""
     k, judged = found
     name = facts.op.inputs[k].name
@@ -96,7 +94,9 @@ def _record(
         outcome.reasons[reason] = outcome.reasons.get(reason, 0) + 1
     outcome.judged[name] = count - len(undecided)
     outcome.entries[name] = count
-    outcome.conventions += [_convention(facts, k, judged, i) for i in judged.where(Status.CONVENTION)]
+    outcome.conventions += [
+        _convention(facts, k, judged, i) for i in judged.where(Status.CONVENTION)
+    ]
     if count == facts.case.primals[k].size:
         outcome.tables[name] = _table(judged, facts.case.primals[k].shape)
     _findings(outcome, facts, found, projected=projected)
@@ -120,7 +120,9 @@ def _findings(
     if failed:
         outcome.findings.append(_wrong(record, projected=projected))
     elif slight:
-        outcome.findings.append(_slightly_off(facts, record, float(errors[slight].max()), len(slight)))
+        outcome.findings.append(
+            _slightly_off(facts, record, float(errors[slight].max()), len(slight))
+        )
 
 
 def _wrong(worst: Worst, *, projected: bool) -> Finding:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import os
 import sys
 import traceback
 from pathlib import Path
@@ -15,8 +14,8 @@ from gradcheck.cli import commands
 from gradcheck.errors import NothingCollected, UsageError
 
 EPILOGUE = (
-    "Exit codes: 0 all passed; 1 an op failed, could not be judged, or a target could not be "
-    "loaded; 2 wrong usage or settings; 3 a fault of gradcheck itself; 5 nothing to check; "
+    "Exit codes: 0 all passed; 1 an op failed, could not be judged, or could not be checked; "
+    "2 wrong usage or settings; 3 a fault of gradcheck itself; 5 nothing to check; "
     "130 interrupted."
 )
 
@@ -38,9 +37,7 @@ def dispatch(arguments: list[str]) -> int:
     """Run a command line; returns the exit code."""
     _print_anywhere()
     try:
-        result = app(
-            arguments, exit_on_error=False, print_error=True, result_action="return_value"
-        )
+        result = app(arguments, exit_on_error=False, print_error=True, result_action="return_value")
         return int(result or 0)
     except cyclopts.CycloptsError:
         return 2
@@ -69,7 +66,7 @@ def _print_anywhere() -> None:
 
 def _in_ascii(error: UnicodeError) -> tuple[str, int]:
     assert isinstance(error, UnicodeEncodeError)
-    plain = {"±": "+/-", "×": "x", "…": "...", "—": "-", "–": "-", "’": "'"}  # noqa: RUF001
+    plain = {"±": "+/-", "×": "x", "…": "...", "—": "-", "–": "-", "’": "'"}
     wrong = error.object[error.start : error.end]
     return "".join(plain.get(c, "?") for c in wrong), error.end
 

@@ -36,8 +36,11 @@ def list_ops(named: Sequence[str]) -> int:
         drawn.add_column(column, overflow="fold")
     for op in ops:
         drawn.add_row(*map(Text, (op.id, op.kind, _inputs(op), str(op.source))))
+    console = screen()
+    if not console.is_terminal:
+        console.width = 10_000  # whole lines for grep
     if ops:
-        screen().print(drawn)
+        console.print(drawn)
     for error in errors:
         print(f"could not be loaded: {error}", file=sys.stderr)
     return 1 if errors else 0

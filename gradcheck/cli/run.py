@@ -180,7 +180,7 @@ def _print_next(console: Console, report: Report, path: Path, names: list[str]) 
     elif failing:
         advice = f"mend it, then {failing[0].replay}"
     elif report.errors or any(r.verdict != "pass" for r in report.results):
-        advice = "see above what could not be loaded or judged, and why"
+        advice = "see above what could not be checked or judged, and why"
     elif names == [REFERENCE]:
         advice = "check your own gates with  gradcheck run my_gates.py"
     else:

@@ -22,7 +22,7 @@ PLAIN_SECONDS = 10.0
 
 
 class Screen(Console):
-    """A console that goes on when its reader went away: the checks and the exit code still count."""
+    """A console that goes on when its reader went away: the exit code still counts."""
 
     def on_broken_pipe(self) -> None:
         """``gradcheck run | head -1``."""

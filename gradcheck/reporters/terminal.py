@@ -59,7 +59,7 @@ def _details(report: Report, *, verbosity: int) -> list[Text]:
             parts.append(_failed(result, verbose=verbosity > 0))
         elif verbosity > 0:
             parts.append(Text(_passed(result)))
-    parts += [Text(f"could not be loaded: {e}", style="bold red") for e in report.errors]
+    parts += [Text(f"could not be checked: {e}", style="bold red") for e in report.errors]
     return parts
 
 
@@ -67,7 +67,6 @@ def _failed(result: OpResult, *, verbose: bool) -> Text:
     """The text, its headlines in the verdict's colour (they say the verdict in words too)."""
     shown = Text(failure(result, verbose=verbose))
     shown.highlight_regex(r"(?m)^\S.*?  +(FAIL|NOT JUDGED)\b", _STYLE[result.verdict])
-    shown.highlight_regex(r"(?m)^\S.*?: NOT JUDGED$", _STYLE[result.verdict])
     return shown
 
 

@@ -75,13 +75,12 @@ def headline(result: OpResult) -> str:
 
 
 def _unjudged(result: OpResult) -> str:
-    lines = [f"{result.name}: NOT JUDGED", "", f"  why                 {result.reason}"]
-    if result.rejected:
-        for what, count in list(result.rejected.items())[:3]:
-            lines.append(f"  rejected            {what} ({count})")
-    lines.append("  this is no pass: without evidence nothing is said of the gradient")
-    lines.append(f"  backward            {result.source}")
-    return "\n".join(lines)
+    lines = [f"{result.name + ': no verdict':<48s}  NOT JUDGED", ""]
+    lines += _wrapped("why", result.reason)
+    for what, count in list(result.rejected.items())[:3]:
+        lines += _wrapped("rejected", f"{what} ({count})")
+    lines += _wrapped("so", "this is no pass: without evidence nothing is said of the gradient")
+    return "\n".join([*lines, "", *_labelled("backward", str(result.source))])
 
 
 def finding(result: OpResult, found: Finding, *, stored: bool = True) -> str:
@@ -198,7 +197,7 @@ def totals(report: Report) -> str:
     parts = [f"{s.ops} op{'s' * (s.ops != 1)}", f"{s.passed} passed"]
     parts += [f"{s.failed} failed"] if s.failed else []
     parts += [f"{s.inconclusive} not judged"] if s.inconclusive else []
-    parts += [f"{s.errors} could not be loaded"] if s.errors else []
+    parts += [f"{s.errors} could not be checked"] if s.errors else []
     parts.append(f"{s.comparisons:,} comparisons")
     parts += [f"{s.conventions:,} conventions"] if s.conventions else []
     parts += [f"{s.rejected:,} rejected cases"] if s.rejected else []

@@ -1,0 +1,117 @@
+"""Projects of their own for the command line and the plugin: a folder, ops, commands."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+COMMAND = (sys.executable, "-c", "from gradcheck.cli import main; main()")
+GATES = '''
+import numpy as np
+
+import gradcheck
+
+
+def square(x):
+    return x * x
+
+
+@gradcheck.register("x[n]")
+class Wrong:
+    def forward(self, x):
+        self.x = x
+        return np.sin(x)
+
+    def backward(self, dz):
+        return -2.0 * dz * np.cos(self.x)
+
+
+@gradcheck.register("x[n]")
+def cube(x):
+    return x * x * x
+
+
+@cube.def_vjp
+def _(dz, x):
+    return 3 * x * x * dz
+
+
+right = gradcheck.op(square, lambda dz, x: 2 * x * dz, "x[n]")
+'''
+"""A wrong gate class, a right function with vjp, and a right pair."""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def text(self) -> str:
+        return self.out + self.err
+
+
+class Project:
+    """A folder that is the current one, with what it takes to run gradcheck there."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder, self._capsys = folder, capsys
+
+    def write(self, name: str, text: str = GATES) -> Path:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    def run(self, *arguments: str) -> Ran:
+        """A command line in this process."""
+        from gradcheck.cli.app import dispatch
+
+        self._capsys.readouterr()
+        code = dispatch(list(arguments))
+        shown = self._capsys.readouterr()
+        return Ran(code, shown.out, shown.err)
+
+    def shell(self, *arguments: str, **environment: str) -> Ran:
+        """A command line in a process of its own."""
+        done = subprocess.run(
+            [*COMMAND, *arguments],
+            capture_output=True,
+            env=clean_environment() | environment,
+            timeout=120,
+            check=False,
+        )
+        out, err = (s.decode("utf-8", "replace") for s in (done.stdout, done.stderr))
+        return Ran(done.returncode, out, err)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """The same, while it runs; an interrupt reaches it even where the tests run in background."""
+        return subprocess.Popen(
+            [*COMMAND, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=clean_environment(),
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )
+
+    def results(self, path: str = ".gradcheck/results.json") -> dict[str, Any]:
+        loaded: dict[str, Any] = json.loads((self.folder / path).read_text())
+        return loaded
+
+
+def clean_environment() -> dict[str, str]:
+    """No settings, no colours and no width from outside."""
+    dropped = ("GRADCHECK_", "PYTEST_", "COLUMNS", "FORCE_COLOR", "NO_COLOR", "PYTHONIOENCODING")
+    return {k: v for k, v in os.environ.items() if not k.startswith(dropped)}
