@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from gradcheck.adapters.binding import keywords_of
 from gradcheck.adapters.live import adapt_live
 from gradcheck.errors import GradientError, UsageError, did_you_mean
 from gradcheck.model import Op
@@ -46,8 +47,10 @@ def check(*target: Any, **attributes: Any) -> OpResult:
     UsageError
         The call itself is wrong.
     """
-    given = {k: v for k, v in attributes.items() if k in OPTION_NAMES}
-    chosen = {k: v for k, v in attributes.items() if k in SETTING_NAMES}
+    own = keywords_of(target[0]) if target and callable(target[0]) else frozenset()
+    free = {k: v for k, v in attributes.items() if k not in (own or ())}  # forward's own names win
+    given = {k: v for k, v in free.items() if k in OPTION_NAMES}
+    chosen = {k: v for k, v in free.items() if k in SETTING_NAMES}
     rest = {k: v for k, v in attributes.items() if k not in given and k not in chosen}
     return _judge(make(target, rest, given), chosen)
 

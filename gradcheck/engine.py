@@ -193,34 +193,37 @@ def _run(
     max_examples: int,
     phases: Sequence[Phase],
 ) -> None:
+    def engine() -> None:
+        test = settings(
+            backend=_BACKEND,
+            database=None,
+            max_examples=max_examples,
+            phases=phases,
+            deadline=None,
+            derandomize=False,
+            print_blob=False,
+            report_multiple_bugs=False,
+            suppress_health_check=list(HealthCheck),
+        )(given(strategy)(body))
+        with contextlib.redirect_stdout(None):
+            test()
+
     outer = ScriptedProvider.script
     ScriptedProvider.script = script
-    test = settings(
-        backend=_BACKEND,
-        database=None,
-        max_examples=max_examples,
-        phases=phases,
-        deadline=None,
-        derandomize=False,
-        print_blob=False,
-        report_multiple_bugs=False,
-        suppress_health_check=list(HealthCheck),
-    )(given(strategy)(body))
     try:
-        with contextlib.redirect_stdout(None):
-            _outside_of_tests(test)
+        _outside_of_tests(engine)
     finally:
         ScriptedProvider.script = outer
 
 
-def _outside_of_tests(test: Callable[[], None]) -> None:
+def _outside_of_tests(engine: Callable[[], None]) -> None:
     """Run the engine; in a thread of its own where the caller is itself a test under ``@given``.
 
     Hypothesis refuses nested tests, because shrinking both is quadratic; here the outer test
     draws the inputs, and the inner engine only makes the other cases.
     """
     if not currently_in_test_context():
-        test()
+        engine()
         return
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(test).result()
+        pool.submit(engine).result()

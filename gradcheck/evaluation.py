@@ -171,6 +171,8 @@ class Evaluator:
             returned = leaves if len(leaves) == len(inputs) else returned
         if len(returned) == len(inputs):
             return tuple(returned)
+        if len(returned) == self.op.arity:  # None for a mode or an axis among the arguments
+            return tuple(returned[k] for k in self.op.slots)
         places = [k for k, i in enumerate(inputs) if i.differentiable]
         if len(returned) != len(places):
             return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from gradcheck.errors import UsageError
@@ -21,21 +22,13 @@ def write(path: Path, text: str) -> None:
     UsageError
         The folder cannot be made, is no folder, is read-only, or the disk is full.
     """
-    target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        if target.is_dir():
-            raise IsADirectoryError(f"{path} is a folder")
+    target, temporary = _places(path)
+    with _explained(path, temporary):
         if target.exists() and not target.is_file():
             target.write_text(text, encoding="utf-8")
             return
-        target.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_text(text, encoding="utf-8")
         os.replace(temporary, target)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise _cannot(path, error) from None
 
 
 def claim(path: Path) -> None:
@@ -46,21 +39,39 @@ def claim(path: Path) -> None:
     UsageError
         As `write`.
     """
+    target, temporary = _places(path)
+    with _explained(path, temporary):
+        if target.is_file() or not target.exists():
+            temporary.touch()
+            temporary.unlink()
+
+
+def _places(path: Path) -> tuple[Path, Path]:
+    """The file itself, links followed, and the one beside it that is going to replace it."""
     target = Path(os.path.realpath(path))
-    try:
+    with _explained(path):
         if target.is_dir():
             raise IsADirectoryError(f"{path} is a folder")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        special = target.exists() and not target.is_file()
-        if not os.access(target if special else target.parent, os.W_OK):
-            raise PermissionError("Permission denied")
+        if not target.parent.is_dir():
+            target.parent.mkdir(parents=True)
+    return target, target.with_name(f".{target.name}.{os.getpid()}")
+
+
+@contextlib.contextmanager
+def _explained(path: Path, temporary: Path | None = None) -> Iterator[None]:
+    """Errors of the system as one sentence; nothing half written stays behind."""
+    try:
+        yield
     except OSError as error:
-        raise _cannot(path, error) from None
-
-
-def _cannot(path: Path, error: OSError) -> UsageError:
-    reason = error.strerror or str(error)
-    return UsageError(f"cannot write {path}: {reason}; the old file, if any, is intact")
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+        reason = error.strerror or str(error)
+        if isinstance(error, FileExistsError):
+            reason = "a folder of its path is a file"
+        raise UsageError(
+            f"cannot write {path}: {reason}; the old file, if any, is intact"
+        ) from None
 
 
 def output_folder(start: Path, pyproject: Path | None, chosen: str | None) -> Path:

@@ -7,7 +7,7 @@ No single step suits every function, so a geometric ladder of them is tried.
 2. *Measure the noise* of phi where the steps are so small that little else is left (difference
    tables: Hamming 1971, More & Wild 2011). Each entry now has a bound: truncation + round-off.
 3. *Select* (Lepski 1990): from the finest step to the coarsest, trust a step only while its
-   interval meets the intervals of all finer steps; of those take the tightest.
+   interval meets the intervals of all finer steps; take the tightest of those.
 4. *Doubt.* A kink near x takes away the steps that reach it; a kink at x yields the hull of the
    one-sided slopes (Clarke 1983); a jump, or anything narrower than the finest step, no value.
 """
@@ -95,8 +95,8 @@ def _needs_finer(line: Line, ladder: _Ladder, result: Estimate) -> bool:
     if result.reason or result.kink:
         return bool(result.reason)
     # h times a gap of the central slopes falls like h^3 while it is truncation; noise stays level.
-    gaps = np.abs(np.diff(ladder.central)) * ladder.step[1:]
-    falling = gaps[-2:].max() < gaps[-4:-2].max(initial=0.0) / ladder.ratio**4
+    gaps = (np.abs(np.diff(ladder.central)) * ladder.step[1:])[-FINE:]
+    falling = (gaps[1:] < gaps[:-1] / ladder.ratio**2).all()
     return bool(falling or ladder.step[-1] > 2.0**-7 * max(line.size, line.typical) > 0.0)
 
 
@@ -193,6 +193,7 @@ def _conclude(ladder: _Ladder) -> Estimate:
     unit = np.sqrt((_richardson(np.diag(step[-1] / step), step) ** 2).sum(axis=1) / 2) / step[-1]
     gaps = np.abs(np.diff(table)) / unit[:, 1:]
     measured = _measured_noise(ladder, gaps)
+    # An error inside u^2 grows like the root of it, others like phi or not at all: in between.
     growth = np.sqrt(np.maximum(1.0, ladder.rounding / max(float(ladder.rounding[-1]), 1e-300)))
     noise = np.maximum(ladder.rounding, measured * growth)
     value, bound, _ = _tightest(ladder, table, noise * unit)
@@ -203,7 +204,7 @@ def _conclude(ladder: _Ladder) -> Estimate:
     value, bound, roundoff = _tightest(ladder, table, noise * unit)
     kink = _find_kink(ladder, noise)
     chosen = _select(value, bound, kink.first_clear)
-    structured = not kink.at_point and _structured(ladder, gaps[:, max(chosen - 2, 0) :], measured)
+    structured = not kink.at_point and _structured(ladder, gaps[0, chosen:], measured)
     doubtful = kink.unclear or structured or _jumps(ladder, measured) or np.isinf(bound[chosen])
     return Estimate(
         value=float(value[chosen]),
@@ -223,11 +224,11 @@ def _conclude(ladder: _Ladder) -> Estimate:
 
 def _structured(ladder: _Ladder, gaps: Float, measured: float) -> bool:
     """Tell if the fine end is 50 times louder than the gaps before it: no noise, but structure."""
-    if gaps.shape[1] <= 2 * FINE:
+    if len(gaps) <= 2 * FINE:
         return False
-    quietest = np.lib.stride_tricks.sliding_window_view(gaps[0], FINE).max(axis=1)
-    quietest = quietest[quietest > 0]
-    return bool(quietest.size) and measured > 50 * max(float(quietest.min()), float(ladder.rounding.max()))
+    calm = np.lib.stride_tricks.sliding_window_view(gaps, FINE).max(axis=1)
+    calm = calm[calm > 0].min(initial=np.inf)  # a run of equal slopes measures nothing
+    return measured > 50 * max(float(calm), float(ladder.rounding.max()))
 
 
 def _jumps(ladder: _Ladder, measured: float) -> bool:
@@ -274,13 +275,14 @@ def _find_kink(ladder: _Ladder, noise: Float) -> _Kink:
     shows = jump > noise[:-2] * blur + drift
     twice = shows[1:] & shows[:-1]  # once may be an inflection of S
     sure = np.flatnonzero(np.append(twice, False) | np.append(False, twice))
-    if sure.size:
-        clear = ~shows & (noise[:-2] * blur <= 0.25 * jump[sure[-1]])
-        clear[: sure[-1] + 1 + math.ceil(math.log(9, ratio))] = False
-        if clear.sum() >= 2:
-            return _Kink(first_clear=int(clear.argmax()))
     at = sure if sure.size else np.flatnonzero(jump > ladder.rounding[:-2] * blur + drift)
-    return _hull(ladder, at, jump[at].max(), sure=bool(sure.size)) if at.size else _Kink()
+    if not at.size:
+        return _Kink()
+    clear = ~shows & (noise[:-2] * blur <= 0.25 * jump[at[-1]])
+    clear[: at[-1] + 1 + math.ceil(math.log(9, ratio))] = False
+    if clear.sum() >= 2:
+        return _Kink(first_clear=int(clear.argmax()))
+    return _hull(ladder, at, jump[at].max(), sure=bool(sure.size))
 
 
 def _hull(ladder: _Ladder, at: NDArray[np.intp], jump: float, *, sure: bool) -> _Kink:

@@ -139,6 +139,10 @@ class Op:
     module: str = ""
     assumptions: tuple[str, ...] = ()
     options: Options = Options()
+    slots: tuple[int, ...] = ()
+    """Positions of the inputs among forward's arguments, where constants stand between them."""
+    arity: int = 0
+    """How many arguments forward takes, constants included."""
     sizes_declared: bool = True
     """Sizes other than the example's are declared (signature), not made up (example)."""
     stateful: Callable[[], tuple[Any, Any]] | None = None

@@ -25,6 +25,8 @@ RESULT = "gradcheck"
 """Key of the user property that carries a result, as one line of JSON: it survives xdist."""
 _OPS = pytest.StashKey[dict[str, "Op"]]()
 """A test module's ops by attribute."""
+_SEEN = pytest.StashKey[set[str]]()
+"""Node ids of the ops that were found in test modules."""
 
 
 class GradcheckWarning(pytest.PytestWarning):
@@ -98,7 +100,11 @@ def pytest_pycollect_makeitem(
 
         collector.stash[_OPS] = named_ops(collector.obj, shown(collector.path))
     op = collector.stash[_OPS].get(name)
-    return None if op is None else _item(collector, op)
+    if op is None:
+        return None
+    item = _item(collector, op)
+    collector.session.stash.setdefault(_SEEN, set()).add(item.nodeid)
+    return item
 
 
 def _item(parent: pytest.Collector, op: Op) -> OpItem:
@@ -207,13 +213,14 @@ def _configured(config: pytest.Config) -> tuple[str, ...]:
 
 
 def _configured_targets(session: pytest.Session) -> Iterator[Target]:
-    """Where pytest was not pointed at anything, or at the target itself."""
+    """Where pytest was not pointed at anything, or at a package that is a target."""
     config = session.config
     everything = config.args_source is not pytest.Config.ArgsSource.ARGS and (
         config.invocation_params.dir == config.rootpath
     )
     for target in _configured(config):
-        if everything or session.isinitpath(config.rootpath / target):
+        folder = config.rootpath / target
+        if everything or (session.isinitpath(folder) and folder.is_dir()):
             found: Target = Target.from_parent(session, name=target, nodeid=target)
             yield found
 
@@ -249,18 +256,7 @@ class OpFile(pytest.File):
         super().__init__(**kwargs)
         self.ops = ops
 
-    def collect(self) -> Iterator[OpItem]:
-        """An item per op."""
-        for op in self.ops:
-            yield _item(self, op)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """An op of a configured target that is in a test module too is one item."""
-    seen: set[str] = set()
-    for item in list(items):
-        if isinstance(item, OpItem):
-            if item.nodeid in seen:
-                items.remove(item)
-            seen.add(item.nodeid)
+    def collect(self) -> list[OpItem]:
+        """An item per op, unless it was found in a test module already."""
+        seen = self.session.stash.get(_SEEN, set())
+        return [item for item in (_item(self, op) for op in self.ops) if item.nodeid not in seen]

@@ -181,22 +181,28 @@ def _place(error: BaseException) -> str:
 
 
 def ops_in(module: ModuleType, target: str) -> list[Op]:
-    """Ops defined in a module, or in the modules of a package, by the name they have there.
+    """Ops defined in a module; a package's own, then those of the modules that it imports.
 
     Raises
     ------
     UsageError
         A registered function lacks its backward pass, or two ops have one name.
     """
-    found = list(named_ops(module, target).values())
-    if found or not hasattr(module, "__path__"):
-        return found
-    ops: list[Op] = []
-    for thing in list(vars(module).values()):
-        inside = isinstance(thing, ModuleType) and thing.__name__.startswith(module.__name__ + ".")
-        if inside:
-            ops += [replace(op, target=f"{target}::{op.name}") for op in ops_in(thing, target)]
-    return ops
+    found = {op.id: op for op in named_ops(module, target).values()}
+    for part in _parts(module):
+        place = shown(Path(str(part.__file__))) if os.sep in target else part.__name__
+        for op in ops_in(part, place):
+            found.setdefault(op.id, op)
+    return list(found.values())
+
+
+def _parts(module: ModuleType) -> list[ModuleType]:
+    """The modules of a package that it imports."""
+    if not hasattr(module, "__path__"):
+        return []
+    inside = module.__name__ + "."
+    things = list(vars(module).values())
+    return [t for t in things if isinstance(t, ModuleType) and t.__name__.startswith(inside)]
 
 
 def named_ops(module: ModuleType, target: str) -> dict[str, Op]:

@@ -194,11 +194,8 @@ class Bench:
                 "valid=lambda ...: ... for a relation between inputs"
             )
         severity: Severity = "fail"
-        if (
-            error.where == "backward"
-            and trial.recipe.refusable
-            and self.settings.scope == "declared"
-        ):
+        made_up = trial.recipe.refusable and not any(trial.recipe.attributes.values())
+        if error.where == "backward" and made_up and self.settings.scope == "declared":
             severity = "warning"
             hint = f"; forward accepts this ({trial.recipe.note}), but nobody declared it"
         message = f"{error.where} raises {error.summary}{hint}"

@@ -184,20 +184,26 @@ def test_an_empty_folder_gets_the_reference_ops_and_is_told(project):
     assert (project.folder / ".gradcheck" / ".gitignore").read_text() == "*\n"
 
 
-def test_configured_targets_are_found_from_a_folder_below(project, monkeypatch):
+@pytest.mark.parametrize("target", ["gates.py", "shop"])
+def test_configured_targets_are_found_from_a_folder_below(project, monkeypatch, target):
     project.write("gates.py")
-    project.write("pyproject.toml", '[tool.gradcheck]\ntargets = ["gates.py"]\nmax-cases = 12\n')
-    (project.folder / "below").mkdir()
-    monkeypatch.chdir(project.folder / "below")
-    ran = project.run("run")
-    assert ran.code == 1
-    assert "gates::Wrong" in ran.out
-    case = re.search(r"again +gradcheck replay (\S+)", ran.out)
-    assert case is not None
-    assert project.run("replay", case[1]).code == 1
-    monkeypatch.chdir(project.folder)
-    assert project.run("replay", case[1]).code == 1
-    assert [r["cases"] for r in project.results()["results"]][1:] == [12, 12]
+    project.write("shop/__init__.py", "from shop import gates\n")
+    project.write("shop/gates.py")
+    project.write("pyproject.toml", f'[tool.gradcheck]\ntargets = ["{target}"]\nmax-cases = 12\n')
+    below = project.folder / "below"
+    below.mkdir()
+    for place, other in ((below, project.folder), (project.folder, below)):
+        monkeypatch.chdir(place)
+        ran = project.run("run")
+        assert ran.code == 1
+        assert "gates::Wrong" in ran.out
+        assert [r["cases"] for r in project.results()["results"]][1:] == [12, 12]
+        case = re.search(r"again +gradcheck replay (\S+)", ran.out)
+        assert case is not None
+        for folder in (place, other):
+            monkeypatch.chdir(folder)
+            again = project.run("replay", case[1])
+            assert "Wrong: values: wrong gradient" in again.out, again.text
 
 
 def test_an_unknown_key_is_2_and_names_file_and_nearest_key(project):

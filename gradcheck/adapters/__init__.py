@@ -36,9 +36,9 @@ def adapt(
     if backward is not None:
         return pair_door(target, backward, description, call, name)
     if inspect.isclass(target):
-        return class_door(target, description, name)
+        return class_door(target, description, call, name)
     if methods(target) is not None:
-        return layer_door(target, description, name)
+        return layer_door(target, description, call, name)
     if callable(target):
         return fused_door(target, description, name)
     raise UsageError(

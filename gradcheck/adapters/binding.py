@@ -54,10 +54,12 @@ class Binding:
         return given
 
     def attributes(self, attributes: Mapping[str, Any]) -> dict[str, Any]:
-        """The keyword arguments for one call."""
-        if self.keywords is None:
-            return dict(attributes)
-        return {k: v for k, v in attributes.items() if k in self.keywords}
+        """The keyword arguments for one call: what backward knows and has no position for."""
+        return {
+            k: v
+            for k, v in attributes.items()
+            if (self.keywords is None or k in self.keywords) and k not in self.slots
+        }
 
     @property
     def with_cache(self) -> bool:
@@ -104,9 +106,16 @@ def bind(
     """
     keywords = keywords_of(backward)
     if call is not None:
-        return Binding(_explicit(call, primals), keywords, f"backward is called as {call}")
-    parameters = [p for p in positional(backward) if p.name not in attributes]
-    required = [p.name for p in parameters if p.default is inspect.Parameter.empty]
+        return Binding(_explicit(call, [*primals, *attributes]), keywords, f"backward is called as {call}")
+    parameters = [
+        p
+        for p in positional(backward)
+        if p.name not in attributes or p.default is inspect.Parameter.empty
+    ]
+    required = [
+        p.name for p in parameters if p.default is inspect.Parameter.empty or p.name in primals
+    ]
+    known = [*primals, *(a for a in attributes if a in required)]
     names = required or [p.name for p in parameters[:1]]
     if _takes_any(backward) or not names:
         return Binding((COTANGENT, *primals), keywords, "backward(cotangent, *inputs)")
@@ -119,7 +128,7 @@ def bind(
         return Binding((*[COTANGENT] * (len(names) - 1), CACHE), keywords, sentence)
     if _is_cache(names[0]) and len(names) == 2:
         return Binding((CACHE, COTANGENT), keywords, "backward takes (cache, cotangent)")
-    return _by_position(names, primals, keywords)
+    return _by_position(names, known, keywords)
 
 
 def _by_position(

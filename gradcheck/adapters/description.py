@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,8 @@ import numpy as np
 
 from gradcheck.adapters.binding import positional
 from gradcheck.adapters.functions import Arguments
+from gradcheck.arrays import Array
+from gradcheck.domains import decode, resolve
 from gradcheck.errors import UsageError, did_you_mean
 from gradcheck.examples import Reading, attributes_of, read
 from gradcheck.model import Attribute, Input, Op, Options
@@ -41,6 +43,7 @@ class Description:
 
     def inputs(self, forward: Callable[..., Any], *, has_parameters: bool = False) -> Described:
         """Inputs and attributes of a forward, from the most exact description there is."""
+        self._take_array_keywords(forward)
         primals, keywords = _parameters(forward, len(self.example))
         self._demand_arguments(forward, keywords)
         reading = None
@@ -61,6 +64,16 @@ class Description:
         inputs = tuple(self._undifferentiated(i) for i in inputs)
         return reading, inputs, declared
 
+    def _take_array_keywords(self, forward: Callable[..., Any]) -> None:
+        """``check(f, b, x, w=W)``: an array given by name is an input like the others."""
+        if not self.example or isinstance(forward, np.ufunc):
+            return
+        for parameter in positional(forward)[len(self.example) :]:
+            value = self.attributes.get(parameter.name)
+            if not (isinstance(value, np.ndarray) and value.dtype.kind in "fiu"):
+                return
+            self.example = (*self.example, self.attributes.pop(parameter.name))
+
     def _demand_arguments(
         self, forward: Callable[..., Any], keywords: Mapping[str, inspect.Parameter]
     ) -> None:
@@ -77,7 +90,7 @@ class Description:
         required = [p.name for p in named if p.default is inspect.Parameter.empty]
         missing = [n for n in required[len(self.example) :] if n not in self.attributes]
         call = f"forward({', '.join(p.name for p in named)})"
-        if self.example and missing:
+        if self.example and missing and self.signature is None:
             raise UsageError(f"the example call leaves out {', '.join(missing)} of {call}")
         if len(self.example) > len(named):
             raise UsageError(f"the example call has {len(self.example)} arguments for {call}")
@@ -96,9 +109,23 @@ class Description:
         options = replace(self.options, dtypes=tuple(sorted(own, reverse=True)))
         return Description(self.signature, self.example, self.attributes, options, self.nondiff)
 
-    def with_attributes(self, attributes: Mapping[str, Any]) -> Description:
-        """The same with other attributes."""
-        return Description(self.signature, self.example, attributes, self.options, self.nondiff)
+    def without(self, names: Container[str]) -> Description:
+        """The same without some attributes."""
+        rest = {k: v for k, v in self.attributes.items() if k not in names}
+        return Description(self.signature, self.example, rest, self.options, self.nondiff)
+
+    def plain_values(self) -> tuple[Array, ...]:
+        """Plain values for a signature's inputs, all sizes 3."""
+        if self.signature is None:
+            return ()
+        values = []
+        for input in parse(self.signature, [])[0]:
+            dims = [3 if isinstance(d, str) else d for d in input.dims if d != "..."]
+            sizes = dict.fromkeys((d for d in input.dims if isinstance(d, str)), 3)
+            numbers = np.zeros(int(np.prod(dims)), np.int64)
+            domain = resolve(input.domain, sizes)
+            values.append(decode(numbers, tuple(dims), domain, "generic"))
+        return tuple(values)
 
     def _undifferentiated(self, input: Input) -> Input:
         if input.name not in self.nondiff:
@@ -106,6 +133,32 @@ class Description:
         return Input(
             input.name, input.dims, input.domain, differentiable=False, scalar=input.scalar
         )
+
+
+def _demand_agreement(inputs: tuple[Input, ...], reading: Reading) -> None:
+    """The example has the ranks and sizes that the signature says.
+
+    Raises
+    ------
+    UsageError
+        Names the first input that differs.
+    """
+    sizes: dict[str, int] = {}
+    for input, value in zip(inputs, reading.values, strict=True):
+        if "..." in input.dims:
+            continue
+        right = len(input.dims) == value.ndim and all(
+            size == (sizes.setdefault(d, size) if isinstance(d, str) and "*" not in d else d)
+            or (isinstance(d, str) and "*" in d)
+            for d, size in zip(input.dims, value.shape, strict=False)
+        )
+        if not right:
+            said = f"{input.name}[{' '.join(map(str, input.dims))}]"
+            known = ", ".join(f"{n} = {s}" for n, s in sizes.items())
+            raise UsageError(
+                f"the signature says {said}, the example's {input.name} has shape {value.shape}"
+                + (f" where {known}" if known else "")
+            )
 
 
 def _given_first(
@@ -190,7 +243,11 @@ def op_from(
         raise UsageError(
             f"the signature has {len(inputs)} inputs, the example call {len(reading.inputs)}"
         )
+    if description.signature is not None and reading is not None:
+        _demand_agreement(inputs, reading)
     return Op(
+        slots=tuple(k for k, _ in reading.places) if reading else (),
+        arity=len({k for k, _ in reading.places}) + len(reading.constants) if reading else 0,
         inputs=inputs,
         attributes=attributes,
         example=example,

@@ -69,7 +69,8 @@ class Pair:
         output, cache = split_cache(returned) if binding.with_cache else (returned, None)
 
         def pullback(cotangents: Outputs) -> Any:
-            given = binding.arguments(cotangents, self._arguments.named(full), cache)
+            named = {**attributes, **self._arguments.named(full)}
+            given = binding.arguments(cotangents, named, cache)
             return self._backward(*given, **binding.attributes(attributes))
 
         return output, pullback

@@ -115,7 +115,7 @@ class Gate:
         def pullback(cotangents: Outputs) -> Any:
             for parameter in self._parameters:
                 parameter.clear(instance)
-            named = self._arguments.named(full)
+            named = {**rest, **self._arguments.named(full)}
             upstream = self._binding.slots
             given = self._binding.arguments(cotangents, named) if upstream else []
             returned = instance.backward(*given, **self._binding.attributes(rest))
@@ -155,14 +155,17 @@ def _times(returned: Any, cotangent: Any) -> Any:
 
 
 def bind_method(
-    backward: Callable[..., Any], primals: Sequence[str], attributes: Sequence[str]
+    backward: Callable[..., Any],
+    primals: Sequence[str],
+    attributes: Sequence[str],
+    call: str | None = None,
 ) -> Binding:
     """As `bind`; a method without parameters takes no upstream at all."""
     if not positional(backward) and "*" not in str(inspect.signature(backward)):
         return Binding(
             (), frozenset(), "backward takes no cotangent: its gradients are multiplied by it"
         )
-    return bind(backward, primals, attributes)
+    return bind(backward, primals, attributes, call)
 
 
 def constructor_of(cls: type) -> dict[str, inspect.Parameter]:

@@ -22,14 +22,16 @@ from gradcheck.adapters.gates import (
     split_returned,
 )
 from gradcheck.adapters.source import source_of
-from gradcheck.arrays import as_outputs
+from gradcheck.arrays import Array, as_outputs
 from gradcheck.errors import UsageError
 from gradcheck.examples import Reading, attributes_of
 from gradcheck.guards import quiet
 from gradcheck.model import Input, Op
 
 
-def class_door(cls: type, description: Description, name: str | None) -> Op:
+def class_door(
+    cls: type, description: Description, call: str | None, name: str | None
+) -> Op:
     found = methods(cls)
     if found is None:
         raise UsageError(
@@ -42,7 +44,12 @@ def class_door(cls: type, description: Description, name: str | None) -> Op:
     forward, backward = _unbound(cls, found)
     reading, inputs, attributes = _described(description, forward, constructor)
     arguments = arguments_of(forward, reading, inputs)
-    binding = bind_method(backward, arguments.names, [a.name for a in attributes])
+    binding = bind_method(backward, arguments.names, [a.name for a in attributes], call)
+    rest = description.without(constructor)
+    if description.signature is None and reading is not None:
+        make = _maker(cls, {k: v for k, v in description.attributes.items() if k in constructor})
+        if make is not None and _parameters_of(make, arguments, binding, reading, rest)[0]:
+            return layer_door(make(), rest, call, name or cls.__name__)
     gate = Gate(cls, arguments, binding, constructor=frozenset(constructor))
     return op_from(
         description,
@@ -55,6 +62,15 @@ def class_door(cls: type, description: Description, name: str | None) -> Op:
         stateful=gate.stateful,
         linear=bool(binding.slots),
     )
+
+
+def _maker(cls: type, given: Mapping[str, Any]) -> Callable[..., Any] | None:
+    """Makes copies of one instance; None where it cannot be made, which the check reports."""
+    try:
+        with quiet():
+            return copier(cls(**given))
+    except Exception:
+        return None
 
 
 def _demand_arguments(
@@ -91,8 +107,7 @@ def _described(
     if description.signature is not None:
         return description.inputs(_With(forward, constructor))
     given = {k: v for k, v in description.attributes.items() if k in constructor}
-    rest = {k: v for k, v in description.attributes.items() if k not in constructor}
-    reading, inputs, attributes = description.with_attributes(rest).inputs(forward)
+    reading, inputs, attributes = description.without(constructor).inputs(forward)
     rank = max((v.ndim for v in reading.values), default=0) if reading else 0
     return reading, inputs, (*attributes_of(constructor, given, rank), *attributes)
 
@@ -126,13 +141,15 @@ def _unbound(
     return getattr(bound, "forward", found[0]), getattr(bound, "backward", found[1])
 
 
-def layer_door(instance: Any, description: Description, name: str | None) -> Op:
+def layer_door(
+    instance: Any, description: Description, call: str | None, name: str | None
+) -> Op:
     found = methods(instance)
     assert found is not None
     forward, backward = found
     reading, inputs, attributes = description.inputs(forward, has_parameters=True)
     arguments = arguments_of(forward, reading, inputs)
-    binding = bind_method(backward, arguments.names, [a.name for a in attributes])
+    binding = bind_method(backward, arguments.names, [a.name for a in attributes], call)
     make = copier(instance)
     own, first_only = _parameters_of(make, arguments, binding, reading, description)
     if not own and not any(i.differentiable for i in inputs):
@@ -178,14 +195,13 @@ def _parameters_of(
 
     Also whether backward takes the cotangent of the first of several outputs only.
     """
-    prototype = make()
-    if reading is None:
-        return parameters.find(prototype, prototype), False
+    prototype = ran = make()
+    values = reading.values if reading is not None else description.plain_values()
     for first_only in (False, True):
         ran = make()
-        returned = _run_once(ran, first_only, (arguments, binding), (reading, description))
+        returned = _run_once(ran, first_only, (arguments, binding), (values, description))
         if returned is not None:
-            _, beside = split_returned(returned, len(reading.places))
+            _, beside = split_returned(returned, len(values))
             own = parameters.find(prototype, ran) or parameters.match_returned(prototype, beside)
             return own, first_only
     # what it raises is found again, and reported, when the op is checked
@@ -196,11 +212,11 @@ def _run_once(
     instance: Any,
     first_only: bool,
     call: tuple[Arguments, Binding],
-    example: tuple[Reading, Description],
+    example: tuple[tuple[Array, ...], Description],
 ) -> list[Any] | None:
     """One forward and backward pass of an instance on the example; None where it raises."""
     gate = Gate(lambda: instance, *call, first_only=first_only)
-    values = [v.copy() for v in example[0].values]
+    values = [v.copy() for v in example[0]]
     try:
         with quiet():
             output, pullback = gate.vjp(*values, **example[1].attributes)

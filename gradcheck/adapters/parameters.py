@@ -131,13 +131,20 @@ def _inside(path: Path, owner: Any, seen: set[int]) -> Iterator[Path]:
     if id(owner) in seen or len(path) > DEPTH:
         return
     seen.add(id(owner))
-    for name, value in list(vars(owner).items()):
+    for name, value in _attributes(owner):
         yield from _below((*path, name), value)
         parts = value if isinstance(value, (list, tuple)) else (value,)
         for index, part in enumerate(parts):
             if hasattr(part, "forward") and hasattr(part, "backward") and hasattr(part, "__dict__"):
                 step = (*path, name) if part is value else (*path, name, _Key(index))
                 yield from _inside(step, part, seen)
+
+
+def _attributes(owner: Any) -> list[tuple[str, Any]]:
+    """An object's own attributes, those in slots too."""
+    slots = [s for c in type(owner).__mro__ for s in getattr(c, "__slots__", ())]
+    found = {s: getattr(owner, s) for s in slots if isinstance(s, str) and hasattr(owner, s)}
+    return list({**found, **getattr(owner, "__dict__", {})}.items())
 
 
 def _below(path: Path, value: Any) -> Iterator[Path]:
@@ -202,6 +209,9 @@ def _spellings(name: Any) -> tuple[str, ...]:
         f"{name}_gradient",
         f"gradient_{name}",
         f"_d{name}",
+        f"_d{name.lstrip('_')}",
+        f"_grad_{name.lstrip('_')}",
+        f"_grad{name}",
     )
 
 

@@ -99,10 +99,21 @@ def _look_up(case: str, results: str | None, settings: Settings) -> tuple[Op, Re
         hint = did_you_mean(case, known) or " It holds no failing case."
         raise UsageError(f"{targets.shown(path)} has no case {case!r}.{hint}")
     result, finding = known[case]
-    ops = {op.id: op for op in targets.load(result.target.partition("::")[0])}
+    ops = {op.id: op for op in _load_again(result.target.partition("::")[0])}
     if result.op not in ops:
         raise UsageError(f"{result.target} has no op {result.op!r} any more")
     return ops[result.op], _recipe(finding.recipe)
+
+
+def _load_again(target: str) -> list[Op]:
+    """A target of an earlier run, from here or from the project's folder."""
+    pyproject = find_pyproject(Path.cwd())
+    try:
+        return targets.load(target)
+    except targets.NotThere:
+        if pyproject is None:
+            raise
+        return targets.load(target, pyproject.parent)
 
 
 def explain(name: str, values: Sequence[float]) -> int:

@@ -9,7 +9,7 @@ from tests.project import GATES
 
 assert gradcheck.api
 
-FAST = '[tool.gradcheck]\nmax-cases = 4\nchecks = ["values"]\n'
+FAST = '[tool.gradcheck]\nmax-cases = 12\nchecks = ["values"]\n'
 RIGHT = """
 import gradcheck
 
@@ -78,22 +78,19 @@ def test_two_ops_of_one_name_are_an_error(pytester):
     ran.stdout.fnmatch_lines(["*two ops are called 'right': test_gates.py:* and test_gates.py:*"])
 
 
-def test_lazy_objects_of_other_libraries_are_left_alone(pytester):
+def test_lazy_objects_of_other_libraries_are_left_alone():
     """Proxies that raise when they are looked at are common in web projects' test modules."""
-    pytester.makepyfile(
-        test_gates=RIGHT
-        + "class Proxy:\n"
-        + "    @property\n"
-        + "    def __class__(self):\n"
-        + "        raise RuntimeError('outside of a request')\n"
-        + "    def __getattr__(self, name):\n"
-        + "        raise RuntimeError('outside of a request')\n"
-        + "current = Proxy()\n"
-    )
-    from gradcheck import targets
+    from gradcheck.targets import op_of
 
-    assert names(pytester, "--collect-only") == [] or names(pytester) == ["test_gates.py::right"]
-    assert targets.op_of(object()) is None
+    class Proxy:
+        @property
+        def __class__(self):
+            raise RuntimeError("outside of a request")
+
+        def __getattr__(self, name):
+            raise RuntimeError("outside of a request")
+
+    assert op_of(Proxy()) is None
 
 
 # -- configured targets --------------------------------------------------------------------------
@@ -115,7 +112,7 @@ def test_targets_are_items_where_pytest_is_given_no_arguments(configured):
     assert names(configured) == ["test_own.py::test_own", "gates.py::right", "shop/parts.py::part"]
     ran = configured.runpytest_inprocess()
     ran.assert_outcomes(passed=3)
-    ran.stdout.fnmatch_lines(["collected 3 items", "gradcheck: 2 ops, seed 0, 4 cases each"])
+    ran.stdout.fnmatch_lines(["collected 3 items", "gradcheck: 2 ops, seed 0, 12 cases each"])
 
 
 def test_targets_are_left_out_where_pytest_is_pointed_at_something(configured):
@@ -211,7 +208,7 @@ def test_a_target_that_does_not_exist_is_one_collection_error(configured):
     configured.makepyprojecttoml(FAST + 'targets = ["gate.py"]\n')
     ran = configured.runpytest_inprocess()
     ran.assert_outcomes(errors=1)
-    ran.stdout.fnmatch_lines(["*there is no file 'gate.py'. Did you mean 'gates.py'?"])
+    ran.stdout.fnmatch_lines(["*there is no file 'gate.py'. Did you mean 'gates.py'*"])
 
 
 @pytest.mark.parametrize("arguments", [(), ("-n", "2"), ("test_own.py",)])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+ONLY_OURS = ("-p", "no:hypothesispytest", "-p", "no:jaxtyping")
+"""Both import NumPy or Hypothesis by themselves."""
 LOADED = """
 import atexit
 import sys
@@ -30,7 +32,7 @@ def test_a_session_without_gates_imports_nothing_heavy(pytester, pyproject, argu
         pytester.makepyprojecttoml(pyproject)
     pytester.makeconftest(LOADED)
     pytester.makepyfile("class Gate:\n    pass\n\ndef test_own():\n    assert Gate\n")
-    ran = pytester.runpytest_subprocess("-p", "no:hypothesispytest", *arguments)
+    ran = pytester.runpytest_subprocess(*ONLY_OURS, *arguments)
     assert ran.ret == 0
     ran.stdout.fnmatch_lines(["START [[]] END [[]]", "EXIT [[]]"])
 
@@ -39,8 +41,8 @@ def test_a_project_with_settings_reads_them_without_numpy(pytester):
     pytester.makepyprojecttoml("[tool.gradcheck]\nseed = 1\n")
     pytester.makeconftest(LOADED)
     pytester.makepyfile("def test_own():\n    pass\n")
-    ran = pytester.runpytest_subprocess("-p", "no:hypothesispytest")
-    ran.stdout.fnmatch_lines(["START [[]'msgspec'] END [[]'msgspec']"])
+    ran = pytester.runpytest_subprocess(*ONLY_OURS)
+    ran.stdout.fnmatch_lines(["START [[]] END [[]'msgspec']"])
 
 
 def test_importing_the_plugin_imports_nothing_heavy(pytester):
