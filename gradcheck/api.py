@@ -11,7 +11,8 @@ from gradcheck.adapters.binding import keywords_of
 from gradcheck.adapters.live import adapt_live
 from gradcheck.errors import GradientError, UsageError, did_you_mean
 from gradcheck.model import Op
-from gradcheck.registry import OPTION_NAMES, make, split_options
+from gradcheck.options import OPTION_NAMES, split_options
+from gradcheck.registry import make
 from gradcheck.results import OpResult
 from gradcheck.runner import run_one
 from gradcheck.settings import Settings, load

@@ -6,7 +6,9 @@ and symmetry are noticed. Every assumption is a sentence in the report.
 
 from __future__ import annotations
 
+import ast
 import inspect
+import re
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -47,8 +49,6 @@ Place = tuple[int, int | None]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """An example call, read."""
-
     inputs: tuple[Input, ...]
     values: tuple[Array, ...]
     """The example of each input."""
@@ -73,31 +73,10 @@ def read(
     UsageError
         There is no real array or number among them, or one of a dtype that is not supported.
     """
-    if all(isinstance(a, (int, float, np.number)) for a in arguments) and any(
-        isinstance(a, (float, np.floating)) for a in arguments
-    ):  # a gate of numbers: 3 is a number as one writes it, not an index
-        arguments = [float(a) if type(a) is int else a for a in arguments]
-    arrays: dict[Place, Array] = {}
-    for k, argument in enumerate(arguments):
-        if _is_input(argument):
-            arrays[k, None] = _as_array(names[k], argument)
-        elif _is_list_of_arrays(argument):
-            for position, item in enumerate(argument):
-                arrays[k, position] = _as_array(f"{names[k]}_{position}", item)
+    arrays = _arrays(names, arguments)
     assumptions = []
     if not has_parameters and not any(is_real(a) for a in arrays.values()):
-        if not arrays or any(a.dtype.kind == "b" for a in arrays.values()):
-            dicts = [names[k] for k, a in enumerate(arguments) if isinstance(a, dict)]
-            if dicts:
-                raise UsageError(
-                    f"{dicts[0]} is a dict, and the arrays in it are not differentiated: pass them "
-                    "as arguments of their own, or check a whole model with "
-                    "gradcheck.check_params(closure, params)"
-                )
-            raise UsageError(
-                "the example call has no real input to differentiate: pass at least one float "
-                "array or number"
-            )
+        _demand_numbers(arrays, names, arguments)
         arrays = {k: a.astype(np.float64) for k, a in arrays.items()}
         assumptions.append("the example has integers only: taken as real numbers")
     taken = {place[0] for place in arrays}
@@ -120,6 +99,45 @@ def read(
         ),
         constants=constants,
         assumptions=tuple(assumptions),
+    )
+
+
+def _arrays(names: Sequence[str], arguments: Sequence[Any]) -> dict[Place, Array]:
+    """The arguments that are arrays, numbers, or lists of arrays, by place."""
+    if all(isinstance(a, (int, float, np.number)) for a in arguments) and any(
+        isinstance(a, (float, np.floating)) for a in arguments
+    ):  # a gate of numbers: 3 is a number as one writes it, not an index
+        arguments = [float(a) if type(a) is int else a for a in arguments]
+    arrays: dict[Place, Array] = {}
+    for k, argument in enumerate(arguments):
+        if _is_input(argument):
+            arrays[k, None] = _as_array(names[k], argument)
+        elif _is_list_of_arrays(argument):
+            for position, item in enumerate(argument):
+                arrays[k, position] = _as_array(f"{names[k]}_{position}", item)
+    return arrays
+
+
+def _demand_numbers(
+    arrays: Mapping[Place, Array], names: Sequence[str], arguments: Sequence[Any]
+) -> None:
+    """Among arguments without a real one there are integers at least.
+
+    Raises
+    ------
+    UsageError
+        There is nothing to differentiate.
+    """
+    if arrays and all(a.dtype.kind != "b" for a in arrays.values()):
+        return
+    dicts = [names[k] for k, a in enumerate(arguments) if isinstance(a, dict)]
+    if dicts:
+        raise UsageError(
+            f"{dicts[0]} is a dict, and the arrays in it are not differentiated: pass them as "
+            "arguments of their own, or check a model with gradcheck.check_params(closure, params)"
+        )
+    raise UsageError(
+        "the example call has no real input to differentiate: pass at least one float array or number"
     )
 
 
@@ -152,6 +170,8 @@ def _as_array(name: str, value: Any) -> Array:
         raise UsageError(
             f"{name} is {array.dtype}: gates are judged in float64 and float32, never silently cast"
         )
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise UsageError(f"the example's {name} holds NaN or infinity: give finite numbers")
     if array.dtype.kind not in "fiub":
         raise UsageError(f"{name} is an array of {array.dtype}: pass real numbers or integers")
     return array
@@ -229,7 +249,9 @@ def _sentence(input: Input, array: Array) -> str:
     shape = f"[{' '.join(map(str, input.dims))}]"
     what = str(input.domain)
     if input.domain.kind == ONE_HOT:
-        what += ": labels, not differentiated"
+        what += ": labels"
+    if not input.differentiable:
+        what += ", not differentiated"
     return f"{input.name}{shape}: {what}"
 
 
@@ -254,6 +276,9 @@ def attributes_of(
 
 
 def _literals(annotation: Any) -> tuple[Any, ...]:
+    if isinstance(annotation, str):  # postponed: from __future__ import annotations
+        match = re.fullmatch(r"(?:\w+\.)*Literal\[(.*)\]", annotation)
+        return tuple(ast.literal_eval(f"[{match[1]}]")) if match else ()
     return get_args(annotation) if get_origin(annotation) is Literal else ()
 
 

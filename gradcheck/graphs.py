@@ -14,16 +14,18 @@ the product downstream; where a value is used twice, the gradients that come bac
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 
 from gradcheck.arrays import Array, as_outputs, is_real
-from gradcheck.errors import UsageError
+from gradcheck.errors import UsageError, did_you_mean
 from gradcheck.model import Domain, Input, Op, Options, Outputs, Pullback
 from gradcheck.results import Source
 from gradcheck.signatures import parse
+
+OPTIONS = tuple(f.name for f in fields(Options))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,6 +120,8 @@ class Graph:
 
     def output(self, node: Node) -> None:
         """Name the node that is the graph's value."""
+        if not isinstance(node, Node):
+            raise UsageError(f"graph {self.name}: output() takes a node, not {type(node).__name__}")
         if node.graph is not self:
             raise UsageError(f"graph {self.name}: {node.name} is a node of another graph")
         self.result = node
@@ -136,13 +140,10 @@ class Graph:
         """
         if self.result is None:
             raise UsageError(f"graph {self.name} has no output: call graph.output(node)")
-        if len(values) != len(self.sources):
-            raise UsageError(
-                f"graph {self.name} takes {len(self.sources)} inputs, not {len(values)}"
-            )
+        self._demand_values(values)
         record, pullbacks = Pass(), {}
         for source, value in zip(self.sources, values, strict=True):
-            record.values[source.index] = np.asarray(value)
+            record.values[source.index] = _as_value(value)
         for node in self.nodes:
             if node.op is not None:
                 given = [record.values[p.index] for p in node.parents]
@@ -156,6 +157,12 @@ class Graph:
             elif node.value is not None:
                 record.values[node.index] = node.value
         return record, pullbacks
+
+    def _demand_values(self, values: Sequence[Any]) -> None:
+        if len(values) != len(self.sources):
+            raise UsageError(
+                f"graph {self.name} takes {len(self.sources)} inputs, not {len(values)}"
+            )
 
     def backward(self, record: Pass, pullbacks: Mapping[int, Pullback], cotangent: Array) -> None:
         """Bprop: nodes in reverse order, each with the sum of its successors' gradients."""
@@ -180,9 +187,10 @@ class Graph:
         assert self.result is not None
 
         def pullback(cotangents: Outputs) -> list[Any]:
-            self.backward(record, pullbacks, cotangents[0])
+            fresh = Pass(record.values)
+            self.backward(fresh, pullbacks, cotangents[0])
             return [
-                record.upstream.get(s.index, _zeros(record.values[s.index])) for s in self.sources
+                fresh.upstream.get(s.index, _zeros(record.values[s.index])) for s in self.sources
             ]
 
         return record.values[self.result.index], pullback
@@ -191,8 +199,9 @@ class Graph:
         """The graph's value: forward passes only."""
         if self.result is None:
             raise UsageError(f"graph {self.name} has no output: call graph.output(node)")
+        self._demand_values(values)
         known: dict[int, Any] = {
-            s.index: np.asarray(v) for s, v in zip(self.sources, values, strict=True)
+            s.index: _as_value(v) for s, v in zip(self.sources, values, strict=True)
         }
         for node in self.nodes:
             if node.op is not None:
@@ -220,6 +229,14 @@ class Graph:
         else:
             inputs, _ = parse(signature, names)
         ordered = {i.name: i for i in inputs}
+        missing = [n for n in names if n not in ordered]
+        if missing:
+            raise UsageError(
+                f"graph {self.name}: the signature leaves out {', '.join(missing)} of {names}"
+            )
+        unknown = [o for o in options if o not in OPTIONS]
+        if unknown:
+            raise UsageError(f"unknown option {unknown[0]!r}.{did_you_mean(unknown[0], OPTIONS)}")
         return Op(
             name=self.name,
             forward=self.forward,
@@ -268,6 +285,11 @@ def _handed(op: Op, values: Sequence[Array]) -> list[Any]:
     return [
         v[()] if i.scalar and v.ndim == 0 else v for v, i in zip(values, op.inputs, strict=True)
     ]
+
+
+def _as_value(value: Any) -> Array:
+    """A Python integer is a number here, as one writes it."""
+    return np.asarray(float(value) if type(value) is int else value)
 
 
 def _zeros(value: Array) -> Any:

@@ -1,6 +1,4 @@
-"""The derivative along a line from a ladder of steps, with a bound, wherever one can be had.
-
-No single step suits every function, so a geometric ladder of them is tried.
+"""The derivative along a line, with a bound, from a ladder of steps: no single step suits all.
 
 1. *Extrapolate.* D(h) = (phi(x+h) - phi(x-h)) / 2h = phi' + c2 h^2 + c4 h^4 + ...; each row of a
    table removes one power of h (Richardson 1911, Ridders 1982).
@@ -24,8 +22,7 @@ from gradcheck.estimate import Estimate, Float, Line, Samples
 
 # Bound = SAFE * truncation estimate + KAPPA * standard deviation of the noise. Generous is cheap:
 # doubling both costs a factor 2 in sharpness; (1, 1.5) leaves 4 % of all right gradients outside.
-SAFE = 2.0
-KAPPA = 6.0
+SAFE, KAPPA = 2.0, 6.0
 ROWS = 4  # extrapolations of each D(h), of orders 4 to 10; more would only add noise
 FINE = 4  # gaps between neighbouring steps that make up the fine end, where noise is measured
 EXTENSIONS = 2  # how often half a ladder of finer steps may be added
@@ -91,7 +88,7 @@ def _first_steps(line: Line, stretch: float, scale: float | None) -> tuple[Float
 
 
 def _needs_finer(line: Line, ladder: _Ladder, result: Estimate) -> bool:
-    """Tell if finer steps may help: unresolved, coarse beside |x|, or truncation to the end."""
+    """Tell if finer steps may help: no result, too coarse beside |x|, or truncation to the end."""
     if result.reason or result.kink:
         return bool(result.reason)
     # h times a gap of the central slopes falls like h^3 while it is truncation; noise stays level.
@@ -131,8 +128,8 @@ def _norm(terms: Float) -> Float:
 def _richardson(central: Float, step: Float) -> Float:
     """T[0, k] = D(h_k), T[j, k] = T[j-1, k] + (T[j-1, k] - T[j-1, k-1]) / ((h_{k-j} / h_k)^2 - 1).
 
-    Row j is Richardson's estimate of order 2j + 2, arranged as by Ridders; NaN for k < j. `central`
-    is (L,), or (n, L) for n tables at once.
+    Row j is Richardson's estimate of order 2j + 2, arranged as by Ridders; NaN for k < j. For a
+    `central` of shape (n, L) it is n tables at once.
     """
     table = np.full((ROWS + 1, *central.shape), np.nan)
     table[0] = central
@@ -159,9 +156,8 @@ def _measured_noise(ladder: _Ladder, gaps: Float) -> float:
 def _tightest(ladder: _Ladder, table: Float, noise: Float) -> tuple[Float, Float, Float]:
     """At each step the tightest entry of the table: its value, its bound, and the round-off in it.
 
-    The rest of the bound is truncation, SAFE max(|T_jk - T_j-1,k|, |T_jk - T_j,k-1| / (ratio - 1)):
-    the second one is the error itself if T converges like h only (where phi'' jumps), and more
-    than it if T is faster.
+    The rest of it is truncation, SAFE max(|T_jk - T_j-1,k|, |T_jk - T_j,k-1| / (ratio - 1)). The
+    second is the error itself if T converges like h only (phi'' jumps), and more if T is faster.
     """
     gained = np.abs(np.diff(table, axis=0))
     shifted = np.full_like(gained, np.nan)
@@ -176,8 +172,7 @@ def _tightest(ladder: _Ladder, table: Float, noise: Float) -> tuple[Float, Float
 def _select(value: Float, bound: Float, first: int = 0) -> int:
     """Lepski's choice: the tightest step, from `first` on, that meets all finer intervals."""
     bound = np.where(np.arange(len(bound)) < first, np.inf, bound)
-    low = np.where(np.isinf(bound), -np.inf, value - bound)[::-1]
-    high = np.where(np.isinf(bound), np.inf, value + bound)[::-1]
+    low, high = (value - bound)[::-1], (value + bound)[::-1]
     meets = np.maximum.accumulate(low) <= np.minimum.accumulate(high)
     return int(np.where(meets[::-1], bound, np.inf).argmin())
 
@@ -193,7 +188,7 @@ def _conclude(ladder: _Ladder) -> Estimate:
     unit = np.sqrt((_richardson(np.diag(step[-1] / step), step) ** 2).sum(axis=1) / 2) / step[-1]
     gaps = np.abs(np.diff(table)) / unit[:, 1:]
     measured = _measured_noise(ladder, gaps)
-    # An error inside u^2 grows like the root of it, others like phi or not at all: in between.
+    # Noise from inside forward grows with phi: like phi, not at all, or (in u^2) like its root.
     growth = np.sqrt(np.maximum(1.0, ladder.rounding / max(float(ladder.rounding[-1]), 1e-300)))
     noise = np.maximum(ladder.rounding, measured * growth)
     value, bound, _ = _tightest(ladder, table, noise * unit)
@@ -205,7 +200,8 @@ def _conclude(ladder: _Ladder) -> Estimate:
     kink = _find_kink(ladder, noise)
     chosen = _select(value, bound, kink.first_clear)
     structured = not kink.at_point and _structured(ladder, gaps[0, chosen:], measured)
-    doubtful = kink.unclear or structured or _jumps(ladder, measured) or np.isinf(bound[chosen])
+    overflow = not np.isfinite(bound[chosen] + ladder.size[chosen])
+    doubtful = kink.unclear or structured or overflow or _jumps(ladder, measured)
     return Estimate(
         value=float(value[chosen]),
         bound=math.inf if doubtful else float(bound[chosen]),
@@ -266,16 +262,15 @@ def _find_kink(ladder: _Ladder, noise: Float) -> _Kink:
 
     With S = right - left slope, J = (ratio S(h/ratio) - S(h)) / (ratio - 1) is O(h^3) if phi is
     smooth, and the jump of the slope if there is a kink at x, or one beside x at less than h/9.
-    Finer steps that could show that jump and do not prove that the kink is beside x.
+    Finer steps that could show that jump, and do not, prove that the kink is beside x.
     """
     ratio, apart = ladder.ratio, ladder.sides[0] - ladder.sides[1]
     signed = (ratio * apart[1:] - apart[:-1]) / (ratio - 1)
     jump, drift = np.abs(signed[:-1]), 2 * np.abs(np.diff(signed))
     blur = KAPPA * math.sqrt(6 * (ratio**4 + 1)) / (ratio - 1) / ladder.step[:-2]
     shows = jump > noise[:-2] * blur + drift
-    twice = shows[1:] & shows[:-1]  # once may be an inflection of S
-    sure = np.flatnonzero(np.append(twice, False) | np.append(False, twice))
-    at = sure if sure.size else np.flatnonzero(jump > ladder.rounding[:-2] * blur + drift)
+    sure, hints = (_pairs(s) for s in (shows, jump > ladder.rounding[:-2] * blur + drift))
+    at = sure if sure.size else hints
     if not at.size:
         return _Kink()
     clear = ~shows & (noise[:-2] * blur <= 0.25 * jump[at[-1]])
@@ -283,6 +278,11 @@ def _find_kink(ladder: _Ladder, noise: Float) -> _Kink:
     if clear.sum() >= 2:
         return _Kink(first_clear=int(clear.argmax()))
     return _hull(ladder, at, jump[at].max(), sure=bool(sure.size))
+
+
+def _pairs(shows):
+    twice = shows[1:] & shows[:-1]  # once may be an inflection of S
+    return np.flatnonzero(np.append(twice, False) | np.append(False, twice))
 
 
 def _hull(ladder: _Ladder, at: NDArray[np.intp], jump: float, *, sure: bool) -> _Kink:

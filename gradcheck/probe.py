@@ -109,7 +109,8 @@ def _bound_indices(op: Op, asker: _Asker) -> Op:
             if asker.accepts(_with_index(op, k, size - 1)) and not asker.accepts(
                 _with_index(op, k, size)
             ):
-                inputs[k] = replace(input, domain=Domain(INDEX, 0, None, name))
+                low = input.domain.low
+                inputs[k] = replace(input, domain=Domain(INDEX, low, None, name))
                 break
     notes = tuple(
         f"{new.name}: {new.domain} (forward refuses more)"
@@ -238,16 +239,17 @@ def _narrow(op: Op, asker: _Asker, sizes: Sizes) -> tuple[Op, list[str]]:
 
 
 def _candidates(op: Op) -> Iterator[dict[int, Domain]]:
-    """Narrower domains, the least narrow first: for all real inputs together, then one by one."""
+    """Narrower domains, the least narrow first: for one real input, then for all together."""
     real = [
         k
         for k, i in enumerate(op.inputs)
         if i.domain.kind in (REAL, POSITIVE, NONZERO) and i.domain.low is None
     ]
     for kind in (NONZERO, POSITIVE, UNIT):
-        yield {k: Domain(kind, size=op.inputs[k].domain.size) for k in real}
+        sizes = {k: None if kind == UNIT else op.inputs[k].domain.size for k in real}
         for k in real:
-            yield {k: Domain(kind, size=op.inputs[k].domain.size)}
+            yield {k: Domain(kind, size=sizes[k])}
+        yield {k: Domain(kind, size=sizes[k]) for k in real}
     yield {k: _around(op, k) for k in real}
 
 

@@ -10,8 +10,8 @@ import os
 import sys
 import warnings
 from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -63,7 +63,8 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
     if not ops or config.get_verbosity() < 0:
         return []
     settings, _ = _settings(config)
-    return [f"gradcheck: {len(ops)} ops, seed {settings.seed}, {settings.cases} cases each"]
+    count = f"{len(ops)} op{'s' * (len(ops) != 1)}"
+    return [f"gradcheck: {count}, seed {settings.seed}, {settings.cases} cases each"]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -158,7 +159,8 @@ class OpItem(pytest.Item):
         from gradcheck.reporters.text import headline
 
         if isinstance(excinfo.value, GradientError):
-            return _Shown(str(excinfo.value), headline(excinfo.value.result))
+            line = _Line(str(self.op.source), headline(excinfo.value.result))
+            return _Shown(str(excinfo.value), line)
         if isinstance(excinfo.value, UsageError):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
@@ -172,17 +174,25 @@ class OpItem(pytest.Item):
 
 
 class _Shown:
-    """A failure's text, with the one line that pytest's short summary and JUnit show of it."""
+    """A failure's text, with the line that short summaries, ``--tb=line`` and JUnit show of it."""
 
-    def __init__(self, text: str, line: str) -> None:
-        self.text = text
-        self.reprcrash = SimpleNamespace(message=line)
+    def __init__(self, text: str, line: _Line) -> None:
+        self.text, self.reprcrash = text, line
 
     def __str__(self) -> str:
         return self.text
 
     def toterminal(self, writer: Any) -> None:
         writer.line(self.text)
+
+
+@dataclass(frozen=True)
+class _Line:
+    place: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.message}"
 
 
 def _settings(config: pytest.Config) -> tuple[Settings, dict[str, Any]]:

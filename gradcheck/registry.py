@@ -7,50 +7,24 @@ places is an error that names both.
 from __future__ import annotations
 
 import functools
+import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Protocol, TypeVar, overload
 
 from gradcheck.adapters import Description, adapt
 from gradcheck.errors import UsageError, did_you_mean
-from gradcheck.model import BINARY, ONE_HOT, REAL_DOMAINS, Domain, Op, Options, Pullback
+from gradcheck.examples import read
+from gradcheck.model import Op, Options, Pullback
+from gradcheck.options import OPTION_NAMES, demand_inputs, split_options, with_domains, words
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 
 MARK = "__gradcheck_op__"
 """Attribute by which the pytest plugin and `gradcheck run` know an op in a module."""
-OPTION_NAMES = (
-    "scope",
-    "strict",
-    "dtypes",
-    "signif",
-    "overwrites",
-    "valid",
-    "checks",
-    "nondiff",
-    "domain",
-    "call",
-    "name",
-    "example",
-    "vary_sizes",
-)
-
-DOMAIN_WORDS = (*REAL_DOMAINS, ONE_HOT, BINARY)
-
-_ops: dict[str, Op] = {}
-
-
-@dataclass(frozen=True, slots=True)
-class Extras:
-    """Options that describe inputs or the call, not the check."""
-
-    nondiff: tuple[str, ...] = ()
-    domain: tuple[tuple[str, Any], ...] = ()
-    call: str | None = None
-    name: str | None = None
-    example: tuple[Any, ...] = ()
+_ops: dict[str, tuple[Op, tuple[str, str, str]]] = {}
 
 
 class RegisteredFunction:
@@ -73,7 +47,8 @@ class RegisteredFunction:
         description = Description(self._signature, extras.example, {}, options, extras.nondiff)
         made = adapt(self.forward, backward, description, call=extras.call, name=extras.name)
         made = with_domains(replace(made, kind="function with vjp"), extras.domain)
-        self._op = add(made, self.forward.__module__, extras.name or self.forward.__name__)
+        names = (extras.name or self.forward.__name__, self.forward.__qualname__)
+        self._op = add(made, self.forward.__module__, names)
         return backward
 
     @property
@@ -146,7 +121,11 @@ def _register(thing: Any, signature: str | None, given: dict[str, Any]) -> Any:
     options, extras = split_options(given)
     description = Description(signature, extras.example, {}, options, extras.nondiff)
     made = with_domains(adapt(thing, None, description, name=extras.name), extras.domain)
-    setattr(thing, MARK, add(made, thing.__module__, extras.name or thing.__qualname__))
+    setattr(
+        thing,
+        MARK,
+        add(made, thing.__module__, (extras.name or thing.__qualname__, thing.__qualname__)),
+    )
     return thing
 
 
@@ -200,8 +179,7 @@ def make(target: Sequence[Any], attributes: dict[str, Any], given: dict[str, Any
             )
         return with_domains(_with_options(known, options, given), extras.domain)
     if hasattr(first, "sources") and hasattr(first, "op") and callable(first.op):
-        signature = rest[0] if rest and isinstance(rest[0], str) else None
-        made: Op = first.op(signature)
+        made = _graph_op(first, rest, attributes)
         return with_domains(_with_options(made, options, given), extras.domain)
     backward = None
     if rest and callable(rest[0]) and not hasattr(rest[0], "dtype"):
@@ -213,15 +191,26 @@ def make(target: Sequence[Any], attributes: dict[str, Any], given: dict[str, Any
     description = Description(signature, example, attributes, options, extras.nondiff)
     made = adapt(first, backward, description, call=extras.call, name=extras.name)
     for option in ("nondiff", "overwrites"):
-        _demand_inputs(made, option, _words(given.get(option)))
+        demand_inputs(made, option, words(given.get(option)))
     return with_domains(made, extras.domain)
 
 
-def _demand_inputs(made: Op, option: str, names: Sequence[str]) -> None:
-    known = [i.name for i in made.inputs]
-    for name in names:
-        if name not in (*known, "cotangent"):
-            raise UsageError(f"{option}: there is no input {name!r}.{did_you_mean(name, known)}")
+def _graph_op(graph: Any, rest: list[Any], attributes: Mapping[str, Any]) -> Op:
+    """A graph's op, by signature or by one example call."""
+    if attributes:
+        raise UsageError(f"{graph.name} is a graph: it has no attribute {next(iter(attributes))}")
+    signature = rest.pop(0) if rest and isinstance(rest[0], str) else None
+    made: Op = graph.op(signature)
+    if not rest:
+        return made
+    reading = read([s.name for s in graph.sources], rest)
+    return replace(
+        made,
+        inputs=reading.inputs if signature is None else made.inputs,
+        example=reading.values,
+        sizes_declared=signature is not None,
+        assumptions=reading.assumptions,
+    )
 
 
 def _with_options(known: Op, options: Options, given: dict[str, Any]) -> Op:
@@ -229,94 +218,22 @@ def _with_options(known: Op, options: Options, given: dict[str, Any]) -> Op:
     return replace(known, options=replace(known.options, **changed)) if changed else known
 
 
-def split_options(given: dict[str, Any]) -> tuple[Options, Extras]:
-    """Facts about the check, and facts about inputs and call.
-
-    Raises
-    ------
-    UsageError
-        An option that does not exist, or a value of the wrong kind.
-    """
-    for key in given:
-        if key not in OPTION_NAMES:
-            raise UsageError(f"unknown option {key!r}.{did_you_mean(key, OPTION_NAMES)}")
-    if given.get("scope") not in (None, "declared", "forward"):
-        raise UsageError(f"scope={given['scope']!r}: 'declared' or 'forward'")
-    options = Options(
-        scope=given.get("scope"),
-        strict=given.get("strict"),
-        dtypes=_words(given.get("dtypes")) or None,
-        signif=given.get("signif"),
-        overwrites=_words(given.get("overwrites")),
-        valid=given.get("valid"),
-        checks=_words(given.get("checks")) or None,
-        vary_sizes=bool(given.get("vary_sizes", True)),
-    )
-    example = given.get("example", ())
-    extras = Extras(
-        nondiff=_words(given.get("nondiff")),
-        domain=_domains(given.get("domain")),
-        call=given.get("call"),
-        name=given.get("name"),
-        example=tuple(example) if isinstance(example, (tuple, list)) else (example,),
-    )
-    return options, extras
-
-
-def _domains(value: Any) -> tuple[tuple[str, Any], ...]:
-    if value is None:
-        return ()
-    if not isinstance(value, Mapping):
-        raise UsageError(f"domain={value!r}: name the input, as in domain={{'x': 'positive'}}")
-    return tuple(value.items())
-
-
-def _words(value: Any) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    if isinstance(value, str):
-        return tuple(value.replace(",", " ").split())
-    return tuple(value)
-
-
-def with_domains(made: Op, domains: Sequence[tuple[str, Any]]) -> Op:
-    """The op with domains or strategies for some inputs.
-
-    Raises
-    ------
-    UsageError
-        A name that is no input.
-    """
-    inputs = {i.name: i for i in made.inputs}
-    for name, domain in domains:
-        if name not in inputs:
-            raise UsageError(f"domain: there is no input {name!r}.{did_you_mean(name, inputs)}")
-        if isinstance(domain, str) and domain not in DOMAIN_WORDS:
-            raise UsageError(
-                f"domain: {domain!r} is no domain.{did_you_mean(domain, DOMAIN_WORDS)}"
-            )
-        if isinstance(domain, str):
-            inputs[name] = replace(inputs[name], domain=Domain(domain))
-        elif isinstance(domain, Domain):
-            inputs[name] = replace(inputs[name], domain=domain)
-        else:
-            inputs[name] = replace(inputs[name], strategy=domain)
-    return replace(made, inputs=tuple(inputs.values()))
-
-
-def add(made: Op, module: str, name: str) -> Op:
-    """Put an op into the registry.
+def add(made: Op, module: str, names: tuple[str, str]) -> Op:
+    """Put an op into the registry under its name; ``names`` are that and the qualified name.
 
     Raises
     ------
     UsageError
         The id is taken by an op from another place.
     """
-    made = replace(made, name=name, module=module)
+    made = replace(made, name=names[0], module=module)
+    notebook = module == "__main__"  # a cell run again is another file
+    home = str(getattr(sys.modules.get(module), "__file__", ""))
+    place = (home, "" if notebook else os.path.abspath(made.source.file), names[1])
     known = _ops.get(made.id)
-    if known is not None and known.source.file != made.source.file:
+    if known is not None and known[1][0] == home and known[1] != place:
         raise UsageError(
-            f"two ops are called {made.id}: {known.source} and {made.source}; rename one"
+            f"two ops are called {made.id}: {known[0].source} and {made.source}; rename one"
         )
-    _ops[made.id] = made
+    _ops[made.id] = (made, place)
     return made

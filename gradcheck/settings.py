@@ -83,6 +83,8 @@ def convert(values: Mapping[str, Any], where: str, base: Settings | None = None)
         if key not in known_keys():
             raise UsageError(f"{where}: unknown key {key!r}.{did_you_mean(key, known_keys())}")
     merged = {**msgspec.to_builtins(base or Settings()), **values}
+    if "profile" in values and "max-cases" not in values:
+        merged["max-cases"] = None  # a later profile overrides an earlier number of cases
     try:
         settings = msgspec.convert(merged, Settings, strict=False)
     except msgspec.ValidationError as error:
@@ -95,6 +97,10 @@ def _plain(message: str, values: Mapping[str, Any]) -> str:
     """msgspec's sentence, with the key and value it is about."""
     text, _, path = message.partition(" - at `$.")
     key = path.rstrip("`").partition("[")[0]
+    for field in msgspec.structs.fields(Settings):
+        words = getattr(field.type, "__args__", ())
+        if field.encode_name == key and words and all(isinstance(w, str) for w in words):
+            return f"{key} = {values.get(key)!r}: one of {', '.join(words)}"
     return f"{key} = {values.get(key)!r}: {text}" if key else text
 
 
@@ -109,6 +115,7 @@ def _validate(settings: Settings, where: str) -> None:
     demand(settings.step is None or 1e-9 < settings.step < 0.5, "step", "between 1e-9 and 0.5")
     demand(settings.signif is None or 0 <= settings.signif < 1, "signif", "from 0 (strict) to 1")
     demand(settings.time_limit >= 0, "time-limit", "0 (none) or more seconds")
+    demand(settings.op_time_limit >= 0, "op-time-limit", "0 (none) or more seconds")
     demand(settings.budget >= 4, "budget", "at least 4")
     for check in settings.checks or ():
         if check not in CHECKS:
@@ -171,7 +178,8 @@ def _environment(environ: Mapping[str, str]) -> dict[str, Any]:
                 raise UsageError(
                     f"environment variable {name}: no such setting.{did_you_mean(key, known_keys())}"
                 )
-            found[key] = text.split(",") if key in ("targets", "checks", "dtypes") else text
+            words = [w.strip() for w in text.split(",") if w.strip()]
+            found[key] = words if key in ("targets", "checks", "dtypes") else text
     return found
 
 

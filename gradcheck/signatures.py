@@ -69,12 +69,17 @@ def parse(text: str, names: list[str]) -> tuple[tuple[Input, ...], tuple[Attribu
     return tuple(inputs), tuple(attributes)
 
 
-def _split(text: str) -> list[str]:
-    """Parts between commas that are outside brackets, quotes aside."""
-    parts, depth, current = [], 0, ""
+def _split(text: str, separator: str = ",") -> list[str]:
+    """Parts between separators that are outside brackets and quotes."""
+    parts, depth, current, quote = [], 0, "", ""
     for char in text:
+        if char in "'\"":
+            quote = "" if char == quote else quote or char
+        if quote:
+            current += char
+            continue
         depth += (char in "[({") - (char in "])}")
-        if char == "," and depth == 0:
+        if char == separator and depth == 0:
             parts.append(current.strip())
             current = ""
         else:
@@ -125,8 +130,7 @@ def _dims(words: list[str], text: str) -> tuple[str | int, ...]:
 
 def _values(text: str, part: str) -> tuple[Any, ...]:
     values = []
-    for word in text.split("|"):
-        word = word.strip()
+    for word in _split(text, "|"):
         try:
             values.append(ast.literal_eval(word))
         except (ValueError, SyntaxError):
@@ -139,8 +143,15 @@ def _values(text: str, part: str) -> tuple[Any, ...]:
 
 
 def _gufunc(text: str, names: list[str]) -> list[Input]:
+    if text.count("(") != text.count(")"):
+        raise UsageError(f"signature {text!r}: a bracket is not closed")
     operands = re.findall(r"\(([^()]*)\)", text.partition("->")[0])
-    named = names if len(names) >= len(operands) else [f"x{k}" for k in range(len(operands))]
+    if names and len(names) < len(operands):
+        raise UsageError(
+            f"signature {text!r} has {len(operands)} inputs, forward({', '.join(names)}) takes "
+            f"{len(names)}"
+        )
+    named = names or [f"x{k}" for k in range(len(operands))]
     dims = [[d.strip() for d in o.split(",") if d.strip()] for o in operands]
     return [Input(n, _dims(d, text), scalar=not d) for n, d in zip(named, dims, strict=False)]
 
@@ -160,6 +171,8 @@ def _check_bounds(inputs: list[Input], text: str) -> None:
     dims = {d for i in inputs for d in i.dims if isinstance(d, str)}
     for input in inputs:
         below = input.domain.below
+        if isinstance(below, int) and input.integer and below < 1:
+            raise UsageError(f"signature {text!r}: no integer is below {below}: at least 1")
         if isinstance(below, str) and below not in dims:
             raise UsageError(
                 f"signature {text!r}: {input.name} is bounded by {below!r}, which is no dimension "
@@ -187,11 +200,15 @@ def from_annotations(annotations: dict[str, Any], names: list[str]) -> tuple[Inp
                 f"'{name}[n d]', or annotate it, as in Float[ndarray, 'n d']"
             )
         words = [
-            "..." if w.startswith(("*", "...")) else w.lstrip("#_")
+            "..." if w.startswith(("*", "...")) else w.lstrip("#").rpartition("=")[2]
             for w in annotation.dim_str.split()
         ]
-        integer = all("int" in str(d) for d in getattr(annotation, "dtypes", ("float",)))
+        words = [f"{name}_{k}" if w in ("_", "") else w.lstrip("_") for k, w in enumerate(words)]
+        kinds = [str(d) for d in getattr(annotation, "dtypes", ("float",))]
+        integer = all("int" in k for k in kinds)
+        boolean = all("bool" in k for k in kinds)
         dims = _dims(words, annotation.dim_str)
-        domain = Domain(INDEX, 0, None, 3) if integer else Domain()
-        inputs.append(Input(name, dims, domain, differentiable=not integer, scalar=not dims))
+        domain = Domain(INDEX, 0, None, 3) if integer else Domain(BOOLEAN) if boolean else Domain()
+        real = not (integer or boolean)
+        inputs.append(Input(name, dims, domain, differentiable=real, scalar=not dims))
     return tuple(inputs)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 COMMAND = (sys.executable, "-c", "from gradcheck.cli import main; main()")
-GATES = '''
+GATES = """
 import numpy as np
 
 import gradcheck
@@ -45,7 +45,7 @@ def _(dz, x):
 
 
 right = gradcheck.op(square, lambda dz, x: 2 * x * dz, "x[n]")
-'''
+"""
 """A wrong gate class, a right function with vjp, and a right pair."""
 
 
@@ -96,7 +96,7 @@ class Project:
         return Ran(done.returncode, out, err)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """The same, while it runs; an interrupt reaches it even where the tests run in background."""
+        """The same, while it runs; interrupts reach it even where tests run in background."""
         return subprocess.Popen(
             [*COMMAND, *arguments],
             stdout=subprocess.PIPE,

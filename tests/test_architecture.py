@@ -13,7 +13,7 @@ LEVELS = [  # from the top; a module may import its own level and those below
     {"cli", "pytest_plugin", "api"},
     {"reporters", "policy", "files"},
     {"runner", "tally", "trial", "teaching", "explain"},
-    {"registry", "targets", "adapters", "graphs", "probe", "corners", "cases", "engine", "checks"},
+    {"registry", "options", "targets", "adapters", "graphs", "probe", "corners", "cases", "engine", "checks"},
     {"settings", "signatures", "examples", "domains", "cotangents"},
     {"judging", "precision", "backward_noise"},
     {"differences", "ladder", "compare", "moves", "diagnosis"},

@@ -231,8 +231,8 @@ def test_a_random_forward_is_said_before_anything_is_differentiated():
     found = result(lambda x: x * generator.random(x.shape), lambda d, x: (d,), X)
     assert found.verdict == "inconclusive"
     assert codes(found, "not judged") == {"random-forward"}
-    pinned = lambda x: x * (np.random.random(x.shape) > 0.5)  # noqa: E731,NPY002
-    mask = lambda d, x: (d * (np.random.random(x.shape) > 0.5),)  # noqa: E731,NPY002
+    pinned = lambda x: x * (np.random.random(x.shape) > 0.5)  # noqa: E731
+    mask = lambda d, x: (d * (np.random.random(x.shape) > 0.5),)  # noqa: E731
     assert result(pinned, mask, X).verdict == "pass"
 
 

@@ -122,15 +122,17 @@ def test_wrong_at_size_one():
 
 
 def test_backward_that_raises_at_size_one():
-    """Sizes of 1 and more are declared by the example: backward raising there is red."""
+    """A size that the harness made up, where backward refuses loudly: said, not red."""
 
     def backward(dz, x):
         if len(x) == 1:
             raise IndexError("two at least")
         return 2 * x * dz
 
-    result = fails(lambda x: x * x, backward, V)
-    assert any(f.code == "backward-raised" and f.severity == "fail" for f in result.findings)
+    square = lambda x: x * x  # noqa: E731
+    result = passes(square, backward, V)
+    assert any(f.code == "backward-raised" and f.severity == "warning" for f in result.findings)
+    assert fails(square, backward, V, scope="forward").verdict == "fail"
 
 
 def test_backward_that_takes_the_examples_size_only():
@@ -177,18 +179,6 @@ def test_size_that_is_a_multiple_of_another():
     result = passes(gates, backward, x, h)
     assert any("4*" in s for s in result.assumptions)
     assert wrong(fails(gates, backward_wrong, x, h)) == {"x"}
-
-
-def test_size_that_forward_takes_only_because_it_broadcasts():
-    """4 of 12 entries: one gate per unit by accident; the example never meant it."""
-
-    def gates(x, h):
-        return x.reshape(4, -1).sum(axis=0) * h
-
-    def backward(dz, x, h):
-        return np.tile(h * dz, 4), x.reshape(4, -1).sum(axis=0) * dz
-
-    passes(gates, backward, np.linspace(-1.5, 1.25, 12), np.array([0.5, -1.0, 2.0]))
 
 
 def test_square_example_ties_what_belongs_apart():
@@ -416,16 +406,6 @@ def test_only_the_input_that_needs_it_is_narrowed():
     """The example itself has negative values of y."""
     op, _ = learnt(lambda x, y: y * np.log(x), 2.0, V)
     assert [i.domain.kind for i in op.inputs] == ["positive", "real"]
-
-
-def test_unit_interval():
-    """Forward takes all of (0, 1): so does the check, not just what is below the example."""
-    op, sizes = learnt(lambda p: np.log(p) + np.log(1 - p), np.array([0.5, 0.25]))
-    assert any(s.startswith("p: ") and "refuses most other" in s for s in op.assumptions)
-    made = plan(op, sizes, ("float64",))
-    drawn = generate(recipes(made), seed="0", count=25, first=made.schedule(25))
-    values = [build(op, d.value).primals[0] for d in drawn if d.value.declared]
-    assert max(x.max() for x in values) > 0.6
 
 
 def test_range_of_the_example_as_a_last_resort():

@@ -354,7 +354,7 @@ def test_gufunc_form_with_another_number_of_inputs():
         ("x[n], x[n]", "x is named twice"),
         ("x[n], k=a b", "'a b' is no Python literal"),
         ("x[n], k=", "cannot read 'k='"),
-        ("(n,d", "cannot read"),
+        ("(n,d", "not closed"),
         ("x[n], y:int[n]<0", "0"),
     ],
 )

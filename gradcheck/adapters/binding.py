@@ -16,7 +16,8 @@ from typing import Any
 from gradcheck.errors import UsageError, did_you_mean
 from gradcheck.model import Outputs
 
-COTANGENT, CACHE = "<cotangent>", "<cache>"
+COTANGENT, CACHE, OUTPUT = "<cotangent>", "<cache>", "<output>"
+_OUTPUT_NAMES = ("out", "output", "outputs")
 _CACHE_NAMES = ("cache", "caches", "ctx", "saved", "mem", "memory", "residuals", "tape", "stash")
 _COTANGENT_NAME = re.compile(
     r"^(d[a-z_]?\w*|g|u|v|ct|cot\w*|up\w*|\w*grad\w*|delta\w*|dout|\w*error\w*)$", re.I
@@ -72,12 +73,23 @@ def _single(cotangents: Outputs) -> Any:
 
 def positional(function: Callable[..., Any]) -> list[inspect.Parameter]:
     """Positional parameters of a bound or plain function; empty where Python cannot tell."""
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
+    parameters = parameters_of(function)
+    if parameters is None:
         return []
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return [p for p in parameters if p.kind in kinds]
+
+
+def parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter] | None:
+    """A function's parameters, annotations evaluated; None where Python cannot tell."""
+    for evaluate in (True, False):
+        try:
+            return list(inspect.signature(function, eval_str=evaluate).parameters.values())
+        except (TypeError, ValueError):
+            return None
+        except Exception:  # an annotation that cannot be evaluated
+            continue
+    return None
 
 
 def keywords_of(function: Callable[..., Any]) -> frozenset[str] | None:
@@ -106,7 +118,9 @@ def bind(
     """
     keywords = keywords_of(backward)
     if call is not None:
-        return Binding(_explicit(call, [*primals, *attributes]), keywords, f"backward is called as {call}")
+        return Binding(
+            _explicit(call, [*primals, *attributes]), keywords, f"backward is called as {call}"
+        )
     parameters = [
         p
         for p in positional(backward)
@@ -142,14 +156,16 @@ def _by_position(
     others = names[:-1] if last else names[1:]
     if not others:
         return Binding((COTANGENT,), keywords, "backward takes the cotangent only")
-    if all(n in primals for n in others):
-        slots = (*others, COTANGENT) if last else (COTANGENT, *others)
+    if all(n in primals or n in _OUTPUT_NAMES for n in others):
+        given = [n if n in primals else OUTPUT for n in others]
+        slots = (*given, COTANGENT) if last else (COTANGENT, *given)
         sentence = f"backward({', '.join('cotangent' if s == COTANGENT else s for s in slots)})"
         return Binding(slots, keywords, sentence)
     if len(others) == 1 and len(primals) != 1:
         sentence = "forward returns (out, cache), backward takes (cotangent, cache)"
         return Binding((COTANGENT, CACHE), keywords, sentence)
-    if len(others) == len(primals):
+    misplaced = not _COTANGENT_NAME.match(names[0]) and any(map(_is_cotangent, names[1:]))
+    if len(others) == len(primals) and not misplaced:
         ask = len(others) == 1
         return Binding((COTANGENT, *primals), keywords, "backward(cotangent, *inputs)", ask=ask)
     raise UsageError(
@@ -179,7 +195,7 @@ def _explicit(call: str, primals: Sequence[str]) -> tuple[str, ...]:
     words = [w.strip() for w in match[1].split(",") if w.strip()] if match else []
     if not words:
         raise UsageError(f'call={call!r}: write it as in call="backward(x, k, dz)"')
-    slots = [w if w in primals else CACHE if _is_cache(w) else COTANGENT for w in words]
+    slots = [_slot(w, primals) for w in words]
     unknown = [w for w, s in zip(words, slots, strict=True) if s == COTANGENT]
     if len(unknown) != 1 and not all(_COTANGENT_NAME.match(w) for w in unknown):
         raise UsageError(
@@ -187,6 +203,14 @@ def _explicit(call: str, primals: Sequence[str]) -> tuple[str, ...]:
             f"parameters of forward.{did_you_mean(unknown[0] if unknown else '', primals)}"
         )
     return tuple(slots)
+
+
+def _slot(word: str, primals: Sequence[str]) -> str:
+    if word in primals:
+        return word
+    if word in _OUTPUT_NAMES:
+        return OUTPUT
+    return CACHE if _is_cache(word) else COTANGENT
 
 
 def settled(binding: Binding, returned: Any) -> Binding:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from gradcheck.adapters.binding import positional
+from gradcheck.adapters.binding import parameters_of, positional
 from gradcheck.adapters.functions import Arguments
 from gradcheck.arrays import Array
 from gradcheck.domains import decode, resolve
@@ -40,6 +41,8 @@ class Description:
     ) -> None:
         self.signature, self.example = signature, tuple(example)
         self.attributes, self.options, self.nondiff = dict(attributes), options, tuple(nondiff)
+        self.also_known: tuple[str, ...] = ()
+        """Attributes that are the constructor's, for "did you mean"."""
 
     def inputs(self, forward: Callable[..., Any], *, has_parameters: bool = False) -> Described:
         """Inputs and attributes of a forward, from the most exact description there is."""
@@ -58,11 +61,19 @@ class Description:
             rank = max((v.ndim for v in reading.values), default=0)
             inputs, declared = reading.inputs, attributes_of(keywords, self.attributes, rank)
         else:
-            annotations = getattr(forward, "__annotations__", {})
+            annotations = {p.name: p.annotation for p in parameters_of(forward) or []}
             required = [p for p in primals if p not in keywords]
             inputs, declared = from_annotations(annotations, required), ()
+            self._take_dtypes(annotations)
         inputs = tuple(self._undifferentiated(i) for i in inputs)
         return reading, inputs, declared
+
+    def _take_dtypes(self, annotations: Mapping[str, Any]) -> None:
+        """``Float32[...]`` throughout names the precision."""
+        said = {tuple(map(str, getattr(a, "dtypes", ()))) for a in annotations.values()}
+        for name in ("float32", "float64"):
+            if {s for s in said if any("float" in w for w in s)} == {(name,)}:
+                self.options = replace(self.options, dtypes=self.options.dtypes or (name,))
 
     def _take_array_keywords(self, forward: Callable[..., Any]) -> None:
         """``check(f, b, x, w=W)``: an array given by name is an input like the others."""
@@ -99,7 +110,8 @@ class Description:
         for name in self.attributes:
             known = [*keywords, *(p.name for p in named)]
             if name not in known:
-                options = (*known, *KNOWN_OPTIONS)
+                near = [*known, *self.also_known]
+                options = near if difflib.get_close_matches(name, near) else [*near, *KNOWN_OPTIONS]
                 raise UsageError(f"{name}: no attribute of {call}.{did_you_mean(name, options)}")
 
     def with_dtypes(self, own: set[str]) -> Description:
@@ -109,10 +121,13 @@ class Description:
         options = replace(self.options, dtypes=tuple(sorted(own, reverse=True)))
         return Description(self.signature, self.example, self.attributes, options, self.nondiff)
 
-    def without(self, names: Container[str]) -> Description:
-        """The same without some attributes."""
-        rest = {k: v for k, v in self.attributes.items() if k not in names}
-        return Description(self.signature, self.example, rest, self.options, self.nondiff)
+    def without(self, names: Iterable[str]) -> Description:
+        """The same without some attributes, which are known all the same."""
+        known = tuple(names)
+        rest = {k: v for k, v in self.attributes.items() if k not in known}
+        made = Description(self.signature, self.example, rest, self.options, self.nondiff)
+        made.also_known = known
+        return made
 
     def plain_values(self) -> tuple[Array, ...]:
         """Plain values for a signature's inputs, all sizes 3."""
@@ -193,11 +208,8 @@ def _parameters(
     primals = [p.name for p in named[:count]]
     primals += [f"x{k}" for k in range(len(primals), given)]
     keywords = {p.name: p for p in named[count:]}
-    try:
-        everything = inspect.signature(forward).parameters.values()
-        keywords |= {p.name: p for p in everything if p.kind is inspect.Parameter.KEYWORD_ONLY}
-    except (TypeError, ValueError):
-        pass
+    everything = parameters_of(forward) or []
+    keywords |= {p.name: p for p in everything if p.kind is inspect.Parameter.KEYWORD_ONLY}
     return primals, keywords
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.adapters.binding import Binding, settled, split_cache
+from gradcheck.adapters.binding import OUTPUT, Binding, settled, split_cache
 from gradcheck.examples import Place
 from gradcheck.model import Outputs, Pullback
 
@@ -69,7 +69,7 @@ class Pair:
         output, cache = split_cache(returned) if binding.with_cache else (returned, None)
 
         def pullback(cotangents: Outputs) -> Any:
-            named = {**attributes, **self._arguments.named(full)}
+            named = {OUTPUT: output, **attributes, **self._arguments.named(full)}
             given = binding.arguments(cotangents, named, cache)
             return self._backward(*given, **binding.attributes(attributes))
 

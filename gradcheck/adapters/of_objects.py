@@ -29,9 +29,7 @@ from gradcheck.guards import quiet
 from gradcheck.model import Input, Op
 
 
-def class_door(
-    cls: type, description: Description, call: str | None, name: str | None
-) -> Op:
+def class_door(cls: type, description: Description, call: str | None, name: str | None) -> Op:
     found = methods(cls)
     if found is None:
         raise UsageError(
@@ -141,9 +139,7 @@ def _unbound(
     return getattr(bound, "forward", found[0]), getattr(bound, "backward", found[1])
 
 
-def layer_door(
-    instance: Any, description: Description, call: str | None, name: str | None
-) -> Op:
+def layer_door(instance: Any, description: Description, call: str | None, name: str | None) -> Op:
     found = methods(instance)
     assert found is not None
     forward, backward = found
@@ -216,7 +212,7 @@ def _run_once(
 ) -> list[Any] | None:
     """One forward and backward pass of an instance on the example; None where it raises."""
     gate = Gate(lambda: instance, *call, first_only=first_only)
-    values = [v.copy() for v in example[0]]
+    values = [v.copy() if v.ndim else v[()] for v in example[0]]
     try:
         with quiet():
             output, pullback = gate.vjp(*values, **example[1].attributes)

@@ -39,7 +39,7 @@ def name_of(function: Callable[..., Any] | type | Any) -> str:
     name = getattr(function, "__name__", None) or type(function).__name__
     if name == "<lambda>":
         return "lambda"
-    for affix in ("_forward", "_fwd", "forward_", "fwd_", "_naive_forward"):
+    for affix in ("_naive_forward", "_forward", "_fwd", "forward_", "fwd_"):
         if name.endswith(affix) and len(name) > len(affix):
             return str(name[: -len(affix)])
         if affix.endswith("_") and name.startswith(affix):

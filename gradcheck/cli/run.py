@@ -57,8 +57,8 @@ def run_job(job: Job) -> int:
     if not ops and not errors:
         raise NothingCollected(
             f"nothing to check in {', '.join(names)}: register a gate with @gradcheck.register, "
-            "assign gradcheck.op(forward, backward, ...) to a name, let a package's __init__ import "
-            "its modules, or name another target"
+            "assign gradcheck.op(forward, backward, ...) to a name, let a package's __init__ "
+            "import its modules, or name another target"
         )
     report = _run_shown(ops, settings, job, (console, errors))
     terminal.print_report(console, report, verbosity=job.verbosity)

@@ -65,14 +65,12 @@ def test_a_class_in_a_subclass_is_collected_once(pytester):
 
 
 def test_a_name_of_its_own_names_the_item(pytester):
-    pytester.makepyfile(test_gates=GATES.replace('register("x[n]")\nclass', 'register("x[n]", name="sine")\nclass'))
+    pytester.makepyfile(test_gates=GATES.replace('"x[n]")\nclass', '"x[n]", name="sine")\nclass'))
     assert names(pytester)[0] == "test_gates.py::sine"
 
 
 def test_two_ops_of_one_name_are_an_error(pytester):
-    pytester.makepyfile(
-        test_gates=GATES.replace('register("x[n]")\nclass', 'register("x[n]", name="right")\nclass')
-    )
+    pytester.makepyfile(test_gates=GATES.replace('"x[n]")\nclass', '"x[n]", name="right")\nclass'))
     ran = pytester.runpytest_inprocess()
     ran.assert_outcomes(errors=1)
     ran.stdout.fnmatch_lines(["*two ops are called 'right': test_gates.py:* and test_gates.py:*"])
@@ -135,9 +133,8 @@ def test_a_target_given_as_argument_is_found_once_by_its_printed_name(configured
 
 
 def test_testpaths_and_targets_together(configured):
-    configured.makepyprojecttoml(
-        FAST + 'targets = ["test_own.py", "gates.py"]\n[tool.pytest.ini_options]\ntestpaths = ["."]\n'
-    )
+    paths = '[tool.pytest.ini_options]\ntestpaths = ["."]\n'
+    configured.makepyprojecttoml(FAST + 'targets = ["test_own.py", "gates.py"]\n' + paths)
     configured.makepyfile(test_own=RIGHT + "def test_own():\n    assert {1} == {1}\n")
     assert names(configured) == ["test_own.py::right", "test_own.py::test_own", "gates.py::right"]
 
@@ -158,9 +155,10 @@ def test_a_folder_below_collects_only_itself(configured, monkeypatch):
 
 def test_another_rootdir_than_the_current_folder(configured, monkeypatch):
     monkeypatch.chdir(configured.mkdir("elsewhere"))
-    ran = configured.runpytest_inprocess("--rootdir", str(configured.path), "-c", "../pyproject.toml", "..")
+    root = ("--rootdir", str(configured.path))
+    ran = configured.runpytest_inprocess(*root, "-c", "../pyproject.toml", "..")
     ran.assert_outcomes(passed=1)
-    ran = configured.runpytest_inprocess("--rootdir", str(configured.path), "../gates.py", "../shop")
+    ran = configured.runpytest_inprocess(*root, "../gates.py", "../shop")
     ran.assert_outcomes(passed=2)
 
 

@@ -1,0 +1,121 @@
+"""The keywords of `op`, `register` and `check` that are facts about an op."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from gradcheck.errors import UsageError, did_you_mean
+from gradcheck.model import BINARY, ONE_HOT, REAL_DOMAINS, Domain, Op, Options
+
+OPTION_NAMES = (
+    "scope",
+    "strict",
+    "dtypes",
+    "signif",
+    "overwrites",
+    "valid",
+    "checks",
+    "nondiff",
+    "domain",
+    "call",
+    "name",
+    "example",
+    "vary_sizes",
+)
+
+DOMAIN_WORDS = (*REAL_DOMAINS, ONE_HOT, BINARY)
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """Options that describe inputs or the call, not the check."""
+
+    nondiff: tuple[str, ...] = ()
+    domain: tuple[tuple[str, Any], ...] = ()
+    call: str | None = None
+    name: str | None = None
+    example: tuple[Any, ...] = ()
+
+
+def split_options(given: dict[str, Any]) -> tuple[Options, Extras]:
+    """Facts about the check, and facts about inputs and call.
+
+    Raises
+    ------
+    UsageError
+        An option that does not exist, or a value of the wrong kind.
+    """
+    for key in given:
+        if key not in OPTION_NAMES:
+            raise UsageError(f"unknown option {key!r}.{did_you_mean(key, OPTION_NAMES)}")
+    if given.get("scope") not in (None, "declared", "forward"):
+        raise UsageError(f"scope={given['scope']!r}: 'declared' or 'forward'")
+    options = Options(
+        scope=given.get("scope"),
+        strict=given.get("strict"),
+        dtypes=words(given.get("dtypes")) or None,
+        signif=given.get("signif"),
+        overwrites=words(given.get("overwrites")),
+        valid=given.get("valid"),
+        checks=words(given.get("checks")) or None,
+        vary_sizes=bool(given.get("vary_sizes", True)),
+    )
+    example = given.get("example", ())
+    extras = Extras(
+        nondiff=words(given.get("nondiff")),
+        domain=_domains(given.get("domain")),
+        call=given.get("call"),
+        name=given.get("name"),
+        example=tuple(example) if isinstance(example, (tuple, list)) else (example,),
+    )
+    return options, extras
+
+
+def _domains(value: Any) -> tuple[tuple[str, Any], ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, Mapping):
+        raise UsageError(f"domain={value!r}: name the input, as in domain={{'x': 'positive'}}")
+    return tuple(value.items())
+
+
+def words(value: Any) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if isinstance(value, str):
+        return tuple(value.replace(",", " ").split())
+    return tuple(value)
+
+
+def with_domains(made: Op, domains: Sequence[tuple[str, Any]]) -> Op:
+    """The op with domains or strategies for some inputs.
+
+    Raises
+    ------
+    UsageError
+        A name that is no input.
+    """
+    inputs = {i.name: i for i in made.inputs}
+    for name, domain in domains:
+        if name not in inputs:
+            raise UsageError(f"domain: there is no input {name!r}.{did_you_mean(name, inputs)}")
+        if isinstance(domain, str) and domain not in DOMAIN_WORDS:
+            raise UsageError(
+                f"domain: {domain!r} is no domain.{did_you_mean(domain, DOMAIN_WORDS)}"
+            )
+        if isinstance(domain, str):
+            inputs[name] = replace(inputs[name], domain=Domain(domain))
+        elif isinstance(domain, Domain):
+            inputs[name] = replace(inputs[name], domain=domain)
+        else:
+            inputs[name] = replace(inputs[name], strategy=domain)
+    return replace(made, inputs=tuple(inputs.values()))
+
+
+def demand_inputs(made: Op, option: str, names: Sequence[str]) -> None:
+    known = [i.name for i in made.inputs]
+    for name in names:
+        if name not in (*known, "cotangent"):
+            raise UsageError(f"{option}: there is no input {name!r}.{did_you_mean(name, known)}")
