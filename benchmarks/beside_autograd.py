@@ -9,6 +9,7 @@ constant tolerance. Medians of alternating runs in one process; the ratio is wha
 from __future__ import annotations
 
 import argparse
+import functools
 import statistics
 import time
 from collections.abc import Callable
@@ -94,11 +95,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeat", type=int, default=15)
     repeat = parser.parse_args().repeat
-    print(f"{'op':28s} {'ours':>10s} {'autograd':>10s} {'ratio':>7s} {'entries':>8s} {'forwards':>9s}")
+    heads = ("ours", "autograd", "ratio", "entries", "forwards")
+    print(f"{'op':28s} {{:>10s}} {{:>10s}} {{:>7s}} {{:>8s}} {{:>9s}}".format(*heads))
     with one_blas_thread(), np.errstate(all="ignore"):
         for name, (forward, backward, traced, inputs) in WORK.items():
             mine, bench = ours(forward, backward, inputs)
-            theirs = lambda f=traced, x=inputs: check_grads(f, modes=["rev"], order=1)(*x)  # noqa: E731
+            theirs = functools.partial(check_grads(traced, modes=["rev"], order=1), *inputs)
             mine(), theirs()
             bench.evaluator.random.observe()  # as a run does after its first case
             before = bench.evaluator.counters.forward_calls
@@ -108,7 +110,8 @@ def main() -> None:
             a, b = (statistics.median(p[k] for p in pairs) for k in (0, 1))
             ratio = statistics.median(p[0] / p[1] for p in pairs)
             entries = sum(x.size for x in inputs)
-            print(f"{name:28s} {a * 1e3:8.2f} ms {b * 1e3:8.2f} ms {ratio:7.2f} {entries:8d} {calls:9d}")
+            times = f"{a * 1e3:8.2f} ms {b * 1e3:8.2f} ms {ratio:7.2f}"
+            print(f"{name:28s} {times} {entries:8d} {calls:9d}")
 
 
 if __name__ == "__main__":

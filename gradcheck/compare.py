@@ -2,7 +2,7 @@
 
 With D the estimate, B its bound, a the analytic value and A its rounding noise:
 
-* FAIL iff \\|a - D\\| > B + A, confirmed with other steps, and by more than ``signif`` of the scale;
+* FAIL iff \\|a - D\\| > B + A, confirmed with other steps, by more than ``signif`` of the scale;
   SLIGHT instead where that is less than ``slight`` of the entry's own size;
 * PASS iff \\|a - D\\| + B + A <= resolution * scale;
 * CONVENTION iff the function has a kink here and a lies between its one-sided slopes (Clarke);
@@ -35,7 +35,7 @@ SIGNIF = {"float64": 1e-8, "float32": 1e-5}
 SLIGHT = {"float64": 1e-4, "float32": 1e-3}
 """A provable relative error of an entry up to this is a warning by default.
 
-Public losses say ``log(p + 1e-7)`` and differentiate ``log(p)``, off by 1e-7/p: meant, and harmless.
+Public losses say ``log(p + 1e-7)`` and differentiate ``log(p)``: off by 1e-7/p, meant, harmless.
 It is relative to the entry itself, so a small entry that is dropped or sign-flipped is a fail.
 """
 SMALL = 1e-2

@@ -137,7 +137,7 @@ def _demand_numbers(
             "arguments of their own, or check a model with gradcheck.check_params(closure, params)"
         )
     raise UsageError(
-        "the example call has no real input to differentiate: pass at least one float array or number"
+        "the example call has no real input to differentiate: pass at least one float array"
     )
 
 

@@ -93,7 +93,7 @@ def quiet() -> Iterator[None]:
 
 @contextlib.contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """BLAS products differ bitwise between one and two threads, and small ones are slower in two."""
+    """BLAS products differ bitwise between one and two threads; small ones are slower in two."""
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     with threadpool_limits(limits=1, user_api="blas"):

@@ -61,7 +61,7 @@ class Judged:
             self.reasons[i] = made.reason
 
     def relative_errors(self) -> Float:
-        """|a - D| / max(|a|, |D|) of each; 0 for a right entry whose own digits are below the bound."""
+        """|a - D| / max(|a|, |D|); 0 for a right entry whose own digits are below the bound."""
         with np.errstate(all="ignore"):
             own = np.fmax(np.abs(self.analytic), np.abs(self.value))
             error = np.where(own > 0, np.abs(self.analytic - self.value) / own, 0.0)
@@ -149,7 +149,7 @@ class Judge:
         return judged
 
     def _finish(self, judged: Judged, floor: float, open_: Array, obvious: Array) -> None:
-        """Climb with what is left; once enough entries are confirmed wrong, count the plain ones."""
+        """Climb with what is left; once enough are confirmed wrong, count the plain ones."""
         wrong = 0
         for i in np.flatnonzero(open_):
             if wrong >= CONFIRMED and obvious[i]:
@@ -181,10 +181,10 @@ class Judge:
         )
         if made.status in (Status.FAIL, Status.SLIGHT) and witness is not None:
             made = compare.heard(made, *witness)
-        if made.status is Status.FAIL and moves.is_tied(self.point.primals, move):
-            if made.estimate.kink or self._rough(move):
-                slopes = [_steep(point, move, gap / 4) for point, gap in self._without_ties()]
-                return compare.in_wider_hull(made, slopes, self.rules)
+        tied = made.status is Status.FAIL and moves.is_tied(self.point.primals, move)
+        if tied and (made.estimate.kink or self._rough(move)):
+            slopes = [_steep(point, move, gap / 4) for point, gap in self._without_ties()]
+            return compare.in_wider_hull(made, slopes, self.rules)
         return made
 
     def projected(self, along: list[Move], rng: np.random.Generator) -> Judged:

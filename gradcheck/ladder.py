@@ -269,8 +269,9 @@ def _find_kink(ladder: _Ladder, noise: Float) -> _Kink:
     jump, drift = np.abs(signed[:-1]), 2 * np.abs(np.diff(signed))
     blur = KAPPA * math.sqrt(6 * (ratio**4 + 1)) / (ratio - 1) / ladder.step[:-2]
     shows = jump > noise[:-2] * blur + drift
-    sure, hints = (_pairs(s) for s in (shows, jump > ladder.rounding[:-2] * blur + drift))
-    at = sure if sure.size else hints
+    twice = shows[1:] & shows[:-1]  # once may be an inflection of S
+    sure = np.flatnonzero(np.append(twice, False) | np.append(False, twice))
+    at = sure if sure.size else np.flatnonzero(jump > ladder.rounding[:-2] * blur + drift)
     if not at.size:
         return _Kink()
     clear = ~shows & (noise[:-2] * blur <= 0.25 * jump[at[-1]])
@@ -278,11 +279,6 @@ def _find_kink(ladder: _Ladder, noise: Float) -> _Kink:
     if clear.sum() >= 2:
         return _Kink(first_clear=int(clear.argmax()))
     return _hull(ladder, at, jump[at].max(), sure=bool(sure.size))
-
-
-def _pairs(shows):
-    twice = shows[1:] & shows[:-1]  # once may be an inflection of S
-    return np.flatnonzero(np.append(twice, False) | np.append(False, twice))
 
 
 def _hull(ladder: _Ladder, at: NDArray[np.intp], jump: float, *, sure: bool) -> _Kink:

@@ -189,7 +189,7 @@ def _fixed_elsewhere(op: Op, asker: _Asker, sizes: Sizes) -> tuple[Sizes, list[s
 
 
 def _tie_multiples(op: Op, asker: _Asker, sizes: Sizes) -> tuple[Op, Sizes, list[str]]:
-    """A size that forward takes only as a multiple of another: an LSTM's 4 gates per hidden unit."""
+    """A size that forward takes only as a multiple of another: an LSTM's 4 gates a unit."""
     base = _example_sizes(op)
     free, notes = dict(sizes), []
     for name, taken in sizes.items():

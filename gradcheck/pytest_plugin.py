@@ -156,11 +156,9 @@ class OpItem(pytest.Item):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The report, not our traceback."""
         from gradcheck.errors import GradientError, UsageError
-        from gradcheck.reporters.text import headline
 
         if isinstance(excinfo.value, GradientError):
-            line = _Line(str(self.op.source), headline(excinfo.value.result))
-            return _Shown(str(excinfo.value), line)
+            return _Shown(str(excinfo.value), excinfo.value.result)
         if isinstance(excinfo.value, UsageError):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
@@ -176,8 +174,10 @@ class OpItem(pytest.Item):
 class _Shown:
     """A failure's text, with the line that short summaries, ``--tb=line`` and JUnit show of it."""
 
-    def __init__(self, text: str, line: _Line) -> None:
-        self.text, self.reprcrash = text, line
+    def __init__(self, text: str, result: OpResult) -> None:
+        from gradcheck.reporters.text import headline
+
+        self.text, self.reprcrash = text, _Line(str(result.source), headline(result))
 
     def __str__(self) -> str:
         return self.text
@@ -193,6 +193,22 @@ class _Line:
 
     def __str__(self) -> str:
         return f"{self.place}: {self.message}"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """A worker of xdist sends the text of a failure alone: give it its line back."""
+    text = report.longrepr
+    if not isinstance(text, str):
+        return
+    for name, value in report.user_properties:
+        if name == RESULT:
+            import msgspec
+
+            from gradcheck.results import OpResult
+
+            shown: Any = _Shown(text, msgspec.json.decode(str(value), type=OpResult))
+            report.longrepr = shown
 
 
 def _settings(config: pytest.Config) -> tuple[Settings, dict[str, Any]]:

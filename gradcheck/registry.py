@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar, overload
 
@@ -173,9 +173,10 @@ def make(target: Sequence[Any], attributes: dict[str, Any], given: dict[str, Any
     if isinstance(known, Op):
         if rest or attributes:
             extra = ", ".join([*(type(r).__name__ for r in rest), *attributes])
+            hint = did_you_mean(next(iter(attributes)), OPTION_NAMES) if attributes else ""
             raise UsageError(
                 f"{known.name} is an op already, with its inputs and attributes: it takes options "
-                f"only, not {extra}.{did_you_mean(next(iter(attributes), ''), OPTION_NAMES) if attributes else ''}"
+                f"only, not {extra}.{hint}"
             )
         return with_domains(_with_options(known, options, given), extras.domain)
     if hasattr(first, "sources") and hasattr(first, "op") and callable(first.op):

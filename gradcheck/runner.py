@@ -129,7 +129,8 @@ def _finish(bench: Bench, made: Plan, found: tuple[Finding, engine.Drawn, Trial]
         same = [f for f in again.findings if _same(f, finding)]
         if same:
             cases = finding.cases
-            diagnosis = _diagnose(bench, finding, trial)  # on the case with more entries
+            # a case shrunk to one entry says little: then the first one is diagnosed
+            diagnosis = _diagnose(bench, same[0], again) or _diagnose(bench, finding, trial)
             finding, trial = (
                 msgspec.structs.replace(same[0], cases=cases, diagnosis=diagnosis),
                 again,

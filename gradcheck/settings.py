@@ -34,7 +34,7 @@ class Settings(
     checks: tuple[str, ...] | None = None
     """Some of `CHECKS`; None is all."""
     scope: Literal["declared", "forward"] = "declared"
-    """"forward": what forward accepts, backward must handle; wrong there is a fail, not a warning."""
+    """"forward": what forward accepts, backward must handle; wrong there is a fail."""
     strict: bool = False
     """Shared memory between a gradient and what the caller holds is a fail, not a warning."""
     dtypes: tuple[str, ...] = ("float64", "float32")
@@ -175,9 +175,8 @@ def _environment(environ: Mapping[str, str]) -> dict[str, Any]:
         if name.startswith(ENVIRONMENT_PREFIX):
             key = name[len(ENVIRONMENT_PREFIX) :].lower().replace("_", "-")
             if key not in known_keys():
-                raise UsageError(
-                    f"environment variable {name}: no such setting.{did_you_mean(key, known_keys())}"
-                )
+                hint = did_you_mean(key, known_keys())
+                raise UsageError(f"environment variable {name}: no such setting.{hint}")
             words = [w.strip() for w in text.split(",") if w.strip()]
             found[key] = words if key in ("targets", "checks", "dtypes") else text
     return found

@@ -1,10 +1,10 @@
 """One-line signatures: ``x[n d], W[k d], b[k], y:int[n]<k, stride=1|2``.
 
 ``name[dims]`` is a real input, its dimensions separated by blanks: a name (equal names, equal
-sizes), a multiple of one (``4*h``), a number, or ``...`` for any rank. After a colon stands ``int`` or a domain (``positive``,
-``unit``, ...); ``<`` bounds an integer input by a dimension or a number. ``name=value|value`` is an
-attribute with its values, the default first. NumPy's gufunc form ``(n,d),(k,d)->(n,k)`` is
-understood too; names come from forward.
+sizes), a multiple of one (``4*h``), a number, or ``...`` for any rank. After a colon stands
+``int`` or a domain (``positive``, ``unit``, ...); ``<`` bounds an integer input by a dimension or
+a number. ``name=value|value`` is an attribute with its values, the default first. NumPy's gufunc
+form ``(n,d),(k,d)->(n,k)`` is understood too; names come from forward.
 """
 
 from __future__ import annotations

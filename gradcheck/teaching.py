@@ -69,7 +69,8 @@ def _table(op: Op, evaluator: Evaluator, settings: Settings) -> str:
             name = f"{input.name}{list(unravel(e, gradient.shape))}"
             lines.append(
                 f"  {name:<16s} {own:12.6g} {value[e]:12.6g} "
-                f"{relative_error(own, float(value[e])):10.1e} {truncation[e]:10.1e} {roundoff[e]:10.1e}"
+                f"{relative_error(own, float(value[e])):10.1e} "
+                f"{truncation[e]:10.1e} {roundoff[e]:10.1e}"
             )
         if gradient.size > ROWS:
             lines.append(f"  ... {gradient.size - ROWS} more entries of {input.name}")

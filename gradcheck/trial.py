@@ -212,7 +212,7 @@ class Bench:
         self._add(trial, _finding("never-ends", "fail", message))
 
     def _add(self, trial: Trial, finding: Finding) -> None:
-        """Note a finding; beyond what was declared a fail is a warning, unless forward's word holds."""
+        """Note a finding; beyond what was declared a fail is a warning, except by scope."""
         if not trial.recipe.declared and finding.severity == "fail":
             accepts = f"forward accepts this ({trial.recipe.note}), backward is wrong for it: "
             severity: Severity = "fail" if self.settings.scope == "forward" else "warning"

@@ -43,7 +43,8 @@ def _window_classifier() -> Graph:
     hidden = graph.apply(tanh, graph.apply(affine, windows, W, b), name="h")
     logits = graph.apply(affine, hidden, U, c, name="logits")
     loss = graph.apply(softmax_cross_entropy, logits, labels, name="data")
-    penalty = graph.apply(add, graph.apply(l2_penalty, W), graph.apply(l2_penalty, U), name="penalty")
+    weights = graph.apply(l2_penalty, W), graph.apply(l2_penalty, U)
+    penalty = graph.apply(add, *weights, name="penalty")
     graph.output(graph.apply(add, loss, penalty, name="J"))
     return graph
 

@@ -34,8 +34,7 @@ class AddGate:
     """
 
     def forward(self, x: float, y: float) -> float:
-        z = x + y
-        return z
+        return x + y
 
     def backward(self, dz: float) -> list[float]:
         return [dz, dz]

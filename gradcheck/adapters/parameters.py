@@ -1,8 +1,9 @@
 """Parameters of a layer and their gradients, found on its attributes.
 
-Pairs that public code uses: ``W`` with ``dW``, ``grad_W``, ``W_grad``; dicts ``params`` with ``grads``
-(``parameters``/``gradients``, the same keys or ``dW``); lists of equal length; attributes that are
-objects with ``data`` (or ``value``) and ``grad``. The report says which were paired.
+Pairs that public code uses: ``W`` with ``dW``, ``grad_W``, ``W_grad``; dicts ``params`` with
+``grads`` (``parameters``/``gradients``, the same keys or ``dW``); lists of equal length;
+attributes that are objects with ``data`` (or ``value``) and ``grad``. The report says which were
+paired.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ DEPTH = 6
 """Steps into layers that are made of layers."""
 
 Path = tuple[Any, ...]
-"""Steps from the layer to an array: attribute names as strings, keys and indices wrapped in a list."""
+"""Steps from the layer to an array: attribute names as strings, keys and indices as `_Key`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ def _listed(path: Path) -> bool:
 
 
 def _arrays(instance: Any) -> Iterator[Path]:
-    """Paths to every array that a layer holds directly, in a dict or list, or in a holder object."""
+    """Paths to every array that a layer holds: directly, in a dict or list, or in a holder."""
     yield from _inside((), instance, set())
 
 

@@ -33,7 +33,7 @@ class Facts:
     _noise: list[tuple[Float, ...]] = field(default_factory=list)
 
     def noise(self) -> tuple[Float, ...]:
-        """Rounding noise of each gradient entry, measured on the first call (14 backward passes)."""
+        """Rounding noise of each gradient entry, measured once (14 backward passes)."""
         if not self._noise:
             measured = backward_noise.measure(
                 self.evaluator, self.case, self.cotangents, self.gradients

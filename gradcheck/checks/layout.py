@@ -51,8 +51,8 @@ def _compare(
         outcome.find(
             NAME,
             "layout-dependent",
-            f"backward gives another gradient for {name} (the same numbers, another memory layout): "
-            f"{where}; it probably ignores strides",
+            f"backward gives another gradient for {name} (the same numbers, another memory "
+            f"layout): {where}; it probably ignores strides",
         )
 
 

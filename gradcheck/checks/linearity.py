@@ -15,7 +15,7 @@ _FACTOR = 8.0
 
 
 def check(facts: Facts) -> Outcome:
-    """pullback(0) = 0, pullback(8c) = 8 pullback(c), pullback(c + d) = pullback(c) + pullback(d)."""
+    """p(0) = 0, p(8c) = 8 p(c), p(c + d) = p(c) + p(d) for the pullback p."""
     outcome = Outcome()
     base = facts.gradients
     if not facts.op.linear or not facts.compared or not _finite(base):
