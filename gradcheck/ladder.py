@@ -109,13 +109,15 @@ def _slopes(line: Line, samples: Samples, ratio: float) -> _Ladder:
     moved = ((above != here) | (below != here)).any(axis=0)
     # Below the smallest normal number the error stays that of the smallest normal number.
     values = np.maximum(np.maximum(np.abs(above), np.abs(below)), line.tiny)
-    rounding = 0.5 * line.eps * _norm(np.where(moved, weight * values, 0.0))
+    central, size = moves.sum(axis=1) / (2 * step), np.abs(moves).sum(axis=1) / (2 * step)
+    # an output may have cancelled: then the rounding of x phi', a term inside forward, is left
+    own = _norm(np.where(moved, weight * values, 0.0))
+    rounding = 0.5 * line.eps * np.hypot(own, line.size * size)
     # Up to 2^16 ulp of the outputs, or 2^12 ulp of a size max(|x|, 1) inside (as was measured).
     unit = line.eps * max(line.size, 1.0) * np.abs(weight[moved]).sum()
     grain = np.maximum(2.0**17 * rounding, 2.0**12 * unit)
     hidden = 0.5 * line.eps * float(_norm(np.where(moved, 0.0, weight * here)))
     flat = hidden / float(step[0]) if step.size else 0.0
-    central, size = moves.sum(axis=1) / (2 * step), np.abs(moves).sum(axis=1) / (2 * step)
     return _Ladder(ratio, step, central, sides[:, usable], size, rounding, grain, flat)
 
 

@@ -294,6 +294,7 @@ def test_warnings_pass_and_are_shown_in_full_when_asked(project):
     ran = project.run("run", "gates.py", *FEW)
     assert ran.code == 0
     assert re.search(r"gates::same +pass, \d warning", ran.out)
+    assert "next: -v shows the warnings" in ran.out
     ran = project.run("run", "gates.py", *FEW, "-v")
     assert "shares memory" in ran.out
     assert re.search(r"  again +gradcheck replay same-", ran.out)

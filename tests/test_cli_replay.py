@@ -62,6 +62,23 @@ def test_replay_of_an_unknown_id_names_the_nearest(project):
     assert "It holds no failing case" in ran.err
 
 
+def test_replay_of_a_warning_shows_the_warning_alone(project):
+    """One case is little evidence; that it is not enough for a verdict is no news here."""
+    project.write(
+        "gates.py",
+        "import gradcheck\n"
+        "bias = gradcheck.op(lambda x, b: x + b, lambda dz, x, b: (dz + 0, dz.sum(0)),"
+        " 'x[n d], b[d]')\n",
+    )
+    assert project.run("run", "gates.py", "--max-cases", "40").code == 0
+    finding = project.results()["results"][0]["findings"][0]
+    assert finding["severity"] == "warning"
+    ran = project.run("replay", finding["replay"].split()[-1])
+    assert ran.out.startswith("bias: contract: ")
+    assert "WARNING" in ran.out
+    assert "NOT JUDGED" not in ran.out
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

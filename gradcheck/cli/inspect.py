@@ -60,9 +60,9 @@ def replay(case: str, recipe: str | None, results: str | None) -> int:
     else:
         op, made = _one_op(case), _recipe(recipe)
     result = run_one(op, settings, only=[made])
-    shown = text.failure(result, verbose=True, stored=recipe is None)
     passed = result.verdict == "pass"
-    said = [shown] * bool(shown) + [f"{op.id}: this case passes"] * passed
+    said = [text.finding(result, f, stored=recipe is None) for f in result.findings]
+    said = said or [f"{op.id}: this case passes" if passed else text.failure(result)]
     screen().print("\n\n".join(said), soft_wrap=True, markup=False)
     return 0 if passed else 1
 

@@ -184,6 +184,8 @@ def _print_next(console: Console, report: Report, path: Path, names: list[str]) 
         advice = "see above what could not be checked or judged, and why"
     elif names == [REFERENCE]:
         advice = "check your own gates with  gradcheck run my_gates.py"
+    elif any(f.severity == "warning" for r in report.results for f in r.findings):
+        advice = "-v shows the warnings; the exit code is 0 only if every op passed"
     else:
         advice = "put it into CI; the exit code is 0 only if every op passed"
     console.print(f"next: {advice}", soft_wrap=True, markup=False)

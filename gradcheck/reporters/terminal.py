@@ -22,7 +22,7 @@ def print_report(console: Console, report: Report, *, verbosity: int) -> None:
     if verbosity >= 0 and report.results:
         console.print(table(report))
         console.print()
-    console.print(Text(totals(report)), soft_wrap=True)
+    console.print(Text(totals(report)), soft_wrap=not console.is_terminal)
 
 
 def table(report: Report) -> RenderableType:
