@@ -48,6 +48,7 @@ def check(*target: Any, **attributes: Any) -> OpResult:
     UsageError
         The call itself is wrong.
     """
+    __tracebackhide__ = True
     own = keywords_of(target[0]) if target and callable(target[0]) else frozenset()
     free = {k: v for k, v in attributes.items() if k not in (own or ())}  # forward's own names win
     given = {k: v for k, v in free.items() if k in OPTION_NAMES}
@@ -85,6 +86,7 @@ def check_params(
         The parameters are not arrays, or the closure returns no gradients.
     """
     chosen = {k: v for k, v in options.items() if k in SETTING_NAMES}
+    __tracebackhide__ = True
     given = {k: v for k, v in options.items() if k not in SETTING_NAMES}
     for name in given:
         if name not in LIVE_OPTIONS:
@@ -96,6 +98,7 @@ def check_params(
 
 def _judge(op: Op, chosen: Mapping[str, Any]) -> OpResult:
     """Run, and raise what an assertion would."""
+    __tracebackhide__ = True
     given = {k.replace("_", "-"): v for k, v in chosen.items()}
     settings = load(Path.cwd(), profile="dev", command_line=given)
     inside = _inside_hypothesis()
@@ -111,7 +114,7 @@ def _judge(op: Op, chosen: Mapping[str, Any]) -> OpResult:
         reject()
     from gradcheck.reporters.text import failure
 
-    raise GradientError("\n" + failure(result), result)
+    raise GradientError(failure(result), result)
 
 
 def _inside_hypothesis() -> bool:

@@ -257,7 +257,9 @@ def _combine(
     h = width[:, 1] / 2
     touched = ((above != here) | (below != here)).any(axis=1)
     size = np.maximum(np.maximum(np.abs(above), np.abs(below)).max(axis=1), point.tiny)
-    scale = (np.abs(moved * w).sum(axis=2) / width).max(axis=1)
+    # the slopes of both sides without cancellation: even at the bottom of x^2 there is a scale
+    sides = np.abs((above - here) * w) + np.abs((here - below) * w)
+    scale = (sides.sum(axis=2) / width).max(axis=1)
     own = (np.where(touched, w * size, 0.0) ** 2).sum(axis=1)
     sigma = 0.5 * point.eps * np.sqrt(own + (inputs * scale) ** 2)
     truncation = SAFE * np.abs(value - fine)

@@ -161,7 +161,7 @@ def shrink(
     still: Callable[[T], bool],
     *,
     seconds: float,
-    attempts: int = 400,
+    attempts: int = 250,
 ) -> T:
     """The simplest value found that is ``still`` failing, beginning from a recorded one."""
     best: list[T] = [start.value]

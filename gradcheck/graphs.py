@@ -13,12 +13,14 @@ the product downstream; where a value is used twice, the gradients that come bac
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 
+from gradcheck.adapters.source import short_path
 from gradcheck.arrays import Array, as_outputs, is_real
 from gradcheck.errors import UsageError, did_you_mean
 from gradcheck.model import Domain, Input, Op, Options, Outputs, Pullback
@@ -214,15 +216,13 @@ class Graph:
         return known[self.result.index]
 
     def op(self, signature: str | None = None, **options: Any) -> Op:
-        """The graph as an op.
+        """The graph as an op; sources without a ``signature`` are 0-d real numbers.
 
-        Parameters
-        ----------
-        signature : str, optional
-            Shapes and domains of the sources; 0-d real numbers where it is left out.
-        **options
-            As in `gradcheck.op`.
+        ``options`` as in `gradcheck.op`.
         """
+        caller = sys._getframe(1)
+        place = short_path(caller.f_code.co_filename)
+        ours = str(caller.f_globals.get("__name__", "")).startswith("gradcheck.")
         names = [s.name for s in self.sources]
         if signature is None:
             inputs = tuple(Input(n, (), Domain(), scalar=True) for n in names)
@@ -243,7 +243,8 @@ class Graph:
             vjp=self.vjp,
             inputs=tuple(ordered[n] for n in names),
             kind="graph",
-            source=Source(),
+            source=Source() if ours else Source(file=place, line=caller.f_lineno),
+            module="" if ours else str(caller.f_globals.get("__name__", "")),
             options=Options(**options),
             detail=self,
         )

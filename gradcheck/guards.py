@@ -8,10 +8,12 @@ import io
 import threading
 import time
 import warnings
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import numpy as np
+
+T = TypeVar("T")
 
 
 class TimeLimit(BaseException):
@@ -79,11 +81,21 @@ def time_limit(seconds: float | None) -> Iterator[None]:
         _watchdog.disarm()
 
 
+def within_limit(work: Callable[[], T], seconds: float | None, otherwise: T) -> T:
+    """What ``work`` returns, or ``otherwise`` where it takes longer: the check will say so."""
+    try:
+        with time_limit(seconds):
+            return work()
+    except TimeLimit:
+        return otherwise
+
+
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Discard what the user's code prints and warns: thousands of evaluations repeat it."""
     with (
         contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
         warnings.catch_warnings(),
         np.errstate(all="ignore"),
     ):

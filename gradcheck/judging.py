@@ -69,10 +69,11 @@ class Judged:
         return np.asarray(np.where(hidden, 0.0, np.nan_to_num(error, nan=np.inf)))
 
     def limits(self) -> Float:
-        """The smallest relative error that would have been seen at each."""
+        """The smallest error that would have been seen at each, relative to the entry itself."""
         with np.errstate(all="ignore"):
             width = self.bound + self.noise
-            return np.asarray(np.where(width == 0, 0.0, width / self.scale))
+            own = np.fmax(np.abs(self.analytic), np.abs(self.value))
+            return np.asarray(np.where(width == 0, 0.0, width / np.where(own > 0, own, self.scale)))
 
     def pick(self, chosen: Sequence[int]) -> Judged:
         """Some of the moves."""

@@ -7,8 +7,7 @@
 3. *Select* (Lepski 1990): from the finest step to the coarsest, trust a step only while its
    interval meets the intervals of all finer steps; take the tightest of those.
 4. *Doubt.* A kink near x takes away the steps that reach it; a kink at x yields the hull of the
-   one-sided slopes (Clarke 1983); a jump, or anything narrower than the finest step, no value.
-"""
+   one-sided slopes (Clarke 1983); a jump, or anything finer than the finest step, no value."""
 
 from __future__ import annotations
 
@@ -112,7 +111,7 @@ def _slopes(line: Line, samples: Samples, ratio: float) -> _Ladder:
     central, size = moves.sum(axis=1) / (2 * step), np.abs(moves).sum(axis=1) / (2 * step)
     # an output may have cancelled: then the rounding of x phi', a term inside forward, is left
     own = _norm(np.where(moved, weight * values, 0.0))
-    rounding = 0.5 * line.eps * np.hypot(own, line.size * size)
+    rounding = 0.5 * line.eps * np.hypot(own, np.nan_to_num(line.size * size, posinf=0.0))
     # Up to 2^16 ulp of the outputs, or 2^12 ulp of a size max(|x|, 1) inside (as was measured).
     unit = line.eps * max(line.size, 1.0) * np.abs(weight[moved]).sum()
     grain = np.maximum(2.0**17 * rounding, 2.0**12 * unit)

@@ -27,9 +27,14 @@ def dimensions(op: Op) -> list[str]:
     return list(dict.fromkeys(n for n in names if n != "..."))
 
 
+def any_sizes(op: Op) -> Sizes:
+    """The sizes to try where nothing is known."""
+    return dict.fromkeys(dimensions(op), RANDOM_SIZES)
+
+
 def learn(op: Op, evaluator: Evaluator) -> tuple[Op, Sizes]:
     """The op with what forward's refusals tell, and the sizes each dimension may take."""
-    free = dict.fromkeys(dimensions(op), RANDOM_SIZES)
+    free = any_sizes(op)
     if op.example is None or op.sizes_declared or not op.options.vary_sizes:
         return op, free
     asker = _Asker(op, evaluator)

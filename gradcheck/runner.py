@@ -24,7 +24,7 @@ from gradcheck.corners import Plan, plan
 from gradcheck.diagnosis import explain
 from gradcheck.errors import UsageError
 from gradcheck.evaluation import Evaluator, UserCodeRaised
-from gradcheck.guards import GlobalRandom, one_blas_thread, quiet
+from gradcheck.guards import GlobalRandom, one_blas_thread, quiet, within_limit
 from gradcheck.model import Op, Recipe
 from gradcheck.precision import working_precision
 from gradcheck.results import Finding, OpResult, Report, summarise
@@ -32,7 +32,8 @@ from gradcheck.settings import Settings, for_op
 from gradcheck.tally import Tally
 from gradcheck.trial import Bench, Trial
 
-SHRINK_SECONDS = 2.0
+SHRINK_SECONDS = 6.0
+"""A bound for slow ops only: the number of attempts ends it first, the same on any machine."""
 SHRINK_AT_MOST = 3
 """Findings of an op that are shrunk to their smallest case."""
 ENOUGH_FAILURES = 10
@@ -69,17 +70,21 @@ def run_one(
     random = GlobalRandom(settings.seed)
     evaluator = Evaluator(op, random)
     with random.restored(), quiet(), one_blas_thread():
-        learnt, sizes = probe.learn(op, evaluator)
+        limit = settings.time_limit
+        untaught = (op, probe.any_sizes(op))
+        learnt, sizes = within_limit(lambda: probe.learn(op, evaluator), limit, untaught)
         evaluator.op = learnt
         bench = Bench(learnt, evaluator, settings, {})
         tally = Tally(learnt, settings)
         made = plan(learnt, sizes, tuple(settings.dtypes))
         drawn = _cases(made, settings, only)
         tally.planned = settings.cases if only is None and learnt.options.vary_sizes else len(drawn)
-        bench.precision.update(_precisions(bench, drawn, settings))
+        usual = {d: d for d in settings.dtypes}
+        measured = within_limit(lambda: _precisions(bench, drawn, settings), limit, usual)
+        bench.precision.update(measured)
         random.observe()
         if drawn:
-            bench.time_forward(drawn[0].value)
+            within_limit(lambda: bench.time_forward(drawn[0].value), limit, None)
         _try_all(bench, drawn, tally, started)
         findings = [_finish(bench, made, f) for f in tally.representatives()]
     return tally.result(findings, evaluator.counters, time.perf_counter() - started)
@@ -112,7 +117,8 @@ def _try_all(bench: Bench, drawn: list[engine.Drawn], tally: Tally, started: flo
         trial = bench.run(case.value)
         tally.add(trial, case)
         if tally.hopeless or tally.failing >= ENOUGH_FAILURES:
-            tally.note_stop(number + 1, len(drawn), "it has failed often enough")
+            why = "more would tell nothing new" if tally.hopeless else "it has failed often enough"
+            tally.note_stop(number + 1, len(drawn), why)
             return
         if limit and time.perf_counter() - started > limit and number + 1 < len(drawn):
             tally.note_stop(number + 1, len(drawn), f"the op's time limit of {limit:g} s")

@@ -197,11 +197,15 @@ def ops_in(module: ModuleType, target: str) -> list[Op]:
 
 
 def _parts(module: ModuleType) -> list[ModuleType]:
-    """The modules of a package that it imports."""
+    """The modules that a package lists in ``__all__``, else those that are imported.
+
+    What somebody else imported from it meanwhile must not change what is checked.
+    """
     if not hasattr(module, "__path__"):
         return []
     inside = module.__name__ + "."
-    things = list(vars(module).values())
+    names = getattr(module, "__all__", None) or list(vars(module))
+    things = [getattr(module, n, None) for n in names]
     return [t for t in things if isinstance(t, ModuleType) and t.__name__.startswith(inside)]
 
 

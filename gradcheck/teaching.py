@@ -6,13 +6,14 @@ carries: truncation, because h is not small enough, and round-off, because it is
 
 from __future__ import annotations
 
-from gradcheck.arrays import flatten, relative_error, unravel
+from gradcheck.arrays import Float, flatten, relative_error, unravel
 from gradcheck.cases import build, recipes
+from gradcheck.checks.facts import usable_gradients
 from gradcheck.corners import plan
 from gradcheck.cotangents import make
 from gradcheck.differences import Move, Point, central
 from gradcheck.engine import generate
-from gradcheck.evaluation import Evaluator, UserCodeRaised, gradient_array
+from gradcheck.evaluation import Evaluator, UserCodeRaised
 from gradcheck.guards import GlobalRandom, quiet
 from gradcheck.model import Op
 from gradcheck.probe import learn
@@ -56,22 +57,25 @@ def _table(op: Op, evaluator: Evaluator, settings: Settings) -> str:
         f"  {'entry':<16s} {'backward':>12s} {'central':>12s} {'rel. error':>10s} "
         f"{'truncation':>10s} {'round-off':>10s}",
     ]
-    for k, input in enumerate(op.inputs):
-        gradient = gradient_array(
-            (answer.gradients or [None] * len(op.inputs))[k], case.primals[k].shape
-        )
-        if not input.differentiable or gradient is None:
-            continue
-        entries = range(min(ROWS, gradient.size))
-        value, truncation, roundoff = central(point, [Move.entry(k, e) for e in entries], STEP)
-        for e in entries:
-            own = float(gradient.reshape(-1)[e])
-            name = f"{input.name}{list(unravel(e, gradient.shape))}"
-            lines.append(
-                f"  {name:<16s} {own:12.6g} {value[e]:12.6g} "
-                f"{relative_error(own, float(value[e])):10.1e} "
-                f"{truncation[e]:10.1e} {roundoff[e]:10.1e}"
-            )
-        if gradient.size > ROWS:
-            lines.append(f"  ... {gradient.size - ROWS} more entries of {input.name}")
+    for k, gradient in enumerate(usable_gradients(op, case, answer)):
+        if gradient is not None:
+            lines += _rows(point, op.inputs[k].name, k, gradient)
     return "\n".join(lines)
+
+
+def _rows(point: Point, name: str, k: int, gradient: Float) -> list[str]:
+    """The first entries of one input's gradient."""
+    entries = range(min(ROWS, gradient.size))
+    value, truncation, roundoff = central(point, [Move.entry(k, e) for e in entries], STEP)
+    lines = []
+    for e in entries:
+        own = float(gradient.reshape(-1)[e])
+        place = f"{name}{list(unravel(e, gradient.shape))}"
+        lines.append(
+            f"  {place:<16s} {own:12.6g} {value[e]:12.6g} "
+            f"{relative_error(own, float(value[e])):10.1e} "
+            f"{truncation[e]:10.1e} {roundoff[e]:10.1e}"
+        )
+    if gradient.size > ROWS:
+        lines.append(f"  ... {gradient.size - ROWS} more entries of {name}")
+    return lines

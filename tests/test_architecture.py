@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "gradcheck"
 LEVELS = [  # from the top; a module may import its own level and those below
-    {"cli", "pytest_plugin", "api"},
+    {"__main__", "cli", "pytest_plugin", "api"},
     {"reporters", "policy", "files"},
     {"runner", "tally", "trial", "teaching", "explain"},
     {"registry", "options", "targets", "adapters", "graphs", "probe", "corners", "cases"}

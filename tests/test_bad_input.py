@@ -122,9 +122,6 @@ def test_a_backward_that_never_ends_is_a_finding(project):
     assert "gates.py:21" in ran.out
 
 
-@pytest.mark.xfail(
-    reason="runner._precisions and probe.learn call forward outside the time limit", strict=True
-)
 @pytest.mark.parametrize("inputs", ["'x[n]'", "np.ones(2)"], ids=["signature", "example"])
 def test_a_forward_that_never_ends_is_a_finding(project, inputs):
     """In a process of its own, which ends itself: it must not hold the tests up."""

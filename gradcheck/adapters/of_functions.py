@@ -14,8 +14,10 @@ from gradcheck.adapters.source import name_of, source_of
 from gradcheck.arrays import as_outputs, is_real
 from gradcheck.errors import UsageError
 from gradcheck.examples import Reading
-from gradcheck.guards import quiet
+from gradcheck.guards import TimeLimit, quiet, time_limit
 from gradcheck.model import Input, Op
+
+EXAMPLE_SECONDS = 10
 
 
 def pair_door(
@@ -135,9 +137,13 @@ def _on_example(
         It raises; its own error is named.
     """
     try:
-        with quiet():
+        with quiet(), time_limit(EXAMPLE_SECONDS):
             values = arguments([v.copy() for v in reading.values])
             return function(*values, **description.attributes)
+    except TimeLimit:
+        raise UsageError(
+            f"{name_of(function)} did not return from its example call in {EXAMPLE_SECONDS} s"
+        ) from None
     except Exception as error:
         raise UsageError(
             f"{name_of(function)} raises {type(error).__name__} on its example call: {error}"

@@ -25,7 +25,7 @@ from gradcheck.adapters.source import source_of
 from gradcheck.arrays import Array, as_outputs
 from gradcheck.errors import UsageError
 from gradcheck.examples import Reading, attributes_of
-from gradcheck.guards import quiet
+from gradcheck.guards import TimeLimit, quiet, time_limit
 from gradcheck.model import Input, Op
 
 
@@ -67,7 +67,7 @@ def _maker(cls: type, given: Mapping[str, Any]) -> Callable[..., Any] | None:
     try:
         with quiet():
             return copier(cls(**given))
-    except Exception:
+    except (Exception, TimeLimit):
         return None
 
 
@@ -214,8 +214,8 @@ def _run_once(
     gate = Gate(lambda: instance, *call, first_only=first_only)
     values = [v.copy() if v.ndim else v[()] for v in example[0]]
     try:
-        with quiet():
+        with quiet(), time_limit(10):
             output, pullback = gate.vjp(*values, **example[1].attributes)
             return [pullback(tuple(np.ones_like(o) for o in as_outputs(output)))]
-    except Exception:
+    except (Exception, TimeLimit):
         return None

@@ -22,10 +22,10 @@ def _place(function: Any) -> tuple[str, int]:
     code = getattr(getattr(function, "__func__", function), "__code__", None)
     if code is None:
         return "", 0
-    return _short(code.co_filename), int(code.co_firstlineno)
+    return short_path(code.co_filename), int(code.co_firstlineno)
 
 
-def _short(path: str) -> str:
+def short_path(path: str) -> str:
     """Relative to the current folder where it lies below it."""
     try:
         relative = os.path.relpath(path)
