@@ -210,19 +210,20 @@ def _not_finite(analytic: float, estimate: Estimate) -> tuple[Status, str]:
     return (Status.FAIL, "not finite") if known else (Status.INCONCLUSIVE, _why(estimate))
 
 
-def in_wider_hull(comparison: Comparison, slopes: Sequence[float], rules: Rules) -> Comparison:
-    """A fail at a tie, or a convention if it lies between the slopes of the pieces around it.
+def in_wider_hull(comparison: Comparison, slopes: Sequence[float], slack: float) -> Comparison:
+    """A fail at a kink, or a convention if it lies between the slopes of the pieces around it.
 
-    The one-sided slopes along an entry are not all that a tie allows: in overlapping windows,
+    The one-sided slopes along an entry are not all that a kink allows: in overlapping windows,
     breaking each tie its own way gives other limits of gradients, and their hull is right too
-    (Clarke's generalised gradient). The slack covers the distance at which ties were broken.
+    (Clarke's generalised gradient). ``slack``, a share of the scale, covers the distance at which
+    the slopes were taken.
     """
     estimate = comparison.estimate
     known = [s for s in (*slopes, estimate.low, estimate.high) if np.isfinite(s)]
     if not known or not np.isfinite(comparison.analytic):
         return comparison
     low, high = min(known), max(known)
-    slack = min(1e3 * rules.resolution, 2e-2) * max(comparison.scale, abs(low), abs(high))
+    slack *= max(comparison.scale, abs(low), abs(high))
     if not low - slack <= comparison.analytic <= high + slack:
         return comparison
     wider = replace(estimate, low=low, high=high, kink=True)

@@ -158,8 +158,18 @@ class PointLine:
             return Samples(up[0], down[0], above[0], below[0])
         above = np.stack([point.displaced(move, h) for h in steps])
         below = np.stack([point.displaced(move, -h) for h in steps])
-        # entries round differently along a direction: the nominal steps
-        return Samples(steps.copy(), steps.copy(), above, below)
+        up, down = self._steps_taken(steps)
+        return Samples(up, down, above, below)
+
+    def _steps_taken(self, steps: Float) -> tuple[Float, Float]:
+        """Along a tie all entries round alike; along other directions the steps are nominal."""
+        moved = [self._point.entries(k, e) for k, e, _ in self._move.parts]
+        values = np.concatenate(moved)
+        speeds = np.concatenate([s for _, _, s in self._move.parts])
+        if np.ptp(values) > 0 or (speeds != 1).any():
+            return steps.copy(), steps.copy()
+        x, rounded = values[0], self._point.rounded
+        return rounded(x + steps) - x, x - rounded(x - steps)
 
 
 def _sample_entries(

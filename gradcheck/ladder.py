@@ -109,13 +109,13 @@ def _slopes(line: Line, samples: Samples, ratio: float) -> _Ladder:
     # Below the smallest normal number the error stays that of the smallest normal number.
     values = np.maximum(np.maximum(np.abs(above), np.abs(below)), line.tiny)
     central, size = moves.sum(axis=1) / (2 * step), np.abs(moves).sum(axis=1) / (2 * step)
-    # an output may have cancelled: then the rounding of x phi', a term inside forward, is left
-    own = _norm(np.where(moved, weight * values, 0.0))
+    own = _norm(np.where(moved, weight * values, 0.0))  # may have cancelled: then x phi' is left
     rounding = 0.5 * line.eps * np.hypot(own, np.nan_to_num(line.size * size, posinf=0.0))
     # Up to 2^16 ulp of the outputs, or 2^12 ulp of a size max(|x|, 1) inside (as was measured).
     unit = line.eps * max(line.size, 1.0) * np.abs(weight[moved]).sum()
     grain = np.maximum(2.0**17 * rounding, 2.0**12 * unit)
-    hidden = 0.5 * line.eps * float(_norm(np.where(moved, 0.0, weight * here)))
+    still = np.where(moved, 0.0, weight * np.maximum(np.abs(here), 1.0))  # of a term inside
+    hidden = 0.5 * line.eps * float(_norm(still))
     flat = hidden / float(step[0]) if step.size else 0.0
     return _Ladder(ratio, step, central, sides[:, usable], size, rounding, grain, flat)
 

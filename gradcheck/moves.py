@@ -87,7 +87,8 @@ def tie_broken(
             stop = start + int(mask.sum())
             shift[mask] = rank[start:stop] * gap
             start = stop
-            moved.append((primal + shift).astype(primal.dtype) if mask.any() else primal)
+            # asarray: adding 0-d arrays gives a scalar
+            moved.append(np.asarray(primal + shift, primal.dtype) if mask.any() else primal)
         broken.append((tuple(moved), gap))
     return broken
 

@@ -80,7 +80,7 @@ def find(prototype: Any, ran: Any) -> list[Parameter]:
     ``ran`` shows where gradients appear; values come from ``prototype``.
     """
     found: dict[int, Parameter] = {}
-    for path in _arrays(prototype):
+    for path in sorted(_arrays(prototype), key=len):  # a layer's own before its parts'
         value = _load(prototype, path)
         if not is_real(value) or value.size == 0:
             continue
@@ -90,7 +90,7 @@ def find(prototype: Any, ran: Any) -> list[Parameter]:
         known = found.get(id(value))
         if known is None:
             found[id(value)] = Parameter(_name(path), path, (gradient_path,), value)
-        elif _listed(path) and _listed(known.path):
+        elif _listed(path) and _listed(known.path) and path[:-1] == known.path[:-1]:
             found[id(value)] = replace(known, gradient_paths=(*known.gradient_paths, gradient_path))
     return list(found.values())
 
