@@ -13,8 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from gradcheck.arrays import Array, Float, is_real
-from gradcheck.differences import KAPPA
 from gradcheck.evaluation import Evaluator, UserCodeRaised, gradient_array
+from gradcheck.ladder import KAPPA
 from gradcheck.model import Case, Outputs
 
 _POINTS = 7
@@ -58,11 +58,14 @@ def _side(
 ) -> tuple[Float | None, ...] | None:
     """Noise per entry from the points on one side of the case."""
     rng = np.random.default_rng(0)
-    directions = [_direction(p, rng) for p in case.primals]
+    labels, count = _labels(case.primals)
+    signs = rng.choice([-1.0, 1.0], count)
     rows: list[list[Float | None]] = []
     for k in range(1, _POINTS + 1):
+        jitter = rng.integers(-_JITTER, _JITTER + 1, count)
         primals = tuple(
-            _moved(p, sign * k * d, rng) for p, d in zip(case.primals, directions, strict=True)
+            _moved(p, sign * k * signs[own], jitter[own])
+            for p, own in zip(case.primals, labels, strict=True)
         )
         try:
             answer = evaluator.answer(Case(case.recipe, primals, case.attributes), cotangents)
@@ -79,19 +82,26 @@ def _side(
     return tuple(_table([row[k] for row in rows]) for k in range(len(case.primals)))
 
 
-def _direction(primal: Array, rng: np.random.Generator) -> Float:
-    if not is_real(primal):
-        return np.zeros(primal.shape)
-    spacing = _SPACING.get(str(primal.dtype), 2.0**-24)
-    size = np.maximum(np.abs(primal.astype(np.float64)), 1e-3)
-    return np.asarray(rng.choice([-1.0, 1.0], primal.shape) * size * spacing)
+def _labels(primals: Sequence[Array]) -> tuple[list[Array], int]:
+    """A number for each distinct value: equal entries move together, so that a tie stays a tie.
+
+    Else a backward pass that routes by comparison would jump at every step, and look noisy.
+    """
+    sizes = [p.size for p in primals]
+    values = [np.asarray(p, np.float64).reshape(-1) for p in primals]
+    distinct, labels = np.unique(np.concatenate([*values, np.zeros(0)]), return_inverse=True)
+    parts = np.split(labels, np.cumsum(sizes)[:-1])
+    return [own.reshape(p.shape) for own, p in zip(parts, primals, strict=True)], len(distinct)
 
 
-def _moved(primal: Array, by: Float, rng: np.random.Generator) -> Array:
+def _moved(primal: Array, steps: Float, jitter: Array) -> Array:
+    """The primal moved by some steps of a tiny grid, and by a few units in the last place."""
     if not is_real(primal):
         return primal
-    jitter = rng.integers(-_JITTER, _JITTER + 1, primal.shape) * np.spacing(np.abs(primal))
-    return np.asarray((primal + by + jitter).astype(primal.dtype))
+    spacing = _SPACING.get(str(primal.dtype), 2.0**-24)
+    size = np.maximum(np.abs(primal.astype(np.float64)), 1e-3)
+    by = steps * size * spacing + jitter * np.spacing(np.abs(primal))
+    return np.asarray(primal + by, dtype=primal.dtype)
 
 
 def _table(rows: list[Float | None]) -> Float | None:

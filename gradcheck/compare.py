@@ -20,8 +20,9 @@ from enum import IntEnum
 import numpy as np
 
 from gradcheck.arrays import Float
-from gradcheck.differences import KAPPA, QuickEstimates
+from gradcheck.differences import QuickEstimates
 from gradcheck.estimate import Estimate
+from gradcheck.ladder import KAPPA
 
 RESOLUTION = {"float64": 1e-6, "float32": 2e-3}
 """The relative accuracy that a pass certifies at least."""

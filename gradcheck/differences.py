@@ -18,11 +18,8 @@ import numpy as np
 from gradcheck.arrays import Array, Float, copy_tuple, flatten
 from gradcheck.estimate import Samples
 from gradcheck.evaluation import Evaluator, UserCodeRaised
+from gradcheck.ladder import KAPPA, SAFE
 
-KAPPA = 6.0
-"""Noise multiplier: from a standard deviation to a bound."""
-SAFE = 2.0
-"""Multiplier on the estimate of the truncation error."""
 QUICK_EXPONENT = {"float64": 14, "float32": 5}
 """The smaller step is 2**-this times the input's scale: 6.1e-5 (and 1.2e-4), 0.031 (0.0625).
 
@@ -162,7 +159,7 @@ class PointLine:
         return Samples(up, down, above, below)
 
     def _steps_taken(self, steps: Float) -> tuple[Float, Float]:
-        """Along a tie all entries round alike; along other directions the steps are nominal."""
+        """Along a tie all entries round alike; elsewhere the steps are nominal."""
         moved = [self._point.entries(k, e) for k, e, _ in self._move.parts]
         values = np.concatenate(moved)
         speeds = np.concatenate([s for _, _, s in self._move.parts])

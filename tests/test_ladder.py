@@ -241,7 +241,9 @@ def test_zero_and_nothing_have_an_exact_derivative(dtype: type) -> None:
     nothing = ladder.estimate(Curve(lambda x: x[:, None][:, :0], 0.3, dtype, cotangent=()))
     for estimate in (zero, nothing):
         assert (estimate.value, estimate.reason) == (0.0, "")
-    assert zero.bound <= 32 * np.finfo(dtype).eps  # a term of size 1 inside may have been rounded away
+    assert (
+        zero.bound <= 32 * np.finfo(dtype).eps
+    )  # a term of size 1 inside may have been rounded away
 
 
 @pytest.mark.parametrize("dtype", [F64, F32])
