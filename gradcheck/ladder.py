@@ -7,7 +7,8 @@
 3. *Select* (Lepski 1990): from the finest step to the coarsest, trust a step only while its
    interval meets the intervals of all finer steps; take the tightest of those.
 4. *Doubt.* A kink near x takes away the steps that reach it; a kink at x yields the hull of the
-   one-sided slopes (Clarke 1983); a jump, or anything finer than the finest step, no value."""
+   one-sided slopes (Clarke 1983); a jump, or anything finer than the finest step, no value.
+"""
 
 from __future__ import annotations
 
@@ -37,6 +38,7 @@ class _Ladder:
     sides: Float  # (2, L), to the right and to the left
     size: Float  # sum_j |cotangent_j (y_j(x+h) - y_j(x-h))| / 2h: central without cancellation
     rounding: Float  # a-priori noise: deviation of phi if each output that moves is off by 1/2 ulp
+    growth: Float  # of other noise, with phi: not at all, like phi, or (inside u^2) like its root
     grain: Float  # a move of phi up to this size may be one rounding somewhere inside forward
     flat: float  # the slope that outputs which never move may hide below 1/2 ulp
 
@@ -65,8 +67,7 @@ def estimate(line: Line, *, stretch: float = 1.0, scale: float | None = None) ->
         for extension in range(EXTENSIONS + 1):
             ladder = _slopes(line, samples, ratio)
             result = _conclude(ladder)
-            finer = steps[-1] / ratio**more
-            finer = finer[finer >= smallest]
+            finer = np.array([h for h in steps[-1] / ratio**more if h >= smallest])
             if extension == EXTENSIONS or len(finer) < 2 or not _needs_finer(line, ladder, result):
                 break
             steps = np.concatenate([steps, finer])
@@ -88,12 +89,11 @@ def _first_steps(line: Line, stretch: float, scale: float | None) -> tuple[Float
 
 def _needs_finer(line: Line, ladder: _Ladder, result: Estimate) -> bool:
     """Tell if finer steps may help: no result, too coarse beside |x|, or truncation to the end."""
-    if result.reason or result.kink:
-        return bool(result.reason)
     # h times a gap of the central slopes falls like h^3 while it is truncation; noise stays level.
     gaps = (np.abs(np.diff(ladder.central)) * ladder.step[1:])[-FINE:]
-    falling = (gaps[1:] < gaps[:-1] / ladder.ratio**2).all()
-    return bool(falling or ladder.step[-1] > 2.0**-7 * max(line.size, line.typical) > 0.0)
+    falling = bool((gaps[1:] < gaps[:-1] / ladder.ratio**2).all())
+    nearest = 2.0**-7 * max(line.size, line.typical)
+    return bool(result.reason) or (not result.kink and (falling or ladder.step[-1] > nearest > 0))
 
 
 def _slopes(line: Line, samples: Samples, ratio: float) -> _Ladder:
@@ -114,10 +114,11 @@ def _slopes(line: Line, samples: Samples, ratio: float) -> _Ladder:
     # Up to 2^16 ulp of the outputs, or 2^12 ulp of a size max(|x|, 1) inside (as was measured).
     unit = line.eps * max(line.size, 1.0) * np.abs(weight[moved]).sum()
     grain = np.maximum(2.0**17 * rounding, 2.0**12 * unit)
-    still = np.where(moved, 0.0, weight * np.maximum(np.abs(here), 1.0))  # of a term inside
-    hidden = 0.5 * line.eps * float(_norm(still))
-    flat = hidden / float(step[0]) if step.size else 0.0
-    return _Ladder(ratio, step, central, sides[:, usable], size, rounding, grain, flat)
+    growth = np.sqrt(np.maximum(1.0, own / own[-1:].max(initial=1e-300)))
+    least = 0.0 if moved.any() else max(line.size, 1.0)  # of a term inside, where nothing moves
+    still = np.where(moved, 0.0, weight * np.maximum(np.abs(here), least))
+    flat = float(0.5 * line.eps * _norm(still) / step.max(initial=0.0))
+    return _Ladder(ratio, step, central, sides[:, usable], size, rounding, growth, grain, flat)
 
 
 def _norm(terms: Float) -> Float:
@@ -189,9 +190,7 @@ def _conclude(ladder: _Ladder) -> Estimate:
     unit = np.sqrt((_richardson(np.diag(step[-1] / step), step) ** 2).sum(axis=1) / 2) / step[-1]
     gaps = np.abs(np.diff(table)) / unit[:, 1:]
     measured = _measured_noise(ladder, gaps)
-    # Noise from inside forward grows with phi: like phi, not at all, or (in u^2) like its root.
-    growth = np.sqrt(np.maximum(1.0, ladder.rounding / max(float(ladder.rounding[-1]), 1e-300)))
-    noise = np.maximum(ladder.rounding, measured * growth)
+    noise = np.maximum(ladder.rounding, measured * ladder.growth)
     value, bound, _ = _tightest(ladder, table, noise * unit)
     chosen = _select(value, bound)
     # A second look at the noise: the scatter around the chosen value at the steps just finer.

@@ -1,0 +1,144 @@
+"""``(out, cache)`` and ``backward(dout, cache)``."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tests.doors.common import (
+    B,
+    V,
+    W,
+    X,
+    assumed,
+    fails,
+    passes,
+    wrong,
+)
+
+
+def affine_cached(x, w, b):
+    return x @ w + b, (x, w, b)
+
+
+def affine_cached_backward(dout, cache):
+    x, w, _ = cache
+    return dout @ w.T, x.T @ dout, dout.sum(axis=0)
+
+
+def affine_cached_backward_wrong_b(dout, cache):
+    x, w, b = cache
+    return dout @ w.T, x.T @ dout, dout.mean(axis=0) + 0 * b
+
+
+def test_out_and_cache():
+    result = passes(affine_cached, affine_cached_backward, X, W, B)
+    assert "(cotangent, cache)" in assumed(result)
+    assert wrong(fails(affine_cached, affine_cached_backward_wrong_b, X, W, B)) == {"b"}
+
+
+def test_cache_first():
+    def backward(cache, dout):
+        return affine_cached_backward(dout, cache)
+
+    def backward_wrong(cache, dout):
+        return affine_cached_backward_wrong_b(dout, cache)
+
+    passes(affine_cached, backward, X, W, B)
+    assert wrong(fails(affine_cached, backward_wrong, X, W, B)) == {"b"}
+
+
+def test_cache_first_spelt_out():
+    def backward(stuff, dout):
+        return affine_cached_backward(dout, stuff)
+
+    def backward_wrong(stuff, dout):
+        return affine_cached_backward_wrong_b(dout, stuff)
+
+    passes(affine_cached, backward, X, W, B, call="backward(cache, dout)")
+    result = fails(affine_cached, backward_wrong, X, W, B, call="backward(cache, dout)")
+    assert wrong(result) == {"b"}
+
+
+def relu_forward(x):
+    """cs231n: the cache of one primal is that primal itself."""
+    cache = x
+    return np.maximum(0, x), cache
+
+
+def test_cache_of_one_primal():
+    def backward(dout, cache):
+        return dout * (cache > 0)
+
+    def backward_wrong(dout, cache):
+        return dout * (cache < 0)
+
+    result = passes(relu_forward, backward, X)
+    assert result.conventions
+    assert wrong(fails(relu_forward, backward_wrong, X)) == {"x"}
+
+
+def test_cache_of_one_primal_under_another_name():
+    """Nothing but forward's return value says that the second argument is a cache."""
+
+    def square_forward(x):
+        return x * x, 2 * x
+
+    def backward(dout, twice):
+        return dout * twice
+
+    def backward_wrong(dout, twice):
+        return dout * twice / 2
+
+    result = passes(square_forward, backward, V)
+    assert "(cotangent, cache)" in assumed(result)
+    assert wrong(fails(square_forward, backward_wrong, V)) == {"x"}
+
+
+def test_cache_is_not_returned():
+    result = fails(lambda x: x * x, lambda dout, cache: 2 * cache * dout, V)
+    assert any("(out, cache)" in f.message for f in result.findings)
+
+
+def batchnorm_forward(x, gamma, beta, bn_param):
+    """cs231n: an option dict that forward writes its running statistics into."""
+    eps, momentum = bn_param.get("eps", 1e-5), bn_param.get("momentum", 0.9)
+    mean, var = x.mean(axis=0), x.var(axis=0)
+    inv = 1 / np.sqrt(var + eps)
+    hat = (x - mean) * inv
+    running = bn_param.get("running_mean", np.zeros(x.shape[1]))
+    bn_param["running_mean"] = momentum * running + (1 - momentum) * mean
+    bn_param["calls"] = bn_param.get("calls", 0) + 1
+    return gamma * hat + beta, (hat, gamma, inv)
+
+
+def batchnorm_backward(dout, cache):
+    hat, gamma, inv = cache
+    dhat = dout * gamma
+    dx = inv * (dhat - dhat.mean(axis=0) - hat * (dhat * hat).mean(axis=0))
+    return dx, (dout * hat).sum(axis=0), dout.sum(axis=0)
+
+
+def batchnorm_backward_mean_only(dout, cache):
+    hat, gamma, inv = cache
+    dhat = dout * gamma
+    return inv * (dhat - dhat.mean(axis=0)), (dout * hat).sum(axis=0), dout.sum(axis=0)
+
+
+def test_option_dict_that_forward_writes_into():
+    gamma, beta = np.array([1.5, -0.5, 0.75, 2.0]), np.array([0.5, 1.0, -1.5, 0.25])
+    option = {"eps": 1e-3}
+    result = passes(batchnorm_forward, batchnorm_backward, X, gamma, beta, option)
+    assert option == {"eps": 1e-3}
+    assert "bn_param: dict, handed over as it is" in result.assumptions
+    wrong_result = fails(batchnorm_forward, batchnorm_backward_mean_only, X, gamma, beta, option)
+    assert wrong(wrong_result) == {"x"}
+    assert option == {"eps": 1e-3}
+
+
+def test_option_dict_as_a_keyword():
+    gamma, beta = np.array([1.5, -0.5, 0.75, 2.0]), np.array([0.5, 1.0, -1.5, 0.25])
+    option = {"eps": 1e-3}
+    passes(batchnorm_forward, batchnorm_backward, X, gamma, beta, bn_param=option)
+    assert option == {"eps": 1e-3}
+    result = fails(batchnorm_forward, batchnorm_backward_mean_only, X, gamma, beta, bn_param=option)
+    assert wrong(result) == {"x"}

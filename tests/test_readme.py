@@ -1,0 +1,30 @@
+"""What the README shows is what happens."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+
+
+def test_the_gate_of_the_readme_fails_as_shown(tmp_path):
+    gate = re.search(r"```python\n(import gradcheck\n.*?)```", README, re.DOTALL)
+    shown = re.search(r"```console\n\$ gradcheck run my_gates.py\n(.*?)```", README, re.DOTALL)
+    assert gate
+    assert shown
+    (tmp_path / "my_gates.py").write_text(gate[1])
+    command = [sys.executable, "-m", "gradcheck", "run", "my_gates.py"]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 1
+    printed = "\n".join(line.rstrip() for line in ran.stdout.splitlines())
+    for line in shown[1].splitlines():
+        sure = line.partition("±")[0].partition(", would")[0]  # bounds differ in their last digit
+        assert sure.rstrip() in printed
+
+
+def test_the_two_lines_stand_at_the_top():
+    first = README.split("```")[1].splitlines()
+    assert first[1:3] == ["pip install -e . && gradcheck run", "pip install -e '.[test]' && pytest"]
