@@ -11,14 +11,13 @@ from gradcheck.adapters.binding import keywords_of
 from gradcheck.adapters.live import adapt_live
 from gradcheck.errors import GradientError, UsageError, did_you_mean
 from gradcheck.model import Op
-from gradcheck.options import OPTION_NAMES, split_options
+from gradcheck.options import OPTION_NAMES, SETTING_NAMES, split_options
 from gradcheck.registry import make
 from gradcheck.results import OpResult
 from gradcheck.runner import run_one
 from gradcheck.settings import Settings, load
 
 LIVE_OPTIONS = ("scope", "strict", "signif", "dtypes", "checks")
-SETTING_NAMES = ("seed", "profile", "max_cases", "method", "step", "time_limit", "budget")
 
 
 def check(*target: Any, **attributes: Any) -> OpResult:

@@ -25,6 +25,8 @@ OPTION_NAMES = (
     "vary_sizes",
 )
 
+SETTING_NAMES = ("seed", "profile", "max_cases", "method", "step", "time_limit", "budget")
+"""Keywords of `check` that are settings of the run."""
 DOMAIN_WORDS = (*REAL_DOMAINS, ONE_HOT, BINARY)
 
 

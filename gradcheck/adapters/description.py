@@ -17,14 +17,9 @@ from gradcheck.domains import decode, resolve
 from gradcheck.errors import UsageError, did_you_mean
 from gradcheck.examples import Reading, attributes_of, read
 from gradcheck.model import Attribute, Input, Op, Options
+from gradcheck.options import OPTION_NAMES, SETTING_NAMES
 from gradcheck.signatures import from_annotations, parse
 
-KNOWN_OPTIONS = (
-    *("scope", "strict", "dtypes", "signif", "overwrites", "valid", "checks", "nondiff", "domain"),
-    *("call", "name", "vary_sizes", "seed", "profile", "max_cases", "method", "step"),
-    *("time_limit", "budget"),
-)
-"""Keywords of `check` and `op` that are no attributes, for "did you mean"."""
 Described = tuple[Reading | None, tuple[Input, ...], tuple[Attribute, ...]]
 
 
@@ -111,7 +106,11 @@ class Description:
             known = [*keywords, *(p.name for p in named)]
             if name not in known:
                 near = [*known, *self.also_known]
-                options = near if difflib.get_close_matches(name, near) else [*near, *KNOWN_OPTIONS]
+                options = (
+                    near
+                    if difflib.get_close_matches(name, near)
+                    else [*near, *OPTION_NAMES, *SETTING_NAMES]
+                )
                 raise UsageError(f"{name}: no attribute of {call}.{did_you_mean(name, options)}")
 
     def with_dtypes(self, own: set[str]) -> Description:
