@@ -71,7 +71,8 @@ def check_params(
     gradients : dict or list, optional
         The live gradients that calling the closure fills.
     **options
-        ``scope``, ``strict``, ``signif``, ``dtypes``, and the settings that `check` takes.
+        ``scope``, ``strict``, ``signif``, ``dtypes``, ``checks``, and the settings that `check`
+        takes.
 
     Returns
     -------

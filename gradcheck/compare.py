@@ -1,4 +1,4 @@
-"""An analytic slope against an estimate: every tolerance rule lives here, and only here.
+"""An analytic slope against an estimate: the tolerances of a verdict live here, and only here.
 
 With D the estimate, B its bound, a the analytic value and A its rounding noise:
 
@@ -89,10 +89,10 @@ class Comparison:
 
     @property
     def limit(self) -> float:
-        """The smallest relative error that would have been seen."""
-        if self.scale == 0:
-            return 0.0 if self.estimate.bound + self.noise == 0 else np.inf
-        return (self.estimate.bound + self.noise) / self.scale
+        """The smallest error that would have been seen, relative to the larger of the two."""
+        width = self.estimate.bound + self.noise
+        own = max(abs(self.analytic), abs(self.estimate.value)) or self.scale
+        return 0.0 if width == 0 else width / own if own else np.inf
 
 
 def rounding(analytic: float, eps: float) -> float:

@@ -11,8 +11,6 @@ import numpy as np
 from gradcheck.arrays import Array, is_real
 from gradcheck.model import Outputs, Recipe
 
-KINDS = ("random", "zero", "one-hot", "tiny", "huge")
-
 
 def make(recipe: Recipe, outputs: Outputs) -> Outputs:
     """Cotangents of the outputs' shapes and dtypes; zero for integer outputs."""

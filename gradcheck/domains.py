@@ -32,8 +32,6 @@ GRID_LIMIT = 2_000
 """Elements of all inputs together that are drawn byte by byte; above, from a seed."""
 _LEVELS = 32768
 
-REGIMES = ("generic", "zeros", "ties", "small integers", "mixed magnitude", "equal")
-
 
 def grid_numbers(grid: str, size: int) -> Array:
     """The integers 0 ... 65535 that a recipe's grid stands for."""

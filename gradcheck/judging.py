@@ -75,15 +75,6 @@ class Judged:
             own = np.fmax(np.abs(self.analytic), np.abs(self.value))
             return np.asarray(np.where(width == 0, 0.0, width / np.where(own > 0, own, self.scale)))
 
-    def pick(self, chosen: Sequence[int]) -> Judged:
-        """Some of the moves."""
-        kept = {
-            f.name: getattr(self, f.name)[list(chosen)]
-            for f in fields(self)
-            if f.name not in ("moves", "reasons")
-        }
-        return Judged(moves=[self.moves[i] for i in chosen], reasons={}, **kept)
-
 
 class Judge:
     """Judges slopes at one point.

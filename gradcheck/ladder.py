@@ -5,9 +5,10 @@
 2. *Measure the noise* of phi where the steps are so small that little else is left (difference
    tables: Hamming 1971, More & Wild 2011). Each entry now has a bound: truncation + round-off.
 3. *Select* (Lepski 1990): from the finest step to the coarsest, trust a step only while its
-   interval meets the intervals of all finer steps; take the tightest of those.
-4. *Doubt.* A kink near x takes away the steps that reach it; a kink at x yields the hull of the
-   one-sided slopes (Clarke 1983); a jump, or anything finer than the finest step, no value.
+   interval meets the intervals of all finer steps; take the tightest of those. So steps that
+   reach a pole, a kink or a jump beside x are left out without a word.
+4. *Doubt.* A kink at x yields the hull of the one-sided slopes (Clarke 1983); a jump, or anything
+   finer than the finest step, yields a reason and no bound.
 """
 
 from __future__ import annotations
@@ -171,9 +172,8 @@ def _tightest(ladder: _Ladder, table: Float, noise: Float) -> tuple[Float, Float
     return table[1:][best], bound[best], roundoff[best]
 
 
-def _select(value: Float, bound: Float, first: int = 0) -> int:
-    """Lepski's choice: the tightest step, from `first` on, that meets all finer intervals."""
-    bound = np.where(np.arange(len(bound)) < first, np.inf, bound)
+def _select(value: Float, bound: Float) -> int:
+    """Lepski's choice: the tightest of the steps whose interval meets all finer intervals."""
     low, high = (value - bound)[::-1], (value + bound)[::-1]
     meets = np.maximum.accumulate(low) <= np.minimum.accumulate(high)
     return int(np.where(meets[::-1], bound, np.inf).argmin())
@@ -197,8 +197,8 @@ def _conclude(ladder: _Ladder) -> Estimate:
     off = ((table[2] - value[chosen]) / unit[2])[chosen + 1 :][:FINE]
     noise = np.maximum(noise, _norm(off) / math.sqrt(max(len(off), 1)))
     value, bound, roundoff = _tightest(ladder, table, noise * unit)
+    chosen = _select(value, bound)
     kink = _find_kink(ladder, noise)
-    chosen = _select(value, bound, kink.first_clear)
     structured = not kink.at_point and _structured(ladder, gaps[0, chosen:], measured)
     overflow = not np.isfinite(bound[chosen] + ladder.size[chosen])
     doubtful = kink.unclear or structured or overflow or _jumps(ladder, measured)
@@ -248,17 +248,16 @@ def _jumps(ladder: _Ladder, measured: float) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Kink:
-    """What the one-sided slopes say. A hull without `at_point`: a kink at x is possible."""
+    """What the one-sided slopes say. A hull without `at_point`: a kink at x is not excluded."""
 
     low: float = math.inf
     high: float = -math.inf
     at_point: bool = False
     unclear: bool = False
-    first_clear: int = 0  # the coarsest step that does not reach a kink beside x
 
 
 def _find_kink(ladder: _Ladder, noise: Float) -> _Kink:
-    """Find where the slope jumps: at x, beside x, or nowhere.
+    """Tell if the slope jumps at x, and between what.
 
     With S = right - left slope, J = (ratio S(h/ratio) - S(h)) / (ratio - 1) is O(h^3) if phi is
     smooth, and the jump of the slope if there is a kink at x, or one beside x at less than h/9.
@@ -275,10 +274,8 @@ def _find_kink(ladder: _Ladder, noise: Float) -> _Kink:
     if not at.size:
         return _Kink()
     clear = ~shows & (noise[:-2] * blur <= 0.25 * jump[at[-1]])
-    clear[: at[-1] + 1 + math.ceil(math.log(9, ratio))] = False
-    if clear.sum() >= 2:
-        return _Kink(first_clear=int(clear.argmax()))
-    return _hull(ladder, at, jump[at].max(), sure=bool(sure.size))
+    beside = clear[at[-1] + 1 + math.ceil(math.log(9, ratio)) :].sum() >= 2
+    return _Kink() if beside else _hull(ladder, at, jump[at].max(), sure=bool(sure.size))
 
 
 def _hull(ladder: _Ladder, at: NDArray[np.intp], jump: float, *, sure: bool) -> _Kink:

@@ -98,7 +98,8 @@ def register(target: Any = None, /, **options: Any) -> Any:
         described by annotations.
     **options
         ``example=(x, w)`` instead of a signature; ``scope``, ``strict``, ``dtypes``, ``signif``,
-        ``valid``, ``overwrites``, ``nondiff``, ``domain``, ``call``, ``name`` as in `op`.
+        ``valid``, ``overwrites``, ``nondiff``, ``domain``, ``call``, ``name``, ``checks``,
+        ``vary_sizes`` as in `op`.
 
     Returns
     -------
@@ -149,6 +150,8 @@ def op(*target: Any, **options: Any) -> Op:
         domain : dict from input to a domain word or a Hypothesis strategy
         call : str, for instance ``"bwd(x, k, dz)"``
         name : str
+        checks : str or sequence of str, some of the checks
+        example : tuple, an example call beside a signature
         Anything else is an attribute of forward.
 
     Raises
@@ -187,8 +190,6 @@ def make(target: Sequence[Any], attributes: dict[str, Any], given: dict[str, Any
         backward = rest.pop(0)
     signature = rest.pop(0) if rest and isinstance(rest[0], str) else None
     example = tuple(rest) or extras.example
-    if signature is None and not example and extras.example == ():
-        example = ()
     description = Description(signature, example, attributes, options, extras.nondiff)
     made = adapt(first, backward, description, call=extras.call, name=extras.name)
     for option in ("nondiff", "overwrites"):

@@ -1,14 +1,14 @@
 """What a check found, as plain Python values: the words that reports are made of.
 
-Filled by `runner`, read by `reporters`, `policy`, the CLI and the pytest plugin. Imports neither
-NumPy nor Hypothesis, so that a report can be read without them. Every number is a Python number:
-NumPy scalars do not survive the trip between pytest-xdist workers.
+Filled by the checks, `trial`, `tally` and `runner`; read by `reporters`, `policy`, the CLI and the
+pytest plugin. Imports neither NumPy nor Hypothesis, so that a report can be read without them.
+Every number is a Python number: NumPy scalars do not survive the trip between xdist workers.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -46,6 +46,7 @@ class Source(Record, frozen=True, kw_only=True):
     line: int = 0
     """First line of backward (of forward where there is no backward of its own)."""
     forward_line: int = 0
+    """First line of forward."""
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}" if self.file else "<unknown source>"
@@ -182,6 +183,8 @@ class Report(Record, frozen=True, kw_only=True):
     schema_version: int = SCHEMA_VERSION
     seed: int
     profile: str
+    settings: dict[str, Any] = {}
+    """Settings given on the command line, with which a case is replayed."""
     environment: dict[str, str]
     summary: Summary
     results: list[OpResult]

@@ -34,8 +34,8 @@ from gradcheck.trial import Bench, Trial
 
 SHRINK_SECONDS = 6.0
 """A bound for slow ops only: the number of attempts ends it first, the same on any machine."""
-SHRINK_AT_MOST = 3
-"""Findings of an op that are shrunk to their smallest case."""
+RUN_ONLY = ("profile", "max-cases", "checks")
+"""Settings of a run that say nothing of one case."""
 ENOUGH_FAILURES = 10
 """Failing cases after which an op has had its chance."""
 
@@ -129,7 +129,7 @@ def _finish(bench: Bench, made: Plan, found: tuple[Finding, engine.Drawn, Trial]
     """Shrink a finding's case, diagnose it, and write down how to see it again."""
     finding, drawn, trial = found
     recipe = drawn.value
-    if drawn.choices and not trial.rejected and finding.code != "never-ends":
+    if drawn.choices and finding.code != "never-ends":
         recipe = _shrunk(bench, made, finding, drawn)
         again = bench.run(recipe, _needed(finding))
         same = [f for f in again.findings if _same(f, finding)]
@@ -263,6 +263,7 @@ def run(
     return Report(
         seed=settings.seed,
         profile=settings.profile,
+        settings={k: v for k, v in (fixed or {}).items() if k not in RUN_ONLY},
         environment=environment(),
         summary=summarise(results, len(problems), time.perf_counter() - started),
         results=results,

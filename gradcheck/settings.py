@@ -36,10 +36,13 @@ class Settings(
     scope: Literal["declared", "forward"] = "declared"
     """"forward": what forward accepts, backward must handle; wrong there is a fail."""
     strict: bool = False
-    """Shared memory between a gradient and what the caller holds is a fail, not a warning."""
+    """Shared memory, and differences too small to matter, are fails, not warnings."""
     dtypes: tuple[str, ...] = ("float64", "float32")
     signif: float | None = None
-    """Provable relative errors up to this are no fail; 0 is strict; None: 1e-8 (float32: 1e-5)."""
+    """Provable relative errors up to this are no fail; 0 is strict.
+
+    None: up to 1e-8 (float32: 1e-5) they are nothing, up to 1e-4 (1e-3) of an entry a warning.
+    """
     step: float | None = None
     """The smaller step in float64, rounded to a power of two; None: 2**-14 = 6.1e-5."""
     method: Literal["adaptive", "central"] = "adaptive"
@@ -47,7 +50,10 @@ class Settings(
     time_limit: float = 10.0
     """Seconds for one forward and backward pass; 0 is none."""
     op_time_limit: float = 60.0
-    """Seconds after which no further case of an op is begun; said in the report. 0 is none."""
+    """Seconds after which no further case of an op is begun, and for the checks of one case.
+
+    Said in the report; 0 is none.
+    """
     budget: int = 20_000
     """Evaluations for a full check of one case; beyond, random directions."""
     inconclusive: Literal["fail", "warn"] = "fail"

@@ -6,15 +6,18 @@ carries: truncation, because h is not small enough, and round-off, because it is
 
 from __future__ import annotations
 
-from gradcheck.arrays import Float, flatten, relative_error, unravel
+from functools import partial
+
+from gradcheck.arrays import Float, relative_error, unravel
 from gradcheck.cases import build, recipes
 from gradcheck.checks.facts import usable_gradients
 from gradcheck.corners import plan
 from gradcheck.cotangents import make
 from gradcheck.differences import Move, Point, central
 from gradcheck.engine import generate
-from gradcheck.evaluation import Evaluator, UserCodeRaised
-from gradcheck.guards import GlobalRandom, quiet
+from gradcheck.errors import UsageError
+from gradcheck.evaluation import Evaluator, UserCodeRaised, projection
+from gradcheck.guards import GlobalRandom, one_blas_thread, quiet, within_limit
 from gradcheck.model import Op
 from gradcheck.probe import learn
 from gradcheck.settings import Settings
@@ -28,10 +31,12 @@ def central_table(op: Op, settings: Settings) -> str:
     """The plain rule on the op's plain case, entry by entry."""
     random = GlobalRandom(settings.seed)
     evaluator = Evaluator(op, random)
-    with random.restored(), quiet():
+    late = f"{op.name}: out of time"
+    with random.restored(), quiet(), one_blas_thread():
         try:
-            return _table(op, evaluator, settings)
-        except UserCodeRaised as error:
+            work = partial(_table, op, evaluator, settings)
+            return within_limit(work, settings.time_limit, late)
+        except (UserCodeRaised, UsageError) as error:
             return f"{op.name}: {error}"
 
 
@@ -40,16 +45,19 @@ def _table(op: Op, evaluator: Evaluator, settings: Settings) -> str:
     evaluator.op = op
     made = plan(op, sizes, ("float64",))
     drawn = generate(recipes(made), seed=str(settings.seed), count=1, first=made.schedule(1))
+    if not drawn:
+        return f"{op.name}: no case can be drawn"
     case = build(op, drawn[0].value)
     outputs = evaluator.forward(case.primals, case.attributes)
     cotangents = make(case.recipe, outputs)
     answer = evaluator.answer(case, cotangents)
+    here, cotangent = projection(answer.outputs, cotangents)
     point = Point(
         evaluator,
         case.primals,
         case.attributes,
-        flatten(answer.outputs).copy(),
-        flatten(cotangents).copy(),
+        here.copy(),
+        cotangent.copy(),
         "float64",
     )
     lines = [

@@ -185,7 +185,8 @@ class Bench:
     def _raised(self, trial: Trial, error: UserCodeRaised) -> None:
         """Forward or backward raised: a rejection, or a finding with the user's own frames."""
         if error.where == "forward" and trial.recipe.refusable:
-            trial.rejected = error.summary
+            if not trial.findings:  # what was found before it refused stays found
+                trial.rejected = error.summary
             return
         hint = ""
         if error.where == "forward":
@@ -203,6 +204,8 @@ class Bench:
         self._add(trial, msgspec.structs.replace(finding, traceback=error.frames()))
 
     def _out_of_time(self, trial: Trial, stage: str) -> None:
+        if stage == "checks" and trial.findings:
+            return  # what was found in time stays found
         if stage == "checks":
             trial.outcomes.clear()
             trial.rejected = f"out of time ({self.settings.op_time_limit:g} s for one case)"

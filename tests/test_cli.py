@@ -11,7 +11,6 @@ import pytest
 
 from gradcheck.cli import run as run_module
 from gradcheck.reporters.text import error_and_limit
-from gradcheck.results import Worst
 from tests.project import GATES
 
 FEW = ("--max-cases", "12")
@@ -45,13 +44,14 @@ def test_a_fail_is_1_and_shows_the_failure_whole(project):
     assert ran.err == ""
 
 
-def test_an_error_and_what_would_have_been_seen_are_relative_to_the_same_entry():
+def test_an_error_and_what_would_have_been_seen_are_relative_to_the_same_entry(project):
     """A small entry among large ones: its error is more than a share of the largest entry's."""
-    worst = Worst(
-        input="x", entry=(0,), backward=-3.60000000e-5, finite_difference=-3.60000250e-5,
-        bound=1.08e-10, relative_error=6.9e-7, limit=2.8e-11,
-    )  # fmt: skip
-    assert error_and_limit(worst) == ("6.9e-07", "3e-06")
+    project.write("gates.py")
+    project.run("run", "gates.py", *FEW)
+    for result in project.results()["results"]:
+        worst = result["worst"]
+        own = max(abs(float(worst["backward"])), abs(float(worst["finite_difference"])))
+        assert float(worst["limit"]) == pytest.approx(float(worst["bound"]) / own)
     assert error_and_limit(None) == ("-", "-")
 
 

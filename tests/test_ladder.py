@@ -229,10 +229,104 @@ def test_a_staircase_of_roundings_is_not_flat() -> None:
     assert not accepts(estimate, 1.01)
 
 
-def test_a_saturated_function_may_have_a_slope_too_small_to_see() -> None:
-    estimate = of(np.tanh, 40.0)
-    assert accepts(estimate, 1 / math.cosh(40) ** 2)
-    assert not accepts(estimate, 1e-15)
+def naive_softplus(x: NDArray[np.floating]) -> NDArray[np.floating]:
+    return np.asarray(np.log(1 + np.exp(x)))
+
+
+@pytest.mark.parametrize(
+    ("function", "x", "derivative"),
+    [
+        (np.tanh, 40.0, 1 / math.cosh(40) ** 2),
+        (naive_softplus, -60.0, math.exp(-60)),
+        (naive_softplus, -100.0, math.exp(-100)),
+    ],
+)
+def test_a_saturated_function_may_have_a_slope_too_small_to_see(
+    function: Function, x: float, derivative: float
+) -> None:
+    estimate = of(function, x)
+    assert estimate.value == 0.0
+    assert accepts(estimate, derivative)
+    assert not accepts(estimate, 1e-12)
+
+
+@pytest.mark.parametrize("dtype", [F64, F32])
+@pytest.mark.parametrize("x", [-15.0, -20.0, -25.0, -30.0])
+def test_a_staircase_inside_the_function_is_not_flat(x: float, dtype: type) -> None:
+    estimate = of(naive_softplus, x, dtype)
+    assert accepts(estimate, 1 / (1 + math.exp(-x)))
+    assert not accepts(estimate, 1e-3)
+
+
+@pytest.mark.parametrize("dtype", [F64, F32])
+@pytest.mark.parametrize("x", [0.0, 0.001953125, 0.3])
+def test_a_wave_that_the_coarse_steps_take_for_a_constant(x: float, dtype: type) -> None:
+    frequency = float(dtype(128 * math.pi))
+    estimate = of(lambda x: np.sin(x.dtype.type(frequency) * x), x, dtype)
+    slope = frequency * math.cos(frequency * float(dtype(x)))
+    assert accepts(estimate, slope)
+    assert not accepts(estimate, 0.0)
+    assert not accepts(estimate, slope + 0.01 * frequency)
+
+
+@pytest.mark.parametrize("dtype", [F64, F32])
+@pytest.mark.parametrize(
+    ("function", "x", "derivative"),
+    [
+        (lambda x: np.where(np.abs(x) < 1, x * x / 2, np.abs(x) - x.dtype.type(0.5)), 1.0, 1.0),
+        (lambda x: np.sin(x) + x * np.abs(x), 0.0, 1.0),
+        (lambda x: x + np.maximum(x, 0 * x) ** 2, 0.0, 1.0),
+    ],
+    ids=["huber", "x|x|", "relu squared"],
+)
+def test_a_jump_of_the_second_derivative_slows_convergence_but_not_the_bound(
+    function: Function, x: float, derivative: float, dtype: type
+) -> None:
+    estimate = of(function, x, dtype)
+    assert accepts(estimate, derivative)
+    assert not accepts(estimate, derivative + (1e-6 if dtype is F64 else 1e-2))
+
+
+@pytest.mark.parametrize("x", [1e-13, 1e-14])
+def test_steps_are_refined_until_they_are_small_beside_x(x: float) -> None:
+    estimate = of(lambda x: np.abs(x) * np.sqrt(np.abs(x)), x)
+    assert accepts(estimate, 1.5 * math.sqrt(x))
+    assert not accepts(estimate, 1.51 * math.sqrt(x))
+
+
+@pytest.mark.parametrize("dtype", [F64, F32])
+def test_noise_far_above_the_rounding_of_the_outputs_is_measured(dtype: type) -> None:
+    first_opinion_wrong = 0
+    for x in np.linspace(0.02, 0.2, 40).astype(dtype).tolist():
+        curve = Curve(lambda x: (1 - np.cos(x)) / (x * x), x, dtype)
+        derivative = (x * math.sin(x) - 4 * math.sin(x / 2) ** 2) / x**3
+        once, again = ladder.estimate(curve), ladder.estimate(curve, stretch=1.37)
+        outside = [e.resolved and not accepts(e, derivative) for e in (once, again)]
+        first_opinion_wrong += outside[0]
+        assert not all(outside)
+    assert first_opinion_wrong <= 3
+
+
+@pytest.mark.parametrize("x", [998.9, 999.3, 1000.7, 1003.3])
+def test_noise_of_a_square_grows_with_the_coarse_steps(x: float) -> None:
+    estimate = of(lambda x: (x / 7 * 7 - 1000) ** 2, x)
+    assert accepts(estimate, 2 * (x - 1000))
+    assert not accepts(estimate, 2.000001 * (x - 1000))
+
+
+def test_subnormal_results_carry_the_error_of_the_smallest_number() -> None:
+    estimate = of(np.exp, -720.0)
+    assert accepts(estimate, math.exp(-720))
+    assert not accepts(estimate, 1.01 * math.exp(-720))
+
+
+@pytest.mark.parametrize("away", [1e-10, 3e-10])
+def test_structure_at_the_fine_end_is_not_taken_for_noise(away: float) -> None:
+    def spike(x: NDArray[np.floating]) -> NDArray[np.floating]:
+        width = x.dtype.type(1e-10)
+        return np.asarray(np.sin(x) + x.dtype.type(1e-13) / (x + width / 2))
+
+    assert of(spike, away, F32).reason == "jump or spike"
 
 
 @pytest.mark.parametrize("dtype", [F64, F32])

@@ -84,7 +84,7 @@ class Outcome:
     inconclusive: int = 0
     conventions: list[Convention] = field(default_factory=list)
     worst: dict[str, Worst] = field(default_factory=dict)
-    """By input, the comparison with the largest share of its bound."""
+    """By input, the comparison with the largest relative error."""
     judged: dict[str, int] = field(default_factory=dict)
     """By input, how many of its entries could be judged."""
     entries: dict[str, int] = field(default_factory=dict)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import numpy as np
 
 from gradcheck import moves
-from gradcheck.arrays import flatten, is_real, relative_error, unravel
+from gradcheck.arrays import relative_error, unravel
 from gradcheck.checks.facts import Facts, Outcome
 from gradcheck.compare import Comparison, Rules, Status
 from gradcheck.diagnosis import Table
 from gradcheck.differences import Move, Point
+from gradcheck.evaluation import projection
 from gradcheck.judging import Judge, Judged
 from gradcheck.results import Convention, Finding, Worst, num
 
@@ -39,13 +40,13 @@ def check(facts: Facts) -> Outcome:
 
 def _judge(facts: Facts) -> Judge:
     answer = facts.answer
-    pairs = zip(facts.cotangents, answer.outputs, strict=True)
+    here, cotangent = projection(answer.outputs, facts.cotangents)
     point = Point(
         facts.evaluator,
         facts.case.primals,
         facts.case.attributes,
-        flatten(answer.outputs).copy(),
-        flatten([c for c, o in pairs if is_real(o)]).copy(),
+        here.copy(),
+        cotangent.copy(),
         facts.precision,
         facts.settings.step_exponent(facts.precision),
         in_place=any("(by forward)" in who for who in answer.overwritten),

@@ -51,7 +51,7 @@ def dispatch(arguments: list[str]) -> int:
         _say("gradcheck: interrupted")
         return 130
     except SystemExit as end:  # the help page's reader went away
-        return int(end.code or 0)
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
     except Exception as error:
         return _our_fault(error)
 

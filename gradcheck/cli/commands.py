@@ -36,7 +36,7 @@ def run(
     target
         Files (my_gates.py), modules (my_package.gates), or single ops (my_gates.py::affine).
     keyword
-        Only ops whose name contains this text.
+        Only ops whose id (module::name) contains this text.
     seed
         Seed of all cases; the same seed gives the same report.
     profile
@@ -56,7 +56,7 @@ def run(
     method
         "central": the lecture's plain rule at exactly 1e-4, with its truncation and round-off.
     time_limit
-        Seconds for one case.
+        Seconds for one forward and backward pass; 0 is none.
     json
         Also write the report there.
     quiet

@@ -6,6 +6,7 @@ import shlex
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from rich.table import Table
@@ -21,7 +22,7 @@ from gradcheck.model import Op, Recipe
 from gradcheck.reporters import json, text
 from gradcheck.results import Finding, OpResult
 from gradcheck.runner import run_one
-from gradcheck.settings import Settings, find_pyproject, load
+from gradcheck.settings import Settings, convert, find_pyproject, load
 
 
 def list_ops(named: Sequence[str]) -> int:
@@ -55,11 +56,13 @@ def _inputs(op: Op) -> str:
 def replay(case: str, recipe: str | None, results: str | None) -> int:
     """Check one op on one case; 0 where it passes."""
     settings = load(Path.cwd(), profile="ci")
+    given: dict[str, Any] = {}
     if recipe is None:
-        op, made = _look_up(case, results, settings)
+        op, made, given = _look_up(case, results, settings)
     else:
         op, made = _one_op(case), _recipe(recipe)
-    result = run_one(op, settings, only=[made])
+    settings = convert(given, "the run's settings", settings)
+    result = run_one(op, settings, fixed=given, only=[made])
     passed = result.verdict == "pass"
     said = [text.finding(result, f, stored=recipe is None) for f in result.findings]
     said = said or [f"{op.id}: this case passes" if passed else text.failure(result)]
@@ -83,8 +86,10 @@ def _one_op(name: str) -> Op:
     return ops[0]
 
 
-def _look_up(case: str, results: str | None, settings: Settings) -> tuple[Op, Recipe]:
-    """The op and recipe of a replay id in a result file."""
+def _look_up(
+    case: str, results: str | None, settings: Settings
+) -> tuple[Op, Recipe, dict[str, Any]]:
+    """The op and recipe of a replay id in a result file, and the settings of that run."""
     folder = files.output_folder(Path.cwd(), find_pyproject(Path.cwd()), settings.output)
     path = Path(results) if results else folder / files.RESULTS
     try:
@@ -102,7 +107,7 @@ def _look_up(case: str, results: str | None, settings: Settings) -> tuple[Op, Re
     ops = {op.id: op for op in _load_again(result.target.partition("::")[0])}
     if result.op not in ops:
         raise UsageError(f"{result.target} has no op {result.op!r} any more")
-    return ops[result.op], _recipe(finding.recipe)
+    return ops[result.op], _recipe(finding.recipe), report.settings
 
 
 def _load_again(target: str) -> list[Op]:

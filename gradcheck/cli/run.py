@@ -62,9 +62,9 @@ def run_job(job: Job) -> int:
         )
     report = _run_shown(ops, settings, job, (console, errors))
     terminal.print_report(console, report, verbosity=job.verbosity)
-    if settings.method == "central":
-        _print_central(console, ops, settings)
     _write(places, report)
+    if settings.method == "central" and not report.interrupted:
+        _print_central(console, ops, settings)
     if job.verbosity >= 0:
         _print_next(console, report, places[0], names)
     return int(policy.decide(report, settings))

@@ -6,7 +6,6 @@ the case as code, the line, the command.
 
 from __future__ import annotations
 
-import math
 import shlex
 import textwrap
 
@@ -164,10 +163,7 @@ def error_and_limit(worst: Worst | None) -> tuple[str, str]:
     """
     if worst is None:
         return "-", "-"
-    size = max(abs(unnum(worst.backward)), abs(unnum(worst.finite_difference)))
-    bound = unnum(worst.bound)
-    limit = bound / size if size else (0.0 if bound == 0 else math.inf)
-    return _rounded(unnum(worst.relative_error)), _rounded(limit)
+    return _rounded(unnum(worst.relative_error)), _rounded(unnum(worst.limit))
 
 
 def _rounded(value: float) -> str:
@@ -185,7 +181,7 @@ def _wrapped(label: str, text: str) -> list[str]:
 
 
 def convention(kept: Convention) -> str:
-    """A convention in words: ``at 0: left 0, right 1, yours 0``."""
+    """A convention in words: ``at x = 0: slopes 0 to 1, yours 0``."""
     left, right, yours = (unnum(v) for v in (kept.left, kept.right, kept.yours))
     where = kept.where if kept.where.startswith("a ") else f"{kept.input} = {kept.where}"
     return f"at {where}: slopes {left:g} to {right:g}, yours {yours:g} ({kept.count} times)"
