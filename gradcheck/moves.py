@@ -49,6 +49,8 @@ def blocks(k: int, size: int, count: int, rng: np.random.Generator) -> list[Move
     Speeds are sign * (1 + j/8): no atoms, so one wrong entry is never cancelled by its
     neighbours' rounding, and x + t d stays exact for powers of two t.
     """
+    if size == 0:
+        return []
     order = rng.permutation(size)
     return [direction(k, part, rng) for part in np.array_split(order, min(count, size))]
 

@@ -313,3 +313,13 @@ def test_an_attribute_that_backward_ignores_is_found_without_being_named():
     assert "axis" in found.findings[0].case
     honours = lambda d, x, axis=-1: (np.flip(np.cumsum(np.flip(d, axis), axis=axis), axis),)  # noqa: E731
     assert result(forward, honours, X).verdict == "pass"
+
+
+def test_random_directions_also_meet_empty_inputs():
+    """A budget so small that every case is projected, zero-size ones too."""
+    few = Settings(max_cases=40, budget=4)
+    found = result(product, right, X, W, settings=few)
+    assert found.verdict == "pass"
+    assert found.modes["projected"] > found.modes.get("quick", 0)
+    assert found.coverage.get("zero-size")
+    assert "wrong-gradient" in codes(result(product, VALUES["one entry"], X, W, settings=few))

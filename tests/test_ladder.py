@@ -143,6 +143,30 @@ def test_a_kink_too_close_for_float32_is_taken_for_one_at_the_point() -> None:
     assert not accepts(estimate, 1.1)
 
 
+@pytest.mark.parametrize("away", [1e-6, 4e-6, 8e-6, 3e-5, 9e-5])
+def test_a_kink_beside_x_that_float32_can_barely_see_is_never_a_wrong_slope(away: float) -> None:
+    x = float(F32(0.5 - away))
+    estimate = of(lambda x: np.abs(x - F32(0.5)) + np.sin(x), x, F32)
+    assert not estimate.resolved or accepts(estimate, math.cos(x) - 1)
+    if away > 1e-5:
+        assert estimate.resolved
+        assert not accepts(estimate, math.cos(x) + 1)
+
+
+def test_where_nothing_is_resolved_finer_steps_are_added() -> None:
+    x = float(F32(0.5 + 2.0**-15))
+    estimate = of(lambda x: np.tanh((x - F32(0.5)) * 2**15), x, F32)
+    assert accepts(estimate, 2**15 / math.cosh(1) ** 2)
+    assert not accepts(estimate, 2**15)
+
+
+def test_noise_that_may_be_a_kink_is_given_a_hull_but_not_called_one() -> None:
+    x = float(F32(0.043076923))
+    estimate = of(lambda x: (1 - np.cos(x)) / (x * x), x, F32)
+    assert not estimate.kink
+    assert estimate.low < (x * math.sin(x) - 4 * math.sin(x / 2) ** 2) / x**3 < estimate.high
+
+
 @pytest.mark.parametrize("dtype", [F64, F32])
 @pytest.mark.parametrize(
     ("function", "x"),
@@ -305,6 +329,13 @@ def test_noise_far_above_the_rounding_of_the_outputs_is_measured(dtype: type) ->
         first_opinion_wrong += outside[0]
         assert not all(outside)
     assert first_opinion_wrong <= 3
+
+
+def test_a_fine_end_that_is_calm_by_chance_gets_a_second_look() -> None:
+    estimate = of(lambda x: (1 - np.cos(x)) / (x * x), 0.2)
+    derivative = (0.2 * math.sin(0.2) - 4 * math.sin(0.1) ** 2) / 0.2**3
+    assert accepts(estimate, derivative)
+    assert not accepts(estimate, derivative * (1 + 1e-6))
 
 
 @pytest.mark.parametrize("x", [998.9, 999.3, 1000.7, 1003.3])

@@ -116,7 +116,7 @@ def furthest(facts: Facts, got: tuple[Float | None, ...], base: tuple[Float | No
     size of the cotangent is left.
     """
     upstream = max((float(np.abs(c).max(initial=0.0)) for c in facts.cotangents), default=0.0)
-    floor = 256 * float(np.finfo(facts.precision).eps) * max(upstream, 1.0)
+    floor = 2**14 * float(np.finfo(facts.precision).eps) * max(upstream, 1.0)
     for k, input in enumerate(facts.op.inputs):
         a, b = got[k], base[k]
         if a is None or b is None or not (np.isfinite(b).all()):
