@@ -180,7 +180,7 @@ def judge(
         return Comparison(status, analytic, estimate, noise, scale, reason)
 
     if not np.isfinite(analytic):
-        return comparison(*_not_finite(analytic, estimate))
+        return comparison(*_not_finite(estimate))
     gap = abs(analytic - estimate.value)
     if _outside(analytic, noise, estimate):
         second = again()
@@ -203,7 +203,7 @@ def judge(
     return comparison(Status.INCONCLUSIVE, _why(estimate))
 
 
-def _not_finite(analytic: float, estimate: Estimate) -> tuple[Status, str]:
+def _not_finite(estimate: Estimate) -> tuple[Status, str]:
     """NaN or infinity is wrong where the slope, or both one-sided slopes, are finite."""
     known = estimate.resolved and (
         np.isfinite(estimate.bound) or bool(np.isfinite([estimate.low, estimate.high]).all())

@@ -87,7 +87,7 @@ def read(
         scalar = array.ndim == 0 and not isinstance(arguments[k], np.ndarray)
         name = names[k] if j is None else f"{names[k]}_{j}"
         inputs.append(_input(name, array, own, scalar))
-    assumptions += [_sentence(i, a) for i, a in zip(inputs, arrays.values(), strict=True)]
+    assumptions += [_sentence(i) for i in inputs]
     for k in constants:
         assumptions.append(f"{names[k]}: {type(constants[k]).__name__}, handed over as it is")
     return Reading(
@@ -245,7 +245,7 @@ def _symmetric(array: Array) -> bool:
     return not diagonal and np.array_equal(array, array.T)
 
 
-def _sentence(input: Input, array: Array) -> str:
+def _sentence(input: Input) -> str:
     shape = f"[{' '.join(map(str, input.dims))}]"
     what = str(input.domain)
     if input.domain.kind == ONE_HOT:

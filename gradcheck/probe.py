@@ -47,7 +47,7 @@ def learn(op: Op, evaluator: Evaluator) -> tuple[Op, Sizes]:
     asker.op = op
     sizes, fixed = _fixed_elsewhere(op, asker, sizes)
     notes += [*tied, *fixed]
-    op, more = _narrow(op, asker, sizes)
+    op, more = _narrow(op, asker)
     return replace(op, assumptions=(*op.assumptions, *notes, *more)), sizes
 
 
@@ -155,9 +155,8 @@ def _sizes(op: Op, asker: _Asker) -> tuple[Sizes, list[str]]:
             if s == size or any(asker.accepts(asker.values({**base, name: s}, q)) for q in range(2))
         )
         if size > max(RANDOM_SIZES) and min(s for s in taken if s > 1) == size:
-            taken = (
-                size,
-            )  # larger sizes are taken, smaller ones not: the rest is unused, not a size
+            # larger sizes are taken, smaller ones not: the rest is unused, not a size
+            taken = (size,)
         if set(taken) <= {1, size}:  # size 1 alone is accepted: it is broadcast, not a size
             taken = (size,)
         found[name] = taken
@@ -224,7 +223,7 @@ def _renamed(input: Input, name: str, new: str) -> Input:
     return replace(input, dims=tuple(new if d == name else d for d in input.dims))
 
 
-def _narrow(op: Op, asker: _Asker, sizes: Sizes) -> tuple[Op, list[str]]:
+def _narrow(op: Op, asker: _Asker) -> tuple[Op, list[str]]:
     """A smaller domain where forward refuses most values of the example's kind."""
     base = _example_sizes(op)
 

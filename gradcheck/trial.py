@@ -73,8 +73,6 @@ class Bench:
     settings: Settings
     precision: dict[str, str]
     """Working precision by dtype."""
-    slow: float = 0.0
-    """Seconds of one forward pass, where it is slow enough to matter for the budget."""
 
     def time_forward(self, recipe: Recipe) -> None:
         """Measure a forward pass once; a slow one lowers the budget for a full check."""
@@ -87,7 +85,6 @@ class Bench:
             return
         if seconds > SLOW:
             points = max(64, 2 ** int(math.log2(BUDGET_SECONDS / seconds)))
-            self.slow = seconds
             budget = min(points, self.settings.budget)
             self.settings = msgspec.structs.replace(self.settings, budget=budget)
 

@@ -18,7 +18,7 @@ from gradcheck.guards import GlobalRandom, quiet
 from gradcheck.model import Attribute, Op
 from gradcheck.probe import learn
 from gradcheck.registry import make
-from gradcheck.results import OpResult
+from tests.judged import fails, passes, wrong
 
 X = np.array([[0.5, -1.25, 2.0, 0.75], [1.5, 0.75, -0.5, -1.0], [-0.25, 1.0, 0.5, -2.0]])
 V = np.array([0.5, -1.25, 2.0, 0.75, -0.375])
@@ -43,23 +43,6 @@ def learnt(forward: Any, *example: Any, **attributes: Any) -> tuple[Op, dict[str
     with quiet():
         found, sizes = learn(op, Evaluator(op, GlobalRandom(0)))
     return found, dict(sizes)
-
-
-def passes(*target: Any, **options: Any) -> OpResult:
-    result = gradcheck.check(*target, **{"max_cases": 20, **options})
-    assert result.verdict == "pass"
-    return result
-
-
-def fails(*target: Any, **options: Any) -> OpResult:
-    with pytest.raises(gradcheck.GradientError) as caught:
-        gradcheck.check(*target, **{"max_cases": 20, **options})
-    assert caught.value.result.verdict == "fail"
-    return caught.value.result
-
-
-def wrong(result: OpResult) -> set[str]:
-    return {f.input for f in result.findings if f.severity == "fail" and f.code == "wrong-gradient"}
 
 
 # -- sizes --------------------------------------------------------------------------------------

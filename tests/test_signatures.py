@@ -14,8 +14,8 @@ from gradcheck.corners import plan
 from gradcheck.engine import generate
 from gradcheck.model import BOOLEAN, INDEX, REAL, REAL_DOMAINS, Attribute, Domain, Input
 from gradcheck.registry import make
-from gradcheck.results import OpResult
 from gradcheck.signatures import from_annotations, parse
+from tests.judged import fails, passes, wrong
 
 
 def inputs(text: str, *names: str) -> tuple[Input, ...]:
@@ -30,23 +30,6 @@ def refusal(text: str, *names: str) -> str:
     with pytest.raises(gradcheck.UsageError) as caught:
         parse(text, list(names))
     return str(caught.value)
-
-
-def passes(*target: Any, **options: Any) -> OpResult:
-    result = gradcheck.check(*target, **{"max_cases": 20, **options})
-    assert result.verdict == "pass"
-    return result
-
-
-def fails(*target: Any, **options: Any) -> OpResult:
-    with pytest.raises(gradcheck.GradientError) as caught:
-        gradcheck.check(*target, **{"max_cases": 20, **options})
-    assert caught.value.result.verdict == "fail"
-    return caught.value.result
-
-
-def wrong(result: OpResult) -> set[str]:
-    return {f.input for f in result.findings if f.severity == "fail" and f.code == "wrong-gradient"}
 
 
 # -- dimensions ---------------------------------------------------------------------------------
