@@ -13,9 +13,7 @@ import gradcheck
 from gradcheck.graphs import Graph, as_op
 from gradcheck.model import Op
 from gradcheck.registry import make
-from gradcheck.results import OpResult
-
-CASES = 18
+from tests.judged import fails, passes, wrong
 
 
 def op(forward: Any, backward: Any, signature: str, **options: Any) -> Op:
@@ -59,23 +57,6 @@ def pull(graph: Graph, *values: Any, cotangent: Any = 1.0) -> tuple[Any, list[An
     """The value, and the gradient of each source."""
     value, pullback = graph.vjp(*values)
     return value, list(pullback((np.asarray(cotangent, dtype=float),)))
-
-
-def passes(*target: Any, **options: Any) -> OpResult:
-    result = gradcheck.check(*target, **{"max_cases": CASES, **options})
-    assert result.verdict == "pass"
-    return result
-
-
-def fails(*target: Any, **options: Any) -> OpResult:
-    with pytest.raises(gradcheck.GradientError) as caught:
-        gradcheck.check(*target, **{"max_cases": CASES, **options})
-    assert caught.value.result.verdict == "fail"
-    return caught.value.result
-
-
-def wrong(result: OpResult) -> set[str]:
-    return {f.input for f in result.findings if f.severity == "fail" and f.code == "wrong-gradient"}
 
 
 # -- the lecture's example ----------------------------------------------------------------------
