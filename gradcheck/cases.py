@@ -56,7 +56,8 @@ def recipes(plan: Plan) -> st.SearchStrategy[Recipe]:
             domains=template.domains,
             cotangent=filled.cotangent,
             cotangent_seed=seed,
-            declared=template.declared,
+            pool=template.pool,
+            beyond=template.beyond,
             refusable=template.refusable,
             note=template.note,
         )
@@ -139,6 +140,8 @@ def _decoded(k: int, input: Input, recipe: Recipe, sizes: Mapping[str, int]) -> 
     shape = recipe.shapes[k]
     grid = recipe.grids[k] if recipe.grids else f"seed:{recipe.cotangent_seed}"
     numbers = domains.grid_numbers(grid, int(np.prod(shape)))
+    if recipe.regime == "thresholds":
+        return _cast(domains.from_pool(numbers.reshape(shape), domain, recipe.pool), recipe.dtype)
     return _cast(domains.decode(numbers, shape, domain, recipe.regime), recipe.dtype)
 
 

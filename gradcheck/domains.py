@@ -19,9 +19,11 @@ from gradcheck.model import (
     INDEX,
     NEGATIVE,
     NONNEGATIVE,
+    NONZERO,
     ONE_HOT,
     POSITIVE,
     REAL,
+    REAL_DOMAINS,
     SIMPLEX,
     SYMMETRIC,
     UNIT,
@@ -49,10 +51,9 @@ def decode(numbers: Array, shape: tuple[int, ...], domain: Domain, regime: str) 
     numbers = numbers.reshape(shape)
     if domain.kind == INDEX:
         return _index(numbers, domain, regime)
-    if domain.kind == BOOLEAN:
-        return np.asarray(numbers % 2 == 1)
-    if domain.kind == BINARY:
-        return (numbers % 2).astype(np.float64)
+    if domain.kind in (BOOLEAN, BINARY):
+        mask = _mask(numbers, regime)
+        return mask if domain.kind == BOOLEAN else mask.astype(np.float64)
     if domain.kind == ONE_HOT:
         return _one_hot(numbers)
     if domain.kind == SIMPLEX:
@@ -63,6 +64,38 @@ def decode(numbers: Array, shape: tuple[int, ...], domain: Domain, regime: str) 
         square = _real(numbers, Domain(REAL), regime)
         return np.asarray((square + np.swapaxes(square, -1, -2)) / 2)
     return _real(numbers, domain, regime)
+
+
+def from_pool(numbers: Array, domain: Domain, pool: tuple[float, ...]) -> Array:
+    """Values of a pool where the domain allows them: thresholds, and one to either side."""
+    allowed = [v for v in pool if _allows(domain, v)]
+    if domain.kind not in REAL_DOMAINS or domain.kind in (SIMPLEX, SYMMETRIC) or not allowed:
+        return decode(numbers, numbers.shape, domain, "generic")
+    return np.asarray(np.array(allowed)[numbers % len(allowed)])
+
+
+def _allows(domain: Domain, value: float) -> bool:
+    low, high = domain.low, domain.high
+    if (low is not None and value < low) or (high is not None and value > high):
+        return False
+    limits = {
+        POSITIVE: value > 0,
+        NONNEGATIVE: value >= 0,
+        NEGATIVE: value < 0,
+        NONZERO: value != 0,
+        UNIT: 0 < value < 1,
+    }
+    return limits.get(domain.kind, True)
+
+
+def _mask(numbers: Array, regime: str) -> Array:
+    """Flags; all on or off, or whole rows off, where masks go wrong."""
+    mask = np.asarray(numbers % 2 == 1)
+    if regime in ("equal", "all zero"):
+        return np.full_like(mask, regime == "equal")
+    if regime == "blocked" and mask.ndim:
+        mask[::2] = False
+    return mask
 
 
 def resolve(domain: Domain, sizes: Mapping[str, int]) -> Domain:
@@ -89,11 +122,14 @@ def _real(numbers: Array, domain: Domain, regime: str) -> Array:
     if (
         domain.size is None
         or domain.kind == UNIT
-        or regime in ("small integers", "mixed magnitude")
+        or regime in ("small integers", "mixed magnitude", "large")
     ):
         return values
     factor = domain.size / LARGEST
     digits = 4 - int(np.floor(np.log10(domain.size)))
+    if regime == "whole numbers":
+        least = float(domain.kind not in (REAL, NONNEGATIVE, SYMMETRIC))
+        return np.asarray(np.sign(values) * np.maximum(np.abs(np.round(values * factor)), least))
     return np.asarray(np.round(values * factor, max(0, digits)))
 
 
@@ -110,6 +146,10 @@ def _sized(numbers: Array, domain: Domain, regime: str) -> Array:
         sign = -np.ones_like(sign)
     crosses_zero = domain.kind in (REAL, SYMMETRIC)
     with_zero = crosses_zero or domain.kind == NONNEGATIVE
+    if regime == "all zero" and with_zero:
+        return np.zeros_like(unit)
+    if regime == "large":
+        return np.asarray(sign * np.round(100 + 900 * unit, 1))
     if regime == "zeros" and with_zero:
         return np.where(numbers % 3 == 0, 0.0, sign * np.round(0.125 + 2 * unit, 4))
     if regime == "ties":
@@ -139,6 +179,8 @@ def _index(numbers: Array, domain: Domain, regime: str) -> Array:
     low, high = int(domain.low or 0), int(domain.below or domain.high or 1)
     if high <= low:
         return np.full(numbers.shape, low, np.int64)
+    if regime in ("equal", "blocked", "all zero"):  # one index, the last one
+        return np.full(numbers.shape, low if regime == "all zero" else high - 1, np.int64)
     if regime == "ties":  # few different indices: repeats; the ends of the range
         ends = np.array([low, high - 1])
         return np.asarray(ends[numbers % 2]).astype(np.int64)

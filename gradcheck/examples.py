@@ -6,13 +6,10 @@ and symmetry are noticed. Every assumption is a sentence in the report.
 
 from __future__ import annotations
 
-import ast
-import inspect
-import re
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 import numpy as np
 
@@ -29,18 +26,12 @@ from gradcheck.model import (
     REAL,
     SIMPLEX,
     SYMMETRIC,
-    Attribute,
     Domain,
     Input,
 )
 
-_NOT_MATHEMATICS = ("verbose", "debug", "inplace", "out", "seed", "rng", "copy", "retain", "cache")
-"""Flags whose other value does not change the function, or takes the cache away from backward."""
 FEW = 3
 """Fewer numbers than this say nothing of their sign: forward is asked instead (`probe`)."""
-MODES = ("train", "training", "is_training", "train_flg", "mode", "test", "evaluate", "inference")
-"""Flags for another mode, in which backward is usually never called: made up, not declared."""
-_AXES = ("axis", "dim", "axes", "dims")
 
 
 Place = tuple[int, int | None]
@@ -253,47 +244,3 @@ def _sentence(input: Input) -> str:
     if not input.differentiable:
         what += ", not differentiated"
     return f"{input.name}{shape}: {what}"
-
-
-def attributes_of(
-    parameters: Mapping[str, inspect.Parameter], given: Mapping[str, Any], rank: int
-) -> tuple[Attribute, ...]:
-    """Keyword attributes of forward: the example's or the default's value, and others to try."""
-    found = []
-    for name, parameter in parameters.items():
-        if name in given:
-            value = given[name]
-        elif parameter.default is not inspect.Parameter.empty:
-            value = parameter.default
-        else:
-            continue
-        declared = _literals(parameter.annotation)
-        others = tuple(v for v in declared if v != value)
-        made_up = () if declared else _others(name, value, rank)
-        found.append(Attribute(name, (value, *others), made_up))
-    extra = [n for n in given if n not in parameters]
-    return (*found, *(Attribute(n, (given[n],)) for n in extra))
-
-
-def _literals(annotation: Any) -> tuple[Any, ...]:
-    if isinstance(annotation, str):  # postponed: from __future__ import annotations
-        match = re.fullmatch(r"(?:\w+\.)*Literal\[(.*)\]", annotation)
-        return tuple(ast.literal_eval(f"[{match[1]}]")) if match else ()
-    return get_args(annotation) if get_origin(annotation) is Literal else ()
-
-
-def _others(name: str, value: Any, rank: int) -> tuple[Any, ...]:
-    """Other values of an attribute, from its type; only plainly mathematical ones."""
-    if any(word in name.lower() for word in _NOT_MATHEMATICS):
-        return ()
-    if isinstance(value, bool):
-        return (not value,)
-    if name.lower() in _AXES and (value is None or isinstance(value, int)):
-        return tuple(a for a in range(-rank, rank) if a != value)
-    if isinstance(value, int):
-        near = (0, 1, value - 1, value + 1, 2 * value)
-        return tuple(dict.fromkeys(v for v in near if v != value and (v >= 0 or value < 0)))
-    if isinstance(value, float) and np.isfinite(value) and value != 0:
-        near_one = (0.25, 0.75) if 0 < value < 1 else ()
-        return tuple(dict.fromkeys(v for v in (value / 2, value * 2, *near_one) if v != value))
-    return ()

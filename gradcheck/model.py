@@ -20,12 +20,15 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.constants import Constants
 from gradcheck.results import Source
 
 Array = NDArray[Any]
 Outputs = tuple[Array, ...]
 Pullback = Callable[[Outputs], Any]
 Scope = Literal["declared", "forward"]
+Beyond = Literal["", "broadcast", "axis", "sample", "rank", "size", "values", "labels", "mode"]
+"""In what a case goes beyond the declaration; empty: in nothing."""
 
 REAL, POSITIVE, NONNEGATIVE, NEGATIVE = "real", "positive", "nonnegative", "negative"
 NONZERO, UNIT, SIMPLEX, SYMMETRIC = "nonzero", "unit", "simplex", "symmetric"
@@ -138,6 +141,8 @@ class Op:
     """What `gradcheck run` and `replay` load it by: ``my_gates.py::affine``."""
     module: str = ""
     assumptions: tuple[str, ...] = ()
+    constants: Constants = field(default_factory=Constants)
+    """What the source compares with: sizes, values and words worth a case."""
     options: Options = Options()
     slots: tuple[int, ...] = ()
     """Positions of the inputs among forward's arguments, where constants stand between them."""
@@ -174,8 +179,10 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Per input, where it differs from the op's own: the domain's kind."""
     cotangent: str = "random"
     cotangent_seed: int = 0
-    declared: bool = True
-    """A wrong gradient here is a fail; elsewhere a warning (a fail under scope="forward")."""
+    pool: tuple[float, ...] = ()
+    """The values to choose from, in the regime "thresholds"."""
+    beyond: Beyond = ""
+    """A wrong gradient is a fail where empty; else a warning (a fail under scope="forward")."""
     refusable: bool = False
     """Made up, so forward may refuse it: rejected and counted, not a finding."""
     note: str = ""

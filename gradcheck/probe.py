@@ -8,7 +8,8 @@ an assumption, printed in the report.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -27,19 +28,30 @@ def dimensions(op: Op) -> list[str]:
     return list(dict.fromkeys(n for n in names if n != "..."))
 
 
-def any_sizes(op: Op) -> Sizes:
-    """The sizes to try where nothing is known."""
-    return dict.fromkeys(dimensions(op), RANDOM_SIZES)
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """What forward said of its domain."""
+
+    op: Op
+    """With narrower domains, and the assumptions made."""
+    sizes: Sizes
+    """The sizes that each dimension may take."""
+    refused: frozenset[tuple[str, int]] = frozenset()
+    """Attribute values that forward refuses, by name and place."""
 
 
-def learn(op: Op, evaluator: Evaluator) -> tuple[Op, Sizes]:
-    """The op with what forward's refusals tell, and the sizes each dimension may take."""
-    free = any_sizes(op)
+def untaught(op: Op) -> Learnt:
+    """What is known where forward was not asked."""
+    return Learnt(op, dict.fromkeys(dimensions(op), RANDOM_SIZES))
+
+
+def learn(op: Op, evaluator: Evaluator) -> Learnt:
+    """What forward's refusals tell of an op that was described by an example call."""
     if op.example is None or op.sizes_declared or not op.options.vary_sizes:
-        return op, free
+        return untaught(op)
     asker = _Asker(op, evaluator)
     if not asker.accepts(op.example):
-        return op, free  # the example itself is refused: reported as a finding
+        return untaught(op)  # the example itself is refused: reported as a finding
     op = _bound_indices(op, asker)
     asker.op = op
     sizes, notes = _sizes(op, asker)
@@ -48,7 +60,10 @@ def learn(op: Op, evaluator: Evaluator) -> tuple[Op, Sizes]:
     sizes, fixed = _fixed_elsewhere(op, asker, sizes)
     notes += [*tied, *fixed]
     op, more = _narrow(op, asker)
-    return replace(op, assumptions=(*op.assumptions, *notes, *more)), sizes
+    asker.op = op
+    assert op.example is not None
+    refused = frozenset(_refused(op, asker, sizes))
+    return Learnt(replace(op, assumptions=(*op.assumptions, *notes, *more)), sizes, refused)
 
 
 class _Asker:
@@ -60,9 +75,11 @@ class _Asker:
         self.last = ""
         """What forward said when it last refused."""
 
-    def accepts(self, primals: tuple[Array, ...]) -> bool:
+    def accepts(
+        self, primals: tuple[Array, ...], attributes: Mapping[str, Any] | None = None
+    ) -> bool:
         try:
-            outputs = self._evaluator.forward(primals, self._attributes)
+            outputs = self._evaluator.forward(primals, {**self._attributes, **(attributes or {})})
         except UserCodeRaised as error:
             self.last = error.summary
             return False
@@ -221,6 +238,19 @@ def _tie_multiples(op: Op, asker: _Asker, sizes: Sizes) -> tuple[Op, Sizes, list
 
 def _renamed(input: Input, name: str, new: str) -> Input:
     return replace(input, dims=tuple(new if d == name else d for d in input.dims))
+
+
+def _refused(op: Op, asker: _Asker, sizes: Sizes) -> Iterator[tuple[str, int]]:
+    """Made-up attribute values that forward refuses, at the example and where all is square."""
+    assert op.example is not None
+    points = [op.example]
+    if all(3 in taken for taken in sizes.values()):
+        points.append(asker.values(dict.fromkeys(sizes, 3), 0))
+    for attribute in op.attributes:
+        for place in range(len(attribute.values), len(attribute.all_values)):
+            value = {attribute.name: attribute.all_values[place]}
+            if not any(asker.accepts(point, value) for point in points):
+                yield attribute.name, place
 
 
 def _narrow(op: Op, asker: _Asker) -> tuple[Op, list[str]]:

@@ -20,7 +20,7 @@ from gradcheck import engine, probe
 from gradcheck.arrays import literal
 from gradcheck.cases import build, recipes
 from gradcheck.checks.facts import Facts
-from gradcheck.corners import Plan, plan
+from gradcheck.corners import Plan
 from gradcheck.diagnosis import explain
 from gradcheck.errors import UsageError
 from gradcheck.evaluation import Evaluator, UserCodeRaised
@@ -30,6 +30,7 @@ from gradcheck.precision import working_precision
 from gradcheck.results import Finding, OpResult, Report, summarise
 from gradcheck.settings import Settings, for_op
 from gradcheck.tally import Tally
+from gradcheck.templates import plan
 from gradcheck.trial import Bench, Trial
 
 SHRINK_SECONDS = 6.0
@@ -71,14 +72,13 @@ def run_one(
     evaluator = Evaluator(op, random)
     with random.restored(), quiet(), one_blas_thread():
         limit = settings.time_limit
-        untaught = (op, probe.any_sizes(op))
-        learnt, sizes = within_limit(lambda: probe.learn(op, evaluator), limit, untaught)
-        evaluator.op = learnt
-        bench = Bench(learnt, evaluator, settings, {})
-        tally = Tally(learnt, settings)
-        made = plan(learnt, sizes, tuple(settings.dtypes))
+        learnt = within_limit(lambda: probe.learn(op, evaluator), limit, probe.untaught(op))
+        op = evaluator.op = learnt.op
+        bench = Bench(op, evaluator, settings, {})
+        tally = Tally(op, settings)
+        made = plan(op, learnt.sizes, tuple(settings.dtypes), learnt.refused)
         drawn = _cases(made, settings, only)
-        tally.planned = settings.cases if only is None and learnt.options.vary_sizes else len(drawn)
+        tally.planned = settings.cases if only is None and op.options.vary_sizes else len(drawn)
         usual = {d: d for d in settings.dtypes}
         measured = within_limit(lambda: _precisions(bench, drawn, settings), limit, usual)
         bench.precision.update(measured)

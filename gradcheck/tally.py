@@ -92,7 +92,7 @@ class Tally:
         self.reasons.update(outcome.reasons)
         self.modes.update(outcome.modes)
         self.judged_inputs.update(outcome.judged)
-        if trial.recipe.declared:
+        if not trial.recipe.beyond:
             self.declared["made"] += outcome.comparisons
             self.declared["inconclusive"] += outcome.inconclusive
         for input, entries in outcome.entries.items():
@@ -110,14 +110,19 @@ class Tally:
             self.notes.append(f"{done} of {planned} cases were run: {why}")
 
     def representatives(self) -> list[tuple[Finding, Drawn, Trial]]:
-        """The first of each kind of finding, gravest first, with its case."""
+        """The first of each kind of finding, gravest first, with its case.
+
+        A warning beyond the declaration says nothing more where the same is a fail within it.
+        """
         order = {"fail": 0, "not judged": 1, "warning": 2, "note": 3}
-        codes = {f.code for f, _, _ in self._first.values() if f.severity == "fail"}
+        failed = {(f.code, f.input) for f, _, _ in self._first.values() if f.severity == "fail"}
+        codes = {code for code, _ in failed}
         folded = {c for cause in codes for c in FOLD_AFTER.get(cause, ())}
         kept = [
             (msgspec.structs.replace(f, cases=self._seen[k]), drawn, trial)
             for k, (f, drawn, trial) in self._first.items()
             if not (f.code in folded and f.severity == "fail")
+            and not ((f.code, f.input) in failed and f.severity == "warning")
         ]
         return sorted(kept, key=lambda item: order[item[0].severity])
 

@@ -11,7 +11,6 @@ from functools import partial
 from gradcheck.arrays import Float, relative_error, unravel
 from gradcheck.cases import build, recipes
 from gradcheck.checks.facts import usable_gradients
-from gradcheck.corners import plan
 from gradcheck.cotangents import make
 from gradcheck.differences import Move, Point, central
 from gradcheck.engine import generate
@@ -21,6 +20,7 @@ from gradcheck.guards import GlobalRandom, one_blas_thread, quiet, within_limit
 from gradcheck.model import Op
 from gradcheck.probe import learn
 from gradcheck.settings import Settings
+from gradcheck.templates import plan
 
 STEP = 1e-4
 ROWS = 8
@@ -41,9 +41,9 @@ def central_table(op: Op, settings: Settings) -> str:
 
 
 def _table(op: Op, evaluator: Evaluator, settings: Settings) -> str:
-    op, sizes = learn(op, evaluator)
-    evaluator.op = op
-    made = plan(op, sizes, ("float64",))
+    learnt = learn(op, evaluator)
+    op = evaluator.op = learnt.op
+    made = plan(op, learnt.sizes, ("float64",))
     drawn = generate(recipes(made), seed=str(settings.seed), count=1, first=made.schedule(1))
     if not drawn:
         return f"{op.name}: no case can be drawn"

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from gradcheck.arrays import all_finite, is_real, same_bits
+from gradcheck.beyond import is_accident
 from gradcheck.cases import build
 from gradcheck.checks import contract, layout, linearity, purity, values
 from gradcheck.checks.facts import Facts, Outcome, usable_gradients
@@ -73,13 +74,16 @@ class Bench:
     settings: Settings
     precision: dict[str, str]
     """Working precision by dtype."""
+    ranks: tuple[int, ...] = ()
+    """Ranks of the outputs at the first case."""
 
     def time_forward(self, recipe: Recipe) -> None:
         """Measure a forward pass once; a slow one lowers the budget for a full check."""
         try:
             case = build(self.op, recipe)
             started = time.perf_counter()
-            self.evaluator.forward(case.primals, case.attributes)
+            outputs = self.evaluator.forward(case.primals, case.attributes)
+            self.ranks = tuple(o.ndim for o in outputs)
             seconds = time.perf_counter() - started
         except UserCodeRaised:
             return
@@ -193,7 +197,8 @@ class Bench:
             )
         severity: Severity = "fail"
         made_up = trial.recipe.refusable and not any(trial.recipe.attributes.values())
-        if error.where == "backward" and made_up and self.settings.scope == "declared":
+        loud = made_up and (self.settings.scope == "declared" or bool(trial.recipe.beyond))
+        if error.where == "backward" and loud:
             severity = "warning"
             hint = f"; forward accepts this ({trial.recipe.note}), but nobody declared it"
         message = f"{error.where} raises {error.summary}{hint}"
@@ -213,13 +218,22 @@ class Bench:
 
     def _add(self, trial: Trial, finding: Finding) -> None:
         """Note a finding; beyond what was declared a fail is a warning, except by scope."""
-        if not trial.recipe.declared and finding.severity == "fail":
+        if trial.recipe.beyond and finding.severity == "fail":
             accepts = f"forward accepts this ({trial.recipe.note}), backward is wrong for it: "
-            severity: Severity = "fail" if self.settings.scope == "forward" else "warning"
+            severity: Severity = "fail" if self._is_meant(trial) else "warning"
             finding = msgspec.structs.replace(
                 finding, severity=severity, message=accepts + finding.message
             )
         trial.findings.append(finding)
+
+    def _is_meant(self, trial: Trial) -> bool:
+        """What forward accepts, backward must handle: by scope, and unless by accident."""
+        if self.settings.scope != "forward":
+            return False
+        facts = trial.facts
+        if facts is None:
+            return True
+        return not is_accident(self.op, facts.case, facts.answer.outputs, self.ranks)
 
 
 def _finding(code: str, severity: Severity, message: str) -> Finding:

@@ -14,11 +14,12 @@ LEVELS = [  # from the top; a module may import its own level and those below
     {"reporters", "policy", "files"},
     {"runner", "tally", "trial", "teaching", "explain"},
     {"registry", "options", "targets", "adapters", "graphs", "probe", "corners", "cases"}
+    | {"templates", "beyond"}
     | {"engine", "checks"},
-    {"settings", "signatures", "examples", "domains", "cotangents"},
+    {"settings", "signatures", "examples", "attributes", "domains", "cotangents", "covering"},
     {"judging", "precision", "backward_noise"},
     {"differences", "ladder", "compare", "moves", "diagnosis"},
-    {"model", "results", "estimate", "arrays", "evaluation", "guards", "errors"},
+    {"model", "results", "estimate", "arrays", "evaluation", "guards", "errors", "constants"},
 ]
 RESULTS_ONLY = {"reporters", "policy", "files"}
 """Rooms that see results and errors, never an op."""

@@ -373,7 +373,7 @@ def test_t31_message_names_the_input_that_is_wrong(factors: tuple[float, ...], n
         return [factors[0] * dz * y, factors[1] * dz * x]
 
     error = refused(multiply, backward, x5, x5 + 3)
-    assert {f.input for f in error.result.findings} == {name}
+    assert {f.input for f in error.result.findings if f.severity == "fail"} == {name}
     assert f"gradient of {name}" in str(error)
     assert f"gradient of {'yx'['xy'.index(name)]}" not in str(error)
 

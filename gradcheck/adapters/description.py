@@ -12,10 +12,13 @@ import numpy as np
 
 from gradcheck.adapters.binding import parameters_of, positional
 from gradcheck.adapters.functions import Arguments
+from gradcheck.adapters.source import source_of
 from gradcheck.arrays import Array
+from gradcheck.attributes import attributes_of, with_constants
+from gradcheck.constants import harvest
 from gradcheck.domains import decode, resolve
 from gradcheck.errors import UsageError, did_you_mean
-from gradcheck.examples import Reading, attributes_of, read
+from gradcheck.examples import Reading, read
 from gradcheck.model import Attribute, Input, Op, Options
 from gradcheck.options import OPTION_NAMES, SETTING_NAMES
 from gradcheck.signatures import from_annotations, parse
@@ -238,13 +241,16 @@ def op_from(
     description: Description,
     described: Described,
     *,
+    written: tuple[Any, ...],
     notes: tuple[str, ...] = (),
     more_example: tuple[Any, ...] = (),
     **facts: Any,
 ) -> Op:
+    """The op of a description. ``written``: the user's forward, backward, and their helpers."""
     reading, inputs, attributes = described
     example = None if reading is None else (*reading.values, *more_example)
     loose = reading is not None and description.signature is None
+    constants = harvest(*written)
     assumptions = (*notes, *(reading.assumptions if reading and loose else ()))
     if (
         description.signature is not None
@@ -260,7 +266,9 @@ def op_from(
         slots=tuple(k for k, _ in reading.places) if reading else (),
         arity=len({k for k, _ in reading.places}) + len(reading.constants) if reading else 0,
         inputs=inputs,
-        attributes=attributes,
+        attributes=with_constants(attributes, constants) if loose else attributes,
+        constants=constants,
+        source=source_of(*written[:2]),
         example=example,
         sizes_declared=not loose,
         assumptions=assumptions,

@@ -10,7 +10,7 @@ import numpy as np
 from gradcheck.adapters.binding import bind, settled
 from gradcheck.adapters.description import Description, arguments_of, op_from
 from gradcheck.adapters.functions import Arguments, Fused, Leaf, Pair, leaves_in
-from gradcheck.adapters.source import name_of, source_of
+from gradcheck.adapters.source import name_of
 from gradcheck.arrays import as_outputs, is_real
 from gradcheck.errors import UsageError
 from gradcheck.examples import Reading
@@ -43,7 +43,7 @@ def pair_door(
         forward=pair.forward,
         vjp=pair.vjp,
         kind="function pair",
-        source=source_of(forward, backward),
+        written=(forward, backward),
         notes=(binding.sentence,),
     )
 
@@ -73,7 +73,7 @@ def fused_door(function: Callable[..., Any], description: Description, name: str
         forward=fused.forward,
         vjp=fused.vjp,
         kind="value and gradient",
-        source=source_of(function),
+        written=(function,),
         notes=tuple(notes),
         linear=False,
     )

@@ -21,10 +21,10 @@ from gradcheck.adapters.gates import (
     methods,
     split_returned,
 )
-from gradcheck.adapters.source import source_of
 from gradcheck.arrays import Array, as_outputs
+from gradcheck.attributes import attributes_of
 from gradcheck.errors import UsageError
-from gradcheck.examples import Reading, attributes_of
+from gradcheck.examples import Reading
 from gradcheck.guards import TimeLimit, quiet, time_limit
 from gradcheck.model import Input, Op
 
@@ -56,7 +56,7 @@ def class_door(cls: type, description: Description, call: str | None, name: str 
         forward=gate.forward,
         vjp=gate.vjp,
         kind="gate class",
-        source=source_of(found[0], found[1]),
+        written=(*found, *(v for v in vars(cls).values() if inspect.isfunction(v))),
         stateful=gate.stateful,
         linear=bool(binding.slots),
     )
@@ -169,7 +169,7 @@ def layer_door(instance: Any, description: Description, call: str | None, name: 
         forward=gate.forward,
         vjp=gate.vjp,
         kind="layer" if own else "gate object",
-        source=source_of(forward, backward),
+        written=(forward, backward),
         stateful=gate.stateful,
         notes=(*(p.sentence() for p in own), *([FIRST_ONLY] if first_only else [])),
         more_example=tuple(p.value for p in own),

@@ -1,0 +1,150 @@
+"""Cases beyond the declaration, and how grave it is when backward is wrong there.
+
+Forward defines the domain, so what it refuses among these is rejected and counted. What it accepts
+and backward gets wrong is a warning, and a fail under ``scope="forward"``; but NumPy accepts a good
+deal that no author meant, and that stays a warning:
+
+* an operand that is stretched by broadcasting, unless the op is elementwise: its operands are
+  declared with the same dimensions and its output has their shape. A scalar for a batch norm's
+  gamma, which nobody declared, is an accident.
+* the first input without its leading axis: one sample where there was a batch.
+* labels that no longer sum to one.
+* a backward that *raises*: it is loud, and nobody trains for weeks with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from gradcheck.corners import PLAIN_BATCH, Template, alike, real_places, shapes_for
+from gradcheck.model import (
+    NEGATIVE,
+    NONNEGATIVE,
+    NONZERO,
+    ONE_HOT,
+    POSITIVE,
+    REAL,
+    SIMPLEX,
+    UNIT,
+    Beyond,
+    Case,
+    Op,
+    Outputs,
+)
+
+_WIDER = {POSITIVE: NONNEGATIVE, NONNEGATIVE: REAL, NEGATIVE: REAL, UNIT: REAL, NONZERO: REAL}
+_LABELS = {ONE_HOT: NONNEGATIVE, SIMPLEX: NONNEGATIVE}
+Shapes = tuple[tuple[int, ...], ...]
+
+
+def made_up(op: Op, plain: Template, dtypes: tuple[str, ...]) -> Iterator[Template]:
+    """What goes beyond the declaration; one of each kind first."""
+    beyond = replace(plain, refusable=True)
+    shapes = shapes_for(op, plain.sizes, PLAIN_BATCH)
+    stretched = list(_broadcasts(op, beyond, shapes))
+    others = [*_sizes(op, beyond, shapes), *_kinds(op, beyond, dtypes)]
+    for k in range(max(len(stretched), len(others))):
+        yield from stretched[k : k + 1]
+        yield from others[k : k + 1]
+
+
+def _sizes(op: Op, beyond: Template, shapes: Shapes) -> Iterator[Template]:
+    """Size 0, 0-d, one dimension more."""
+    for name in list(beyond.sizes)[:3]:
+        yield replace(beyond, sizes={**beyond.sizes, name: 0}, beyond="size", note="zero-size")
+    if any("..." in i.dims for i in op.inputs):
+        yield replace(beyond, batch=(0,), beyond="size", note="zero-size")
+    if any(shapes):
+        yield replace(beyond, shapes=tuple(() for _ in shapes), beyond="rank", note="0-d")
+        higher = tuple(
+            (2, *s) if s and not op.inputs[k].integer else s for k, s in enumerate(shapes)
+        )
+        yield replace(beyond, shapes=higher, beyond="rank", note="one more dimension")
+
+
+def _kinds(op: Op, beyond: Template, dtypes: tuple[str, ...]) -> Iterator[Template]:
+    """Values of another size, sign or sum than the example's."""
+    values = replace(beyond, beyond="values")
+    for dtype in dtypes:
+        yield replace(values, regime="large", dtype=dtype, note="large values")
+    if not op.sizes_declared:
+        yield replace(values, regime="mixed magnitude", note="other magnitudes")
+    kinds = tuple(_WIDER.get(i.domain.kind, "") if not i.integer else "" for i in op.inputs)
+    if any(kinds):
+        yield replace(values, domains=kinds, regime="zeros", note="outside the example's range")
+    labels = tuple(_LABELS.get(i.domain.kind, "") for i in op.inputs)
+    if any(labels):
+        yield replace(values, domains=labels, beyond="labels", note="rows that do not sum to one")
+
+
+def _broadcasts(op: Op, beyond: Template, shapes: Shapes) -> Iterator[Template]:
+    """One input of several with a size-1 axis, without an axis, or 0-d."""
+    real = real_places(op)
+    if len(real) < 2:
+        return
+    same = alike(op.inputs, real)
+    for variant in range(4 if same else 2):
+        for k in real[:3]:
+            smaller, note = _smaller(shapes[k])[variant]
+            if shapes[k] and smaller != shapes[k]:
+                sample = not same and k == real[0] and note.endswith("missing axis")
+                kind: Beyond = "sample" if sample else "broadcast"
+                yield replace(beyond, beyond=kind, shapes=_with(shapes, k, smaller), note=note)
+    yield from _emptied(beyond, shapes, real) if same and shapes[real[0]] else ()
+    square = shapes_for(op, dict.fromkeys(beyond.sizes, 3), (3, 3))
+    for k in real[1:3]:  # a vector for a matrix
+        if len(square[k]) > 1:
+            vector = _with(square, k, square[k][1:])
+            yield replace(beyond, beyond="axis", shapes=vector, note="square, missing axis")
+
+
+def _emptied(beyond: Template, shapes: Shapes, real: list[int]) -> Iterator[Template]:
+    """A size-1 axis against one of size 0."""
+    empty = (*shapes[real[0]][:-1], 0)
+    emptied = tuple(empty if p in real else s for p, s in enumerate(shapes))
+    for k in real[:2]:
+        note = "broadcast: size-1 axis against zero-size"
+        one = _with(emptied, k, (*empty[:-1], 1))
+        yield replace(beyond, beyond="broadcast", shapes=one, note=note)
+
+
+def _smaller(shape: tuple[int, ...]) -> list[tuple[tuple[int, ...], str]]:
+    return [
+        ((*shape[:-1], 1), "broadcast: size-1 axis"),
+        (shape[1:], "broadcast: missing axis"),
+        ((), "broadcast: 0-d"),
+        ((1, *shape[1:]), "broadcast: size-1 axis"),
+    ]
+
+
+def _with(shapes: Shapes, k: int, shape: tuple[int, ...]) -> Shapes:
+    return (*shapes[:k], shape, *shapes[k + 1 :])
+
+
+def is_accident(op: Op, case: Case, outputs: Outputs | None, ranks: tuple[int, ...]) -> bool:
+    """Forward accepts the case because NumPy does, not because its author meant it.
+
+    Parameters
+    ----------
+    op, case
+        The case goes beyond the declaration.
+    outputs
+        Forward's outputs there.
+    ranks
+        Ranks of the outputs at a declared case: empty where none is known.
+    """
+    kind = case.recipe.beyond
+    if kind in ("sample", "labels"):
+        return True
+    if kind not in ("broadcast", "axis") or outputs is None:
+        return False
+    if kind == "axis" and ranks and tuple(o.ndim for o in outputs) != ranks:
+        return False  # not stretched: forward does something else with a vector
+    real = real_places(op)
+    if not alike(op.inputs, real):
+        return True
+    whole = np.broadcast_shapes(*(case.primals[k].shape for k in real))
+    return any(o.shape != whole for o in outputs)
