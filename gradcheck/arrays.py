@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,8 @@ from gradcheck.errors import UsageError
 
 Array = NDArray[Any]
 Float = NDArray[np.float64]
+_POISONED = 8
+"""Blocks of each size: NumPy keeps up to seven small ones for reuse."""
 
 
 def as_outputs(value: Any) -> tuple[Array, ...]:
@@ -49,9 +51,38 @@ def copy_array(array: Array) -> Array:
 
 
 def copy_tuple(arrays: Sequence[Array]) -> tuple[Array, ...]:
-    """Writable copies in the same layout; one object given twice stays one object."""
+    """Writable copies in the same layout; what shared memory before shares it afterwards.
+
+    One object given twice stays one object, and views of one array stay views of one copy.
+    """
+    bases = [id(a.base) for a in arrays if isinstance(a.base, np.ndarray)]
+    if len(set(bases)) < len(bases):
+        return _copy_views(arrays)
     memo: dict[int, Array] = {}
     return tuple(memo.setdefault(id(a), copy_array(a)) for a in arrays)
+
+
+def _copy_views(arrays: Sequence[Array]) -> tuple[Array, ...]:
+    memo: dict[int, Array] = {}
+    copies = []
+    for array in arrays:
+        base = array.base if isinstance(array.base, np.ndarray) else array
+        if id(base) not in memo:
+            memo[id(base)] = base.copy(order="K")
+        if base is array:
+            copies.append(memo[id(base)])
+            continue
+        offset = array.ctypes.data - base.ctypes.data
+        buffer = memo[id(base)]
+        copies.append(np.ndarray(array.shape, array.dtype, buffer, offset, array.strides))
+    return tuple(copies)
+
+
+def poison(sizes: Iterable[int]) -> None:
+    """Leave NaN in freed memory of these sizes in bytes, where ``np.empty`` is served from next."""
+    for size in set(sizes):
+        left = [np.full(max(1, size // 8), np.nan) for _ in range(_POISONED)]
+        del left
 
 
 def freeze(array: Array) -> Array:

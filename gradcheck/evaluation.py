@@ -112,8 +112,10 @@ class Evaluator:
         except BaseException as error:
             raise UserCodeRaised("forward", error) from error
 
-    def answer(self, case: Case, cotangents: Outputs) -> Answer:
-        """One forward and one backward pass at the case.
+    def answer(
+        self, case: Case, cotangents: Outputs, vjp: Callable[..., Any] | None = None
+    ) -> Answer:
+        """One forward and one backward pass at the case; ``vjp`` stands for the op's own.
 
         Raises
         ------
@@ -122,7 +124,7 @@ class Evaluator:
         """
         primals = copy_tuple(case.primals)
         given = tuple(copy_array(c) if c.flags.writeable else c for c in cotangents)
-        started = self.call_forward(self.op.vjp, primals, case.attributes)
+        started = self.call_forward(vjp or self.op.vjp, primals, case.attributes)
         outputs, pullback = as_outputs(started[0]), started[1]
         scalars = _scalars(started[0])
         changed = [

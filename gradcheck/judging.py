@@ -8,7 +8,7 @@ there, not an op.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from gradcheck import compare, ladder, moves
 from gradcheck.arrays import Array, Float
 from gradcheck.compare import Comparison, Rules, Status
 from gradcheck.differences import Move, Point, quick
+from gradcheck.judged import Judged
 
 CONFIRM = 1.375
 """Steps of the confirming ladder are longer by this: other roundings, and x + h is still exact."""
@@ -23,57 +24,8 @@ CONFIRMED = 8
 """Wrong entries of an input that climb the ladder twice; further plain ones are only counted."""
 ORDERS = 10
 """Ways in which ties are broken, where a kinked entry is outside its one-sided slopes."""
-
-
-@dataclass(slots=True)
-class Judged:
-    """Some moves and what was found along each; every array is (n,)."""
-
-    moves: list[Move]
-    status: Array
-    analytic: Float
-    value: Float
-    bound: Float
-    """Of the difference alone; ``noise`` is the analytic side's."""
-    noise: Float
-    truncation: Float
-    roundoff: Float
-    step: Float
-    scale: Float
-    low: Float
-    high: Float
-    climbed: Array
-    """Which went up the ladder."""
-    reasons: dict[int, str]
-
-    def where(self, *statuses: Status) -> list[int]:
-        return [int(i) for i in np.flatnonzero(np.isin(self.status, [int(s) for s in statuses]))]
-
-    def put(self, i: int, made: Comparison) -> None:
-        """Replace what the quick path said of a move."""
-        estimate = made.estimate
-        self.status[i] = made.status
-        self.noise[i], self.scale[i] = made.noise, made.scale
-        for name in ("value", "bound", "truncation", "roundoff", "step", "low", "high"):
-            getattr(self, name)[i] = getattr(estimate, name)
-        self.climbed[i] = True
-        if made.reason:
-            self.reasons[i] = made.reason
-
-    def relative_errors(self) -> Float:
-        """|a - D| / max(|a|, |D|); 0 for a right entry whose own digits are below the bound."""
-        with np.errstate(all="ignore"):
-            own = np.fmax(np.abs(self.analytic), np.abs(self.value))
-            error = np.where(own > 0, np.abs(self.analytic - self.value) / own, 0.0)
-            hidden = (self.bound + self.noise > 1e-3 * own) & (self.status != Status.FAIL)
-        return np.asarray(np.where(hidden, 0.0, np.nan_to_num(error, nan=np.inf)))
-
-    def limits(self) -> Float:
-        """The smallest error that would have been seen at each, relative to the entry itself."""
-        with np.errstate(all="ignore"):
-            width = self.bound + self.noise
-            own = np.fmax(np.abs(self.analytic), np.abs(self.value))
-            return np.asarray(np.where(width == 0, 0.0, width / np.where(own > 0, own, self.scale)))
+NARROWED = 8
+"""Wrong entries that failing directions are narrowed to."""
 
 
 class Judge:
@@ -108,8 +60,12 @@ class Judge:
         self._faint = rules.faint * float(max(largest, default=0.0))
         self._broken: list[tuple[Point, float]] | None = None
 
-    def compare(self, along: list[Move]) -> Judged:
-        """The quick path for all, the ladder for what it leaves."""
+    def compare(self, along: list[Move], confirmed: int = 0) -> Judged:
+        """The quick path for all, the ladder for what it leaves.
+
+        ``confirmed``: how many wrong ones are known already; from `CONFIRMED` on, plain ones are
+        believed without the ladder.
+        """
         analytic = np.array([self._claimed(m) for m in along])
         estimates = quick(self.point, along)
         noise = np.array([self._rounding(m, a) for m, a in zip(along, analytic, strict=True)])
@@ -137,12 +93,14 @@ class Judge:
             floor,
             np.logical_not(done),
             compare.obviously_wrong(analytic, noise, estimates, self.rules),
+            confirmed,
         )
         return judged
 
-    def _finish(self, judged: Judged, floor: float, open_: Array, obvious: Array) -> None:
+    def _finish(
+        self, judged: Judged, floor: float, open_: Array, obvious: Array, wrong: int
+    ) -> None:
         """Climb with what is left; once enough are confirmed wrong, count the plain ones."""
-        wrong = 0
         for i in np.flatnonzero(open_):
             if wrong >= CONFIRMED and obvious[i]:
                 judged.status[i] = Status.FAIL
@@ -197,26 +155,30 @@ class Judge:
         return float(np.minimum(*sides).sum()), float(np.maximum(*sides).sum())
 
     def projected(self, along: list[Move], rng: np.random.Generator) -> Judged:
-        """Random directions; a failing one is halved until one wrong entry is left.
+        """Random directions; a failing one is halved until single wrong entries are left.
 
-        O(log N) comparisons for each wrong direction.
+        O(log N) comparisons for each wrong entry, of which at most `NARROWED` are looked for: the
+        directions that are left then stay failing ones.
         """
         judged = self.compare(along)
-        for i in judged.where(Status.FAIL):
-            self._narrow(judged, i, rng)
-        return judged
-
-    def _narrow(self, judged: Judged, i: int, rng: np.random.Generator) -> None:
-        while len(judged.moves[i].parts[0][1]) > 1:
-            k, entries, _ = judged.moves[i].parts[0]
-            halves = self.compare([moves.direction(k, p, rng) for p in np.array_split(entries, 2)])
-            worse = halves.where(Status.FAIL)
-            if not worse:
-                return
-            judged.moves[i] = halves.moves[worse[0]]
-            for f in fields(judged):
-                if f.name not in ("moves", "reasons"):
-                    getattr(judged, f.name)[i] = getattr(halves, f.name)[worse[0]]
+        wrong = judged.where(Status.FAIL)
+        parts = [judged.take([i for i in range(len(along)) if i not in wrong])]
+        open_ = [judged.take([i]) for i in wrong]
+        single = 0
+        while open_:
+            part = open_.pop()
+            k, entries, _ = part.moves[0].parts[0]
+            single += len(entries) == 1
+            worse: list[int] = []
+            if len(entries) > 1 and single < NARROWED:
+                split = np.array_split(entries, 2)
+                known = CONFIRMED if len(entries) > 2 else 0  # single entries are confirmed
+                halves = self.compare([moves.direction(k, h, rng) for h in split], known)
+                worse = halves.where(Status.FAIL)
+                open_ += [halves.take([i]) for i in worse]
+            if not worse:  # one entry, or an error that is spread too thin for its halves
+                parts.append(part)
+        return Judged.joined(parts)
 
     def _claimed(self, move: Move) -> float:
         if move.single is None:

@@ -152,6 +152,8 @@ class Op:
     """Sizes other than the example's are declared (signature), not made up (example)."""
     stateful: Callable[[], tuple[Any, Any]] | None = None
     """Builds one fresh (forward, backward) pair that shares state, for purity's second calls."""
+    vjp_wanting: Callable[..., tuple[Any, Pullback]] | None = None
+    """``vjp_wanting(wanted, *primals)``, where backward takes which gradients are wanted."""
     linear: bool = True
     """Backward takes a cotangent (a fused value-and-gradient function does not)."""
     detail: Any = None

@@ -65,7 +65,7 @@ def _table(op: Op, evaluator: Evaluator, settings: Settings) -> str:
         f"  {'entry':<16s} {'backward':>12s} {'central':>12s} {'rel. error':>10s} "
         f"{'truncation':>10s} {'round-off':>10s}",
     ]
-    for k, gradient in enumerate(usable_gradients(op, case, answer)):
+    for k, gradient in enumerate(usable_gradients(op, case, answer.gradients)):
         if gradient is not None:
             lines += _rows(point, op.inputs[k].name, k, gradient)
     return "\n".join(lines)

@@ -132,7 +132,7 @@ class Bench:
             cotangents,
             answer,
             self.precision[trial.recipe.dtype],
-            usable_gradients(self.op, case, answer),
+            usable_gradients(self.op, case, answer.gradients),
         )
 
     def _check(self, trial: Trial, facts: Facts, checks: tuple[str, ...]) -> None:

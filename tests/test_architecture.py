@@ -18,6 +18,7 @@ LEVELS = [  # from the top; a module may import its own level and those below
     | {"engine", "checks"},
     {"settings", "signatures", "examples", "attributes", "domains", "cotangents", "covering"},
     {"judging", "precision", "backward_noise"},
+    {"judged"},
     {"differences", "ladder", "compare", "moves", "diagnosis"},
     {"model", "results", "estimate", "arrays", "evaluation", "guards", "errors", "constants"},
 ]

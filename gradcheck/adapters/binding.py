@@ -17,6 +17,8 @@ from gradcheck.errors import UsageError, did_you_mean
 from gradcheck.model import Outputs
 
 COTANGENT, CACHE, OUTPUT = "<cotangent>", "<cache>", "<output>"
+NEEDS_GRAD = ("needs_grad", "needs_input_grad")
+"""A keyword of backward: which gradients are wanted, one flag per input."""
 _OUTPUT_NAMES = ("out", "output", "outputs")
 _CACHE_NAMES = ("cache", "caches", "ctx", "saved", "mem", "memory", "residuals", "tape", "stash")
 _COTANGENT_NAME = re.compile(
@@ -124,7 +126,8 @@ def bind(
     parameters = [
         p
         for p in positional(backward)
-        if p.name not in attributes or p.default is inspect.Parameter.empty
+        if p.name not in NEEDS_GRAD
+        and (p.name not in attributes or p.default is inspect.Parameter.empty)
     ]
     required = [
         p.name for p in parameters if p.default is inspect.Parameter.empty or p.name in primals

@@ -9,7 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.adapters.binding import OUTPUT, Binding, settled, split_cache
+from gradcheck.adapters.binding import (
+    NEEDS_GRAD,
+    OUTPUT,
+    Binding,
+    keywords_of,
+    settled,
+    split_cache,
+)
 from gradcheck.examples import Place
 from gradcheck.model import Outputs, Pullback
 
@@ -55,23 +62,37 @@ class Pair:
     ) -> None:
         self._forward, self._backward = forward, backward
         self._arguments, self._binding = arguments, binding
+        taken = keywords_of(backward) or ()
+        self._needs_grad = next((n for n in NEEDS_GRAD if n in taken), None)
 
     def forward(self, *primals: Any, **attributes: Any) -> Any:
         returned = self._forward(*self._arguments(primals), **attributes)
         self._settle(returned)
         return split_cache(returned)[0] if self._binding.with_cache else returned
 
+    @property
+    def takes_needs_grad(self) -> bool:
+        """Backward wants to know which gradients are wanted."""
+        return self._needs_grad is not None
+
     def vjp(self, *primals: Any, **attributes: Any) -> tuple[Any, Pullback]:
+        return self.vjp_wanting((True,) * len(primals), *primals, **attributes)
+
+    def vjp_wanting(
+        self, wanted: tuple[bool, ...], *primals: Any, **attributes: Any
+    ) -> tuple[Any, Pullback]:
+        """The vjp where only some gradients are wanted."""
         full = self._arguments(primals)
         returned = self._forward(*full, **attributes)
         self._settle(returned)
+        more = {} if self._needs_grad is None else {self._needs_grad: wanted}
         binding = self._binding
         output, cache = split_cache(returned) if binding.with_cache else (returned, None)
 
         def pullback(cotangents: Outputs) -> Any:
             named = {OUTPUT: output, **attributes, **self._arguments.named(full)}
             given = binding.arguments(cotangents, named, cache)
-            return self._backward(*given, **binding.attributes(attributes))
+            return self._backward(*given, **binding.attributes(attributes), **more)
 
         return output, pullback
 

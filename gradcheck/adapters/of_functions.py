@@ -42,6 +42,7 @@ def pair_door(
         name=name or name_of(forward),
         forward=pair.forward,
         vjp=pair.vjp,
+        vjp_wanting=pair.vjp_wanting if pair.takes_needs_grad else None,
         kind="function pair",
         written=(forward, backward),
         notes=(binding.sentence,),

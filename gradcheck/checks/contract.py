@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from gradcheck.arrays import Array, is_real
-from gradcheck.checks.facts import Facts, Outcome
+from gradcheck.checks.facts import Facts, Outcome, furthest
+from gradcheck.evaluation import UserCodeRaised
 from gradcheck.model import Input
 
 NAME = "contract"
@@ -23,7 +25,31 @@ def check(facts: Facts) -> Outcome:
     for input, primal, gradient in zip(facts.op.inputs, facts.case.primals, gradients, strict=True):
         if input.differentiable:
             _check_one(outcome, facts, (input, primal, gradient))
+    if facts.op.vjp_wanting is not None and not outcome.findings:
+        _check_some_wanted(outcome, facts)
     return outcome
+
+
+def _check_some_wanted(outcome: Outcome, facts: Facts) -> None:
+    """Each gradient wanted alone is the same as all together."""
+    assert facts.op.vjp_wanting is not None
+    for k in facts.compared:
+        name = facts.op.inputs[k].name
+        wanted = tuple(place == k for place in range(len(facts.op.inputs)))
+        try:
+            vjp = partial(facts.op.vjp_wanting, wanted)
+            alone = facts.gradients_of(facts.evaluator.answer(facts.case, facts.cotangents, vjp))
+        except UserCodeRaised as error:
+            message = f"backward fails where only the gradient of {name} is wanted: {error}"
+            outcome.find_in(NAME, "wanted-alone", facts.op.inputs[k], message)
+            continue
+        outcome.comparisons += 1
+        one = tuple(g if w else None for g, w in zip(facts.gradients, wanted, strict=True))
+        where = furthest(facts, alone, one)
+        if alone[k] is None or where:
+            what = where or "none is returned"
+            message = f"where only the gradient of {name} is wanted it is another one: {what}"
+            outcome.find_in(NAME, "wanted-alone", facts.op.inputs[k], message)
 
 
 def _count_message(facts: Facts) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -62,16 +63,22 @@ class Facts:
 
     def gradients_of(self, answer: Answer) -> tuple[Float | None, ...]:
         """The usable gradients of another answer at the same primals."""
-        return usable_gradients(self.op, self.case, answer)
+        return self.aligned(answer.gradients)
+
+    def aligned(self, gradients: tuple[Any, ...] | None) -> tuple[Float | None, ...]:
+        """The usable ones of some gradients, one per input."""
+        return usable_gradients(self.op, self.case, gradients)
 
 
-def usable_gradients(op: Op, case: Case, answer: Answer) -> tuple[Float | None, ...]:
+def usable_gradients(
+    op: Op, case: Case, gradients: tuple[Any, ...] | None
+) -> tuple[Float | None, ...]:
     """Each gradient as float64 of its input's shape, or None."""
-    if answer.gradients is None:
+    if gradients is None:
         return tuple(None for _ in op.inputs)
     return tuple(
         gradient_array(g, p.shape) if i.differentiable else None
-        for g, p, i in zip(answer.gradients, case.primals, op.inputs, strict=True)
+        for g, p, i in zip(gradients, case.primals, op.inputs, strict=True)
     )
 
 

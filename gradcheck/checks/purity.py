@@ -7,15 +7,15 @@ every gate. The numbers of a single call are right in all of these.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from gradcheck.arrays import Array, as_outputs, copy_tuple, same_bits
+from gradcheck.checks import memory
 from gradcheck.checks.facts import Facts, Outcome, furthest
 from gradcheck.cotangents import random_like
-from gradcheck.evaluation import Answer, Evaluator, UserCodeRaised
+from gradcheck.evaluation import Evaluator, UserCodeRaised
 
 NAME = "purity"
 
@@ -26,6 +26,9 @@ def check(facts: Facts) -> Outcome:
     _overwritten(outcome, facts)
     _shared(outcome, facts)
     _twice(outcome, facts)
+    memory.unwritten(outcome, facts)
+    memory.second_backward(outcome, facts)
+    memory.shared_inputs(outcome, facts)
     if facts.op.stateful is not None:
         _one_instance(outcome, facts)
         _two_instances(outcome, facts)
@@ -144,7 +147,7 @@ def _one_instance(outcome: Outcome, facts: Facts) -> None:
         )
     if not all(same_bits(a, b) for a, b in zip(outputs, facts.answer.outputs, strict=True)):
         return  # forward itself has moved on (a random stream, running statistics)
-    where = furthest(facts, facts.gradients_of(_as_answer(facts, gradients)), facts.gradients)
+    where = furthest(facts, facts.aligned(gradients or None), facts.gradients)
     if where and not _accumulates(facts, where):
         outcome.find(
             NAME,
@@ -175,7 +178,7 @@ def _two_instances(outcome: Outcome, facts: Facts) -> None:
     except UserCodeRaised:
         return
     outcome.comparisons += 1
-    where = furthest(facts, facts.gradients_of(_as_answer(facts, gradients)), facts.gradients)
+    where = furthest(facts, facts.aligned(gradients or None), facts.gradients)
     if where:
         outcome.find(
             NAME,
@@ -198,8 +201,3 @@ class _Runner:
     def back(self, backward: Any, cotangents: tuple[Array, ...]) -> tuple[Any, ...]:
         given = tuple(c.copy() for c in cotangents)
         return self._evaluator.align(self._evaluator.pull(backward, given)) or ()
-
-
-def _as_answer(facts: Facts, gradients: tuple[Any, ...]) -> Answer:
-    aligned = gradients if len(gradients) == len(facts.op.inputs) else None
-    return replace(facts.answer, gradients=aligned)

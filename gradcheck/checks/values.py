@@ -15,7 +15,8 @@ from gradcheck.compare import Comparison, Rules, Status
 from gradcheck.diagnosis import Table
 from gradcheck.differences import Move, Point
 from gradcheck.evaluation import projection
-from gradcheck.judging import Judge, Judged
+from gradcheck.judged import Judged
+from gradcheck.judging import Judge
 from gradcheck.results import Convention, Finding, Worst, num
 
 NAME = "values"
@@ -113,21 +114,30 @@ def _findings(
     if not shown:
         return
     errors, limits = judged.relative_errors(), judged.limits()
-    worst = max(shown, key=lambda i: errors[i])
+    worst = max(shown, key=lambda i: (len(judged.moves[i].parts[0][1]) == 1, errors[i]))
     entry = unravel(int(judged.moves[worst].parts[0][1][0]), shape)
     record = _worst((name, entry), judged, worst, (float(errors[worst]), float(limits[worst])))
-    record = _with_counts(record, len(failed), len(judged.moves))
+    record = _with_counts(record, len(failed), 0 if projected else len(judged.moves))
     outcome.worst[name] = record
     if failed:
-        outcome.findings.append(_wrong(record, projected=projected))
+        outcome.findings.append(_wrong(record, _found_by(judged, failed) if projected else ""))
     elif slight:
         outcome.findings.append(
             _slightly_off(facts, record, float(errors[slight].max()), len(slight))
         )
 
 
-def _wrong(worst: Worst, *, projected: bool) -> Finding:
-    along = " (found along a random direction, narrowed to this entry)" if projected else ""
+def _found_by(judged: Judged, failed: list[int]) -> str:
+    """Which entries the failing random directions were narrowed to."""
+    sizes = [len(judged.moves[i].parts[0][1]) for i in failed]
+    single, spread = sizes.count(1), sum(n for n in sizes if n > 1)
+    found = (
+        f"; random directions were narrowed to {single} wrong entr{'y' if single == 1 else 'ies'}"
+    )
+    return found + (f", and more are wrong among {spread} others" if spread else "")
+
+
+def _wrong(worst: Worst, found_by: str) -> Finding:
     return Finding(
         code="wrong-gradient",
         check=NAME,
@@ -138,7 +148,7 @@ def _wrong(worst: Worst, *, projected: bool) -> Finding:
         message=(
             f"gradient of {worst.input}, entry {worst.entry}: backward gives "
             f"{float(worst.backward):.6g}, finite difference {float(worst.finite_difference):.6g} "
-            f"± {float(worst.bound):.1g}{along}"
+            f"± {float(worst.bound):.1g}{found_by}"
         ),
     )
 
