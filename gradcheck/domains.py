@@ -68,13 +68,14 @@ def decode(numbers: Array, shape: tuple[int, ...], domain: Domain, regime: str) 
 
 def from_pool(numbers: Array, domain: Domain, pool: tuple[float, ...]) -> Array:
     """Values of a pool where the domain allows them: thresholds, and one to either side."""
-    allowed = [v for v in pool if _allows(domain, v)]
+    allowed = [v for v in pool if allows(domain, v)]
     if domain.kind not in REAL_DOMAINS or domain.kind in (SIMPLEX, SYMMETRIC) or not allowed:
         return decode(numbers, numbers.shape, domain, "generic")
     return np.asarray(np.array(allowed)[numbers % len(allowed)])
 
 
-def _allows(domain: Domain, value: float) -> bool:
+def allows(domain: Domain, value: float) -> bool:
+    """A number may stand in an input of this domain."""
     low, high = domain.low, domain.high
     if (low is not None and value < low) or (high is not None and value > high):
         return False

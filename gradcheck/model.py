@@ -12,7 +12,7 @@ nothing behind them knows where an op came from.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -107,6 +107,16 @@ class Attribute:
         return (*self.values, *self.made_up)
 
 
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """Conventions that an author demands of one input's gradient, as shares of the larger slope."""
+
+    places: Mapping[float, tuple[float, ...]] = field(default_factory=dict)
+    """At a value of the input, the shares that are allowed."""
+    ties: tuple[float, ...] = ()
+    """Where an entry is exactly equal to another one; empty: any."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """Facts about an op that its author states; all optional."""
@@ -120,6 +130,8 @@ class Options:
     valid: Callable[..., bool] | None = None
     """valid(*primals, **attributes) -> bool: relations between inputs."""
     checks: tuple[str, ...] | None = None
+    conventions: Mapping[str, Pinned] = field(default_factory=dict)
+    """By input, the choices at kinks and ties that are demanded."""
     vary_sizes: bool = True
     """False where sizes are given by live data (`check_params`)."""
 

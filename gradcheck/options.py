@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gradcheck.errors import UsageError, did_you_mean
-from gradcheck.model import BINARY, ONE_HOT, REAL_DOMAINS, Domain, Op, Options
+from gradcheck.model import BINARY, ONE_HOT, REAL_DOMAINS, Domain, Op, Options, Pinned
 
 OPTION_NAMES = (
     "scope",
@@ -23,6 +23,7 @@ OPTION_NAMES = (
     "name",
     "example",
     "vary_sizes",
+    "conventions",
 )
 
 SETTING_NAMES = ("seed", "profile", "max_cases", "method", "step", "time_limit", "budget")
@@ -62,6 +63,7 @@ def split_options(given: dict[str, Any]) -> tuple[Options, Extras]:
         overwrites=words(given.get("overwrites")),
         valid=given.get("valid"),
         checks=words(given.get("checks")) or None,
+        conventions=_pinned(given.get("conventions")),
         vary_sizes=bool(given.get("vary_sizes", True)),
     )
     example = given.get("example", ())
@@ -81,6 +83,34 @@ def _domains(value: Any) -> tuple[tuple[str, Any], ...]:
     if not isinstance(value, Mapping):
         raise UsageError(f"domain={value!r}: name the input, as in domain={{'x': 'positive'}}")
     return tuple(value.items())
+
+
+def _pinned(value: Any) -> dict[str, Pinned]:
+    """``{"x": {0: 0}}``, ``{"x": {"tie": (0, 1)}}``.
+
+    Raises
+    ------
+    UsageError
+        It has another form.
+    """
+    if value is None:
+        return {}
+    try:
+        return {str(name): _pinned_one(dict(places)) for name, places in value.items()}
+    except (AttributeError, TypeError, ValueError):
+        raise UsageError(
+            f"conventions={value!r}: say by input and place what share of the larger slope is "
+            'taken, as in conventions={"x": {0: 0}} or {"x": {"tie": (0, 1)}}'
+        ) from None
+
+
+def _pinned_one(places: dict[Any, Any]) -> Pinned:
+    ties = _shares(places.pop("tie", ()))
+    return Pinned({float(place): _shares(shares) for place, shares in places.items()}, ties)
+
+
+def _shares(value: Any) -> tuple[float, ...]:
+    return tuple(map(float, value if isinstance(value, (tuple, list)) else (value,)))
 
 
 def words(value: Any) -> tuple[str, ...]:

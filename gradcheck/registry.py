@@ -145,6 +145,7 @@ def op(*target: Any, **options: Any) -> Op:
         signif : float, relative errors up to this are no failure; 0 is strict
         valid : callable, ``valid(*primals, **attributes) -> bool``
         overwrites : str or sequence of str, inputs that the op changes on purpose
+        conventions : dict, choices at kinks and ties that are demanded: ``{"x": {0: 0}}``
         vary_sizes : bool, False where only the example's own sizes are meant
         nondiff : str or sequence of str, inputs that have no gradient
         domain : dict from input to a domain word or a Hypothesis strategy
@@ -194,6 +195,7 @@ def make(target: Sequence[Any], attributes: dict[str, Any], given: dict[str, Any
     made = adapt(first, backward, description, call=extras.call, name=extras.name)
     for option in ("nondiff", "overwrites"):
         demand_inputs(made, option, words(given.get(option)))
+    demand_inputs(made, "conventions", list(options.conventions))
     return with_domains(made, extras.domain)
 
 

@@ -120,6 +120,15 @@ class Convention(Record, frozen=True, kw_only=True):
     where: str
     """The value of the input there, or "a tie"."""
 
+    def normalised(self) -> tuple[float, float, float]:
+        """Left, right and yours as shares of the larger slope: the cotangent drops out."""
+        low, high, yours = unnum(self.left), unnum(self.right), unnum(self.yours)
+        scale = high if abs(high) >= abs(low) else low
+        if scale == 0:
+            return 0.0, 0.0, 0.0
+        low, high, yours = (round(v / scale, 3) + 0.0 for v in (low, high, yours))
+        return min(low, high), max(low, high), yours
+
 
 class OpResult(Record, frozen=True, kw_only=True):
     """Everything that was found about one op."""

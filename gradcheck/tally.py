@@ -17,6 +17,7 @@ from gradcheck.results import (
     Convention,
     Finding,
     OpResult,
+    Severity,
     Verdict,
     Worst,
     num,
@@ -24,6 +25,7 @@ from gradcheck.results import (
 )
 from gradcheck.settings import CHECKS, Settings
 from gradcheck.trial import Trial
+from gradcheck.vacuity import Vacuity
 
 INCONCLUSIVE_SHARE = 0.2
 """An op with more inconclusive comparisons than this share is not judged."""
@@ -61,6 +63,7 @@ class Tally:
     worst: Worst | None = None
     _worst_order: tuple[bool, bool, float] = (False, False, -1.0)
     hopeless: bool = False
+    vacuity: Vacuity = field(default_factory=Vacuity)
     notes: list[str] = field(default_factory=list)
     _first: dict[Key, tuple[Finding, Drawn, Trial]] = field(default_factory=dict)
     _seen: Counter[Key] = field(default_factory=Counter)
@@ -80,6 +83,7 @@ class Tally:
             self._first.setdefault(key, (finding, drawn, trial))
             self._seen[key] += 1
             self.hopeless |= finding.code in ("never-ends", "random-forward")
+        self.vacuity.add(trial)
         for name, outcome in trial.outcomes.items():
             self._count(name, outcome, trial)
 
@@ -98,7 +102,8 @@ class Tally:
         for input, entries in outcome.entries.items():
             self.compared_inputs[input] += entries
         for convention in outcome.conventions:
-            self.conventions[_normalised(convention)] += 1
+            place = (convention.input, *convention.normalised(), convention.where)
+            self.conventions[place] += 1
         for worst in outcome.worst.values():
             order = _order(worst, trial)
             if order > self._worst_order:
@@ -128,6 +133,8 @@ class Tally:
 
     def result(self, findings: list[Finding], counters: Counters, seconds: float) -> OpResult:
         """The op's result."""
+        if not any(f.severity == "fail" for f in findings):
+            findings = [*findings, *self._hollow()]
         verdict, reason = self._verdict(findings)
         return OpResult(
             op=self.op.id,
@@ -142,7 +149,7 @@ class Tally:
             coverage=dict(self.coverage),
             rejected=dict(self.rejected),
             conventions=self._conventions(),
-            assumptions=[*self.op.assumptions, *self.notes],
+            assumptions=[*self.op.assumptions, *self.notes, *self._never_met()],
             dtypes=list(self.settings.dtypes),
             modes=dict(self.modes),
             cases=self.cases,
@@ -154,6 +161,18 @@ class Tally:
             backward_calls=counters.backward_calls,
             seconds=seconds,
         )
+
+    def _hollow(self) -> list[Finding]:
+        """In which respects a pass says less than it seems to."""
+        severity: Severity = "fail" if self.settings.strict else "warning"
+        rejected = (sum(self.rejected.values()), self.cases)
+        return list(self.vacuity.findings(rejected, severity))
+
+    def _never_met(self) -> list[str]:
+        """Kinds of cases that forward refused whenever they were tried."""
+        kinds = {what.partition(": ")[0] for what in self.rejected} - set(self.coverage)
+        plain = sorted(k for k in kinds if "=" not in k and "," not in k)
+        return [f"never met, because forward refuses it: {', '.join(plain)}"] if plain else []
 
     def _summary(self, name: str) -> CheckSummary:
         counts = self.checks[name]
@@ -218,16 +237,6 @@ class Tally:
             )
             for (input, left, right, yours), places in grouped.items()
         ]
-
-
-def _normalised(convention: Convention) -> tuple[str, float, float, float, str]:
-    """Slopes relative to the larger one-sided slope: the cotangent's factor drops out."""
-    low, high, yours = (unnum(v) for v in (convention.left, convention.right, convention.yours))
-    scale = high if abs(high) >= abs(low) else low
-    if scale == 0:
-        return convention.input, 0.0, 0.0, 0.0, convention.where
-    low, high, yours = (round(v / scale, 3) + 0.0 for v in (low, high, yours))
-    return convention.input, min(low, high), max(low, high), yours, convention.where
 
 
 def _order(worst: Worst, trial: Trial) -> tuple[bool, bool, float]:

@@ -12,7 +12,7 @@ PACKAGE = ROOT / "gradcheck"
 LEVELS = [  # from the top; a module may import its own level and those below
     {"__main__", "cli", "pytest_plugin", "api"},
     {"reporters", "policy", "files"},
-    {"runner", "tally", "trial", "teaching", "explain"},
+    {"runner", "tally", "vacuity", "trial", "teaching", "explain"},
     {"registry", "options", "targets", "adapters", "graphs", "probe", "corners", "cases"}
     | {"templates", "beyond"}
     | {"engine", "checks"},

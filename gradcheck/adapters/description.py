@@ -13,10 +13,10 @@ import numpy as np
 from gradcheck.adapters.binding import parameters_of, positional
 from gradcheck.adapters.functions import Arguments
 from gradcheck.adapters.source import source_of
-from gradcheck.arrays import Array
+from gradcheck.arrays import Array, is_real
 from gradcheck.attributes import attributes_of, with_constants
 from gradcheck.constants import harvest
-from gradcheck.domains import decode, resolve
+from gradcheck.domains import allows, decode, resolve
 from gradcheck.errors import UsageError, did_you_mean
 from gradcheck.examples import Reading, read
 from gradcheck.model import Attribute, Input, Op, Options
@@ -178,6 +178,24 @@ def _demand_agreement(inputs: tuple[Input, ...], reading: Reading) -> None:
             )
 
 
+def _demand_domain(inputs: tuple[Input, ...], reading: Reading) -> None:
+    """The example lies in the domains that the signature names.
+
+    Raises
+    ------
+    UsageError
+        Names the input, its domain and a value outside.
+    """
+    for input, value in zip(inputs, reading.values, strict=True):
+        if is_real(value):
+            outside = [v for v in value.reshape(-1).tolist() if not allows(input.domain, v)]
+            if outside:
+                raise UsageError(
+                    f"the signature says {input.name} is {input.domain}, the example has "
+                    f"{outside[0]:g}"
+                )
+
+
 def _given_first(
     declared: tuple[Attribute, ...], given: Mapping[str, Any]
 ) -> tuple[Attribute, ...]:
@@ -262,6 +280,7 @@ def op_from(
         )
     if description.signature is not None and reading is not None:
         _demand_agreement(inputs, reading)
+        _demand_domain(inputs, reading)
     return Op(
         slots=tuple(k for k, _ in reading.places) if reading else (),
         arity=len({k for k, _ in reading.places}) + len(reading.constants) if reading else 0,

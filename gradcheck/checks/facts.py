@@ -82,6 +82,16 @@ def usable_gradients(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Still:
+    """Which side of an input's comparisons is zero throughout."""
+
+    forward: bool
+    """No perturbation moves the output."""
+    backward: bool
+    """The gradient is exactly zero."""
+
+
 @dataclass(slots=True)
 class Outcome:
     """What one check says of one case."""
@@ -96,6 +106,8 @@ class Outcome:
     """By input, how many of its entries could be judged."""
     entries: dict[str, int] = field(default_factory=dict)
     """By input, how many of its entries were compared."""
+    still: dict[str, Still] = field(default_factory=dict)
+    """By input, whether anything moved."""
     tables: dict[str, Table] = field(default_factory=dict)
     """By input, all entries side by side, where one of them is wrong."""
     reasons: dict[str, int] = field(default_factory=dict)

@@ -10,7 +10,7 @@ import numpy as np
 
 from gradcheck import moves
 from gradcheck.arrays import relative_error, unravel
-from gradcheck.checks.facts import Facts, Outcome
+from gradcheck.checks.facts import Facts, Outcome, Still
 from gradcheck.compare import Comparison, Rules, Status
 from gradcheck.diagnosis import Table
 from gradcheck.differences import Move, Point
@@ -96,9 +96,9 @@ def _record(outcome: Outcome, facts: Facts, found: tuple[int, Judged], *, projec
         outcome.reasons[reason] = outcome.reasons.get(reason, 0) + 1
     outcome.judged[name] = count - len(undecided)
     outcome.entries[name] = count
-    outcome.conventions += [
-        _convention(facts, k, judged, i) for i in judged.where(Status.CONVENTION)
-    ]
+    if count:
+        outcome.still[name] = Still(not judged.value.any(), not judged.analytic.any())
+    _conventions(outcome, facts, k, judged)
     if count == facts.case.primals[k].size:
         outcome.tables[name] = _table(judged, facts.case.primals[k].shape)
     _findings(outcome, facts, found, projected=projected)
@@ -219,6 +219,27 @@ def _table(judged: Judged, shape: tuple[int, ...]) -> Table:
     """All entries side by side, for the diagnosis."""
     columns = (judged.analytic, judged.value, judged.bound + judged.noise)
     return Table(*(c.reshape(shape) for c in columns))
+
+
+def _conventions(outcome: Outcome, facts: Facts, k: int, judged: Judged) -> None:
+    """Note the choices made at kinks; one that is not the pinned one is a fail."""
+    input = facts.op.inputs[k]
+    pinned = facts.op.options.conventions.get(input.name)
+    for i in judged.where(Status.CONVENTION):
+        convention = _convention(facts, k, judged, i)
+        outcome.conventions.append(convention)
+        if pinned is None:
+            continue
+        tied = moves.is_tied(facts.case.primals, judged.moves[i])
+        allowed = pinned.places.get(float(convention.where), pinned.ties if tied else ())
+        left, right, yours = convention.normalised()
+        if allowed and not any(abs(yours - a) <= 1e-3 for a in allowed):
+            demanded = " or ".join(f"{a:g}" for a in allowed)
+            message = (
+                f"at {input.name} = {convention.where} the slopes are {left:g} to {right:g} of the "
+                f"larger one; backward takes {yours:g}, and {demanded} is pinned"
+            )
+            outcome.find_in(NAME, "convention", input, message)
 
 
 def _convention(facts: Facts, k: int, judged: Judged, i: int) -> Convention:

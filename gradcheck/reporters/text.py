@@ -40,6 +40,10 @@ _HEADLINE = {
     "random-forward": "random forward",
     "never-ends": "never ends",
     "slightly-off": "slightly off",
+    "convention": "another convention",
+    "unmoved": "nothing moves",
+    "mostly-zero": "mostly zero",
+    "mostly-rejected": "mostly rejected",
 }
 LONGEST_COMMAND = 2000
 """A recipe longer than this is not printed: nobody pastes it, and the case is there as code."""

@@ -117,7 +117,7 @@ def test_distributed_over_processes(gates):
         ]
     )
     gates.runpytest_subprocess("--junitxml=serial.xml").assert_outcomes(
-        passed=3, failed=1, warnings=2
+        passed=3, failed=1, warnings=3
     )
     found = results(gates.path / "out.xml")
     assert sorted(found) == ["Wrong", "cube", "right", "twice"]

@@ -1,0 +1,104 @@
+"""A pass that could not have failed is said to be hollow; and conventions can be demanded."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gradcheck.errors import UsageError
+from tests.gates import Array, Function, fails, near_zero, passes, relu, sine, sine_backward, x5
+
+
+def codes(result: object) -> set[tuple[str, str]]:
+    return {(f.code, f.input) for f in result.findings if f.severity == "warning"}  # type: ignore[attr-defined]
+
+
+def test_output_that_nothing_moves() -> None:
+    def rounded(x: Array) -> Array:
+        return np.round(x)
+
+    def zeros(dz: Array, x: Array) -> Array:
+        return np.zeros_like(x)
+
+    assert ("unmoved", "x") in codes(passes(rounded, zeros, x5 + 0.2))
+    assert fails(rounded, zeros, x5 + 0.2, strict=True).code == "unmoved"
+    fails(rounded, lambda dz, x: dz, x5 + 0.2)
+    assert not codes(passes(sine, sine_backward, x5))
+
+
+def test_one_input_that_is_never_used() -> None:
+    def ignores(x: Array, y: Array) -> Array:
+        return np.sin(x)
+
+    def backward(dz: Array, x: Array, y: Array) -> list[Array]:
+        return [dz * np.cos(x), np.zeros_like(y)]
+
+    result = passes(ignores, backward, "x[n], y[n]")
+    assert ("unmoved", "y") in codes(result)
+    assert ("unmoved", "x") not in codes(result)
+
+
+@pytest.mark.parametrize(("edge", "hollow"), [(2.0, True), (-2.0, False)])
+def test_gradient_that_is_zero_on_most_draws(edge: float, hollow: bool) -> None:
+    def hinge(x: Array) -> Array:
+        return np.maximum(x.sum() - edge * x.size, 0)
+
+    def backward(dz: Array, x: Array) -> Array:
+        return np.full_like(x, dz * (x.sum() > edge * x.size))
+
+    result = passes(hinge, backward, "x[n]", max_cases=25)
+    assert (("mostly-zero", "x") in codes(result)) is hollow
+
+
+def test_most_cases_refused() -> None:
+    def rare(x: Array) -> bool:
+        return int(1000 * np.abs(x).sum()) % 3 == 0 and x.ndim == 1
+
+    result = passes(sine, sine_backward, "x[n]", valid=rare, max_cases=60)
+    assert ("mostly-rejected", "") in codes(result)
+    assert any("never met, because forward refuses it: 0-d" in a for a in result.assumptions)
+    assert not codes(passes(sine, sine_backward, "x[n]"))
+
+
+def relu_backward(at_zero: float) -> Function:
+    return lambda dz, x: dz * np.where(x == 0, at_zero, x > 0)
+
+
+@pytest.mark.parametrize("pinned", [{"x": {0: 0.5}}, {"x": {0: (0.5, 1)}}])
+def test_convention_that_is_pinned(pinned: object) -> None:
+    passes(relu, relu_backward(0.5), near_zero, conventions=pinned)
+    passes(relu, relu_backward(0.0), near_zero)
+    found = fails(relu, relu_backward(0.0), near_zero, conventions=pinned)
+    assert found.code == "convention"
+    assert "at x = 0 the slopes are 0 to 1" in found.message
+    assert "backward takes 0, and 0.5" in found.message
+
+
+def test_convention_at_ties() -> None:
+    def largest(x: Array) -> Array:
+        return x.max()
+
+    def first(dz: Array, x: Array) -> Array:
+        dx = np.zeros_like(x)
+        dx[x.argmax()] = dz
+        return dx
+
+    def split(dz: Array, x: Array) -> Array:
+        return dz * (x == x.max()) / (x == x.max()).sum()
+
+    one = {"x": {"tie": (0, 1)}}
+    passes(largest, first, x5, conventions=one)
+    passes(largest, split, x5)
+    assert fails(largest, split, x5, conventions=one).code == "convention"
+
+
+def test_conventions_in_another_form_are_refused_in_words() -> None:
+    with pytest.raises(UsageError, match="say by input and place"):
+        passes(relu, relu_backward(0), near_zero, conventions={"x": 0})
+    with pytest.raises(UsageError, match="conventions: there is no input 'y'"):
+        passes(relu, relu_backward(0), near_zero, conventions={"y": {0: 0}})
+
+
+def test_example_outside_of_the_declared_domain() -> None:
+    with pytest.raises(UsageError, match="says x is positive, the example has -1"):
+        passes(np.log, lambda dz, x: dz / x, "x:positive[n]", x5)
