@@ -9,6 +9,7 @@ deal that no author meant, and that stays a warning:
   gamma, which nobody declared, is an accident.
 * the first input without its leading axis: one sample where there was a batch.
 * labels that no longer sum to one.
+* 0-d, unless the op keeps its input's shape: NumPy takes ``axis=-1`` of a number.
 * a backward that *raises*: it is loud, and nobody trains for weeks with it.
 """
 
@@ -139,7 +140,12 @@ def is_accident(op: Op, case: Case, outputs: Outputs | None, ranks: tuple[int, .
     kind = case.recipe.beyond
     if kind in ("sample", "labels"):
         return True
-    if kind not in ("broadcast", "axis") or outputs is None:
+    if outputs is None:
+        return False
+    if kind == "rank" and not any(p.ndim for p in case.primals):
+        usual = {len(op.inputs[k].dims) for k in real_places(op)}
+        return any(o.ndim for o in outputs) or (bool(ranks) and set(ranks) != usual)
+    if kind not in ("broadcast", "axis"):
         return False
     if kind == "axis" and ranks and tuple(o.ndim for o in outputs) != ranks:
         return False  # not stretched: forward does something else with a vector

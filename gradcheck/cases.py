@@ -18,6 +18,7 @@ from gradcheck import domains
 from gradcheck.arrays import Array, freeze, is_real
 from gradcheck.corners import Plan, Template, shapes_for
 from gradcheck.domains import GRID_LIMIT
+from gradcheck.errors import UsageError
 from gradcheck.model import Case, Domain, Input, Op, Recipe
 
 _COTANGENTS = ("random", "random", "one-hot", "tiny", "huge")
@@ -111,6 +112,11 @@ def _by_value(draw: st.DrawFn, op: Op) -> tuple[Any, ...] | None:
             values.append(None)
         else:
             array = np.asarray(draw(input.strategy))
+            if array.dtype.kind not in "fiub":
+                raise UsageError(
+                    f"the strategy of {input.name} draws {array.dtype}, for instance "
+                    f"{array.reshape(-1)[:1].tolist()}: draw real numbers or arrays of them"
+                )
             values.append([str(array.dtype), list(array.shape), array.reshape(-1).tolist()])
     return tuple(values)
 

@@ -60,7 +60,7 @@ def decode(numbers: Array, shape: tuple[int, ...], domain: Domain, regime: str) 
         weights = 0.125 + _unit(numbers)
         total = weights.sum(axis=-1, keepdims=True) if weights.ndim else weights
         return np.asarray(weights / np.where(total == 0, 1, total))
-    if domain.kind == SYMMETRIC and len(shape) >= 2:
+    if domain.kind == SYMMETRIC and is_square(shape):
         square = _real(numbers, Domain(REAL), regime)
         return np.asarray((square + np.swapaxes(square, -1, -2)) / 2)
     return _real(numbers, domain, regime)
@@ -72,6 +72,11 @@ def from_pool(numbers: Array, domain: Domain, pool: tuple[float, ...]) -> Array:
     if domain.kind not in REAL_DOMAINS or domain.kind in (SIMPLEX, SYMMETRIC) or not allowed:
         return decode(numbers, numbers.shape, domain, "generic")
     return np.asarray(np.array(allowed)[numbers % len(allowed)])
+
+
+def is_square(shape: tuple[int, ...]) -> bool:
+    """Its last two axes are of one size: it can be symmetric."""
+    return len(shape) >= 2 and shape[-1] == shape[-2]
 
 
 def allows(domain: Domain, value: float) -> bool:

@@ -148,6 +148,11 @@ def generate(
         raise UsageError(f"the input strategies yield no valid case: {error}") from None
     except HypothesisException as error:
         raise UsageError(f"the input strategies cannot be used: {error}") from None
+    except UsageError:
+        raise
+    except Exception as error:  # drawing runs the user's code
+        what = f"{type(error).__name__}: {error}"
+        raise UsageError(f"an input strategy raises {what}") from error
     return found
 
 

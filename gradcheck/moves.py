@@ -18,7 +18,7 @@ from gradcheck.model import SIMPLEX, SYMMETRIC, Domain
 
 def single(k: int, primal: Array, domain: Domain, *, constrained: bool) -> list[Move]:
     """One move per entry of input ``k`` (per pair of entries where the domain demands it)."""
-    if domain.kind == SYMMETRIC and primal.ndim >= 2:
+    if domain.kind == SYMMETRIC and primal.ndim >= 2 and primal.shape[-1] == primal.shape[-2]:
         return _symmetric(k, primal.shape)
     if domain.kind == SIMPLEX and constrained and primal.ndim >= 1:
         return _exchange(k, primal.shape)

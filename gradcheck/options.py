@@ -8,6 +8,7 @@ from typing import Any
 
 from gradcheck.errors import UsageError, did_you_mean
 from gradcheck.model import BINARY, ONE_HOT, REAL_DOMAINS, Domain, Op, Options, Pinned
+from gradcheck.signatures import demand_square
 
 OPTION_NAMES = (
     "scope",
@@ -55,6 +56,8 @@ def split_options(given: dict[str, Any]) -> tuple[Options, Extras]:
             raise UsageError(f"unknown option {key!r}.{did_you_mean(key, OPTION_NAMES)}")
     if given.get("scope") not in (None, "declared", "forward"):
         raise UsageError(f"scope={given['scope']!r}: 'declared' or 'forward'")
+    if not callable(given.get("valid", len)):
+        raise UsageError(f"valid={given['valid']!r}: a function of the inputs that returns a bool")
     options = Options(
         scope=given.get("scope"),
         strict=given.get("strict"),
@@ -138,6 +141,7 @@ def with_domains(made: Op, domains: Sequence[tuple[str, Any]]) -> Op:
                 f"domain: {domain!r} is no domain.{did_you_mean(domain, DOMAIN_WORDS)}"
             )
         if isinstance(domain, str):
+            demand_square(inputs[name].dims, domain, name)
             inputs[name] = replace(inputs[name], domain=Domain(domain))
         elif isinstance(domain, Domain):
             inputs[name] = replace(inputs[name], domain=domain)

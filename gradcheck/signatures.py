@@ -20,6 +20,7 @@ from gradcheck.model import (
     INDEX,
     ONE_HOT,
     REAL_DOMAINS,
+    SYMMETRIC,
     Attribute,
     Domain,
     Input,
@@ -108,7 +109,21 @@ def _input(match: re.Match[str], text: str) -> Input:
     else:
         domain = Domain(word) if word else Domain()
     real = word not in ("int", "bool")
+    demand_square(dims, word, match["name"])
     return Input(match["name"], dims, domain, differentiable=real, scalar=not dims)
+
+
+def demand_square(dims: tuple[str | int, ...], word: str | None, name: str) -> None:
+    """A symmetric input has its last two dimensions in common.
+
+    Raises
+    ------
+    UsageError
+        It has not.
+    """
+    if word == SYMMETRIC and dims != ("...",) and (len(dims) < 2 or dims[-1] != dims[-2]):
+        shown = " ".join(map(str, dims))
+        raise UsageError(f"{name}:symmetric[{shown}] cannot be symmetric: write {name}[n n]")
 
 
 def _dims(words: list[str], text: str) -> tuple[str | int, ...]:
