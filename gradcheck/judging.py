@@ -197,26 +197,37 @@ class Judge:
         return float(np.minimum(*sides).sum()), float(np.maximum(*sides).sum())
 
     def projected(self, along: list[Move], rng: np.random.Generator) -> Judged:
-        """Random directions; a failing one is halved until one wrong entry is left.
+        """Random directions; the first failing one is halved until one wrong entry is left.
 
-        O(log N) comparisons for each wrong direction.
+        One is enough to be told of, and O(log N) further evaluations find it.
         """
         judged = self.compare(along)
-        for i in judged.where(Status.FAIL):
+        for i in judged.where(Status.FAIL)[:1]:
             self._narrow(judged, i, rng)
         return judged
 
     def _narrow(self, judged: Judged, i: int, rng: np.random.Generator) -> None:
-        while len(judged.moves[i].parts[0][1]) > 1:
-            k, entries, _ = judged.moves[i].parts[0]
-            halves = self.compare([moves.direction(k, p, rng) for p in np.array_split(entries, 2)])
-            worse = halves.where(Status.FAIL)
-            if not worse:
+        k, entries, _ = judged.moves[i].parts[0]
+        while len(entries) > 1:
+            parts = np.array_split(entries, 2)
+            wrong = self._wrong_ones([moves.direction(k, p, rng) for p in parts])
+            if not len(wrong):
                 return
-            judged.moves[i] = halves.moves[worse[0]]
-            for f in fields(judged):
-                if f.name not in ("moves", "reasons"):
-                    getattr(judged, f.name)[i] = getattr(halves, f.name)[worse[0]]
+            entries = parts[wrong[0]]
+        one = self.compare([Move.entry(k, int(entries[0]))])
+        if not one.where(Status.FAIL):
+            return
+        judged.moves[i] = one.moves[0]
+        for f in fields(judged):
+            if f.name not in ("moves", "reasons"):
+                getattr(judged, f.name)[i] = getattr(one, f.name)[0]
+
+    def _wrong_ones(self, along: list[Move]) -> Sequence[int]:
+        """Which of some moves are wrong: by four evaluations each, else by the ladder."""
+        analytic = np.array([self._claimed(m) for m in along])
+        noise = np.array([self._rounding(m, a) for m, a in zip(along, analytic, strict=True)])
+        wrong = compare.obviously_wrong(analytic, noise, quick(self.point, along), self.rules)
+        return [int(i) for i in np.flatnonzero(wrong)] or self.compare(along).where(Status.FAIL)
 
     def _claimed(self, move: Move) -> float:
         if move.single is None:

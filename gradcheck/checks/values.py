@@ -110,6 +110,8 @@ def _findings(
     name, shape = facts.op.inputs[k].name, facts.case.primals[k].shape
     failed, slight = judged.where(Status.FAIL), judged.where(Status.SLIGHT)
     shown = failed or judged.where(Status.PASS, Status.SLIGHT)
+    if projected:
+        shown = [i for i in failed if judged.moves[i].single] or shown
     if not shown:
         return
     errors, limits = judged.relative_errors(), judged.limits()
