@@ -36,7 +36,7 @@ BUGS = (
         forward=prelu,
         right=lambda dz, x, a: prelu_backward(dz, x, a, x),
         wrong=lambda dz, x, a: prelu_backward(dz, x, a, prelu(x, a)),
-        plain=lambda draw: call(draw(3, 4), draw(4)),
+        plain=lambda draw: call(draw(3, 4), np.array([0.3, 1.2, -0.4, 0.8])),
         generic=lambda draw: (lambda n, c: call(draw(n, c), (1 + draw(c)) / 4))(*draw.sizes(2)),
         trigger=lambda draw: call(draw(5, 4), np.array([0.25, -0.5, 0.1, -0.2])),
     ),
