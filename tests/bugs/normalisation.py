@@ -81,7 +81,7 @@ BUGS = (
         forward=lambda x, w: x / root_mean_square(x) * w,
         right=lambda dz, x, w: rms_norm_backward(dz, x, w, column=True),
         wrong=lambda dz, x, w: rms_norm_backward(dz, x, w, column=False),
-        plain=lambda draw: call(draw(1, 6), draw(6)),
+        plain=lambda draw: call(draw(3, 4), draw(4)),
         generic=lambda draw: (lambda n, d: call(draw(n, d), draw(d)))(*draw.sizes(2)),
         trigger=lambda draw: call(draw(4, 4), draw(4)),
     ),
