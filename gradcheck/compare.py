@@ -130,7 +130,8 @@ def settled(
 def obviously_wrong(analytic: Float, noise: Float, quick: QuickEstimates, rules: Rules) -> Float:
     """Which entries are wrong by far more than any error of the quick path: boolean (n,).
 
-    Only for counting, once other entries of the same input were confirmed as wrong.
+    For counting, once other entries of the same input were confirmed as wrong, and for finding the
+    way to one; never the last word.
     """
     with np.errstate(all="ignore"):
         scale = _scales(analytic, quick.value, quick.scale)

@@ -173,7 +173,7 @@ class Judge:
             if len(entries) > 1 and single < NARROWED:
                 split = np.array_split(entries, 2)
                 known = CONFIRMED if len(entries) > 2 else 0  # single entries are confirmed
-                halves = self.compare([moves.direction(k, h, rng) for h in split], known)
+                halves = self.compare([moves.part(k, h, rng) for h in split], known)
                 worse = halves.where(Status.FAIL)
                 open_ += [halves.take([i]) for i in worse]
             if not worse:  # one entry, or an error that is spread too thin for its halves

@@ -61,6 +61,11 @@ def direction(k: int, entries: Array, rng: np.random.Generator) -> Move:
     return Move(((k, entries, sign * (1 + rng.integers(0, 8, len(entries)) / 8)),))
 
 
+def part(k: int, entries: Array, rng: np.random.Generator) -> Move:
+    """A random direction over some entries; one entry alone moves at speed 1."""
+    return Move.entry(k, int(entries[0])) if len(entries) == 1 else direction(k, entries, rng)
+
+
 def tie_broken(
     primals: Sequence[Array], orders: int, spread: float
 ) -> list[tuple[tuple[Array, ...], float]]:

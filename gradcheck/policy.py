@@ -20,13 +20,16 @@ class Exit(IntEnum):
 
 
 def decide(report: Report, settings: Settings) -> Exit:
-    """0 only where every op passed. No evidence is never a pass."""
+    """0 only where every op passed. No evidence is never a pass.
+
+    What could not be judged may be let through by the settings, but not if nothing passed.
+    """
     if report.interrupted:
         return Exit.INTERRUPTED
     if report.summary.failed or report.summary.errors:
         return Exit.FAILED
     if report.summary.inconclusive and settings.inconclusive == "fail":
         return Exit.FAILED
-    if not report.results:
+    if not report.summary.passed:
         return Exit.NOTHING
     return Exit.PASSED

@@ -269,7 +269,8 @@ def op_from(
     example = None if reading is None else (*reading.values, *more_example)
     loose = reading is not None and description.signature is None
     constants = harvest(*written)
-    assumptions = (*notes, *(reading.assumptions if reading and loose else ()))
+    untouched = (f"{n}: not differentiated, as declared" for n in description.nondiff)
+    assumptions = (*notes, *(reading.assumptions if reading and loose else ()), *untouched)
     if (
         description.signature is not None
         and reading is not None

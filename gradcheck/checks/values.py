@@ -111,10 +111,12 @@ def _findings(
     name, shape = facts.op.inputs[k].name, facts.case.primals[k].shape
     failed, slight = judged.where(Status.FAIL), judged.where(Status.SLIGHT)
     shown = failed or judged.where(Status.PASS, Status.SLIGHT)
+    if projected:
+        shown = [i for i in failed if judged.moves[i].single] or shown
     if not shown:
         return
     errors, limits = judged.relative_errors(), judged.limits()
-    worst = max(shown, key=lambda i: (len(judged.moves[i].parts[0][1]) == 1, errors[i]))
+    worst = max(shown, key=lambda i: errors[i])
     entry = unravel(int(judged.moves[worst].parts[0][1][0]), shape)
     record = _worst((name, entry), judged, worst, (float(errors[worst]), float(limits[worst])))
     record = _with_counts(record, len(failed), 0 if projected else len(judged.moves))
