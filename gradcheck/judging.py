@@ -22,8 +22,6 @@ CONFIRM = 1.375
 """Steps of the confirming ladder are longer by this: other roundings, and x + h is still exact."""
 CONFIRMED = 8
 """Wrong entries of an input that climb the ladder twice; further plain ones are only counted."""
-ORDERS = 10
-"""Ways in which ties are broken, where a kinked entry is outside its one-sided slopes."""
 NARROWED = 8
 """Wrong entries that failing directions are narrowed to."""
 
@@ -58,7 +56,6 @@ class Judge:
         self._noise: tuple[Float, ...] | None = None
         largest = [np.abs(g[np.isfinite(g)]).max(initial=0.0) for g in gradients if g is not None]
         self._faint = rules.faint * float(max(largest, default=0.0))
-        self._broken: list[tuple[Point, float]] | None = None
 
     def compare(self, along: list[Move], confirmed: int = 0) -> Judged:
         """The quick path for all, the ladder for what it leaves.
@@ -134,7 +131,7 @@ class Judge:
         if made.status is Status.FAIL and (made.estimate.kink or self._rough(move)):
             made = compare.in_wider_hull(made, self._output_slopes(move), self.rules.resolution)
         if made.status is Status.FAIL and moves.is_tied(self.point.primals, move):
-            slopes = [_steep(point, move, gap / 4) for point, gap in self._without_ties()]
+            slopes = [_steep(point, move, gap / 4) for point, gap in self._without_ties(move)]
             slack = min(1e3 * self.rules.resolution, 2e-2)
             return compare.in_wider_hull(made, slopes, slack)
         return made
@@ -224,15 +221,13 @@ class Judge:
             scale = float(np.abs((above - below) * point.cotangent).sum()) / (2 * h)
         return bends[1] > 0.75 * bends[0] and bends[1] > 1e-3 * scale
 
-    def _without_ties(self) -> list[tuple[Point, float]]:
-        """The point with its ties broken in several ways; made once per case."""
-        if self._broken is None:
-            spread = 2.0**-12 if self.point.precision == "float64" else 2.0**-5
-            self._broken = [
-                (replace(self.point, primals=primals), gap)
-                for primals, gap in moves.tie_broken(self.point.primals, ORDERS, spread)
-            ]
-        return self._broken
+    def _without_ties(self, move: Move) -> list[tuple[Point, float]]:
+        """The point with its ties broken in several ways, for one move."""
+        spread = 2.0**-12 if self.point.precision == "float64" else 2.0**-5
+        return [
+            (replace(self.point, primals=primals), gap)
+            for primals, gap in moves.tie_broken(self.point.primals, move, spread)
+        ]
 
 
 def _steep(point: Point, move: Move, step: float) -> float:

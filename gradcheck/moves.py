@@ -7,7 +7,7 @@ entries.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -67,11 +67,13 @@ def part(k: int, entries: Array, rng: np.random.Generator) -> Move:
 
 
 def tie_broken(
-    primals: Sequence[Array], orders: int, spread: float
+    primals: Sequence[Array], move: Move, spread: float
 ) -> list[tuple[tuple[Array, ...], float]]:
-    """The primals with every tie broken, in several orders: first wins, last wins, random.
+    """The primals with every tie broken, in several orders.
 
-    Only entries that are exactly equal to another one are moved.
+    Only entries that are exactly equal to another one are moved. Among its equals, the entry that
+    the move is about comes first, last and in between, with the others in order, in reverse and
+    at random.
 
     Returns
     -------
@@ -79,25 +81,42 @@ def tie_broken(
         ``gap`` is the smallest distance that was put between two entries. Empty without ties.
     """
     tied = _tied(primals)
-    total = sum(int(t.sum()) for t in tied)
-    if total == 0:
+    places = [(k, int(flat)) for k, mask in enumerate(tied) for flat in np.flatnonzero(mask)]
+    k, entries, _ = move.parts[0]
+    if (k, int(entries[0])) not in places:
         return []
-    rng = np.random.default_rng(total)
-    ranks = [np.arange(total)[::-1], np.arange(total)]
-    ranks += [rng.permutation(total) for _ in range(orders - 2)]
-    gap = spread / total
+    own = places.index((k, int(entries[0])))
+    gap = spread / len(places)
     broken = []
-    for rank in ranks:
-        start, moved = 0, []
-        for primal, mask in zip(primals, tied, strict=True):
-            shift = np.zeros(primal.shape)
-            stop = start + int(mask.sum())
-            shift[mask] = rank[start:stop] * gap
-            start = stop
-            # asarray: adding 0-d arrays gives a scalar
-            moved.append(np.asarray(primal + shift, primal.dtype) if mask.any() else primal)
-        broken.append((tuple(moved), gap))
+
+    for rank in _orders(_values(primals, places), own):
+        moved = [
+            np.asarray(p, np.float64).copy() if t.any() else p
+            for p, t in zip(primals, tied, strict=True)
+        ]
+        for (input, flat), place in zip(places, rank, strict=True):
+            moved[input].reshape(-1)[flat] += place * gap
+        back = (np.asarray(m, p.dtype) for m, p in zip(moved, primals, strict=True))
+        broken.append((tuple(back), gap))
     return broken
+
+
+def _values(primals: Sequence[Array], places: list[tuple[int, int]]) -> Array:
+    return np.array([float(primals[k].reshape(-1)[flat]) for k, flat in places])
+
+
+def _orders(values: Array, own: int) -> Iterator[Array]:
+    """Ranks of all tied entries, so that entry ``own`` takes each kind of rank among its equals."""
+    count = len(values)
+    rng = np.random.default_rng(count)
+    equals = [int(i) for i in np.flatnonzero(values == values[own]) if i != own]
+    last = len(equals)
+    for others in (equals, equals[::-1], list(rng.permutation(equals).astype(int))):
+        for rank in dict.fromkeys((0, last, last // 2, 1, last - 1)):
+            order = [*others[:rank], own, *others[rank:]]
+            ranks = np.arange(count) if others is equals else rng.permutation(count)
+            ranks[order] = np.arange(len(order))
+            yield ranks
 
 
 def _tied(primals: Sequence[Array]) -> list[Array]:

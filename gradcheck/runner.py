@@ -84,7 +84,7 @@ def run_one(
         bench.precision.update(measured)
         random.observe()
         if drawn:
-            within_limit(lambda: bench.time_forward(drawn[0].value), limit, None)
+            within_limit(lambda: bench.look(drawn[0].value), limit, None)
         _try_all(bench, drawn, tally, started)
         findings = [_finish(bench, made, f) for f in tally.representatives()]
     return tally.result(findings, evaluator.counters, time.perf_counter() - started)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from gradcheck.arrays import all_finite, is_real, same_bits
-from gradcheck.beyond import is_accident
+from gradcheck.beyond import Usual, is_accident, usual
 from gradcheck.cases import build
 from gradcheck.checks import contract, layout, linearity, purity, values
 from gradcheck.checks.facts import Facts, Outcome, usable_gradients
@@ -74,17 +74,20 @@ class Bench:
     settings: Settings
     precision: dict[str, str]
     """Working precision by dtype."""
-    ranks: tuple[int, ...] = ()
-    """Ranks of the outputs at the first case."""
+    usually: Usual = field(default_factory=Usual)
+    """What forward does at the first case."""
 
-    def time_forward(self, recipe: Recipe) -> None:
-        """Measure a forward pass once; a slow one lowers the budget for a full check."""
+    def look(self, recipe: Recipe) -> None:
+        """Measure a forward pass once; a slow one lowers the budget for a full check.
+
+        Also see what it does there, beside which cases beyond the declaration are judged.
+        """
         try:
             case = build(self.op, recipe)
             started = time.perf_counter()
             outputs = self.evaluator.forward(case.primals, case.attributes)
-            self.ranks = tuple(o.ndim for o in outputs)
             seconds = time.perf_counter() - started
+            self.usually = usual(self.op, case, outputs, self.evaluator.forward)
         except UserCodeRaised:
             return
         if seconds > SLOW:
@@ -233,7 +236,7 @@ class Bench:
         facts = trial.facts
         if facts is None:
             return True
-        return not is_accident(self.op, facts.case, facts.answer.outputs, self.ranks)
+        return not is_accident(self.op, facts.case, facts.answer.outputs, self.usually)
 
 
 def _finding(code: str, severity: Severity, message: str) -> Finding:
