@@ -26,8 +26,9 @@ kinked, 15 ill-conditioned; `benchmarks/suite.py`), {points} points each, native
 float32, backward passes written by hand. In each check one entry of the right gradient, at least
 a tenth of the largest, is multiplied by 1 + eta or 1 - eta. **Found** means that this entry is a
 fail at eta and at the larger errors of a grid, ten a decade from 1e-1 to 1e-12 (looked for decade
-by decade, then one by one within the first decade that is missed); **eta95** (eta50) is the smallest eta that 95 % (50 %) of the checks find. Strict mode (`signif = 0`). A false
-alarm is a fail of the right gradient; in the tables checks first, derivatives in brackets.
+by decade, then one by one within the first decade that is missed); **eta95** (eta50) is the
+smallest eta that 95 % (50 %) of the checks find. Strict mode (`signif = 0`). A false alarm is a
+fail of the right gradient; in the tables checks first, derivatives in brackets.
 
 ![share of checks that find an error of this size](sensitivity.svg)
 
