@@ -96,3 +96,15 @@ def test_the_best_threshold_is_the_largest_error_of_a_right_gradient() -> None:
     assert made["threshold"] == 1e-5
     assert made["eta50"] == pytest.approx(10**-4.9)
     assert made["eta95"] == pytest.approx(10**-3.9)
+
+
+@pytest.mark.parametrize(("limit", "found"), [(0.2, 0), (0.1, 1), (3e-5, 36), (0.0, 111)])
+def test_the_smallest_error_is_found_without_trying_all(limit: float, found: int) -> None:
+    tried = []
+
+    def flags(eta: float) -> bool:
+        tried.append(eta)
+        return eta >= limit
+
+    assert sensitivity.found_by(flags) == found
+    assert len(tried) <= 21
