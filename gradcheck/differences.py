@@ -1,10 +1,9 @@
 """Derivatives of a computed function: four evaluations each, with a bound.
 
-``phi(t) = cotangent . forward(primals + t * move)`` is differenced at two steps near 1e-4, h and
-2h, which gives a fourth-order value and an estimate of what the second-order one had wrong. That
-settles nearly every derivative; `ladder` takes the rest, `compare` judges. Differences are taken
-per output and contracted afterwards, in float64, so that a large output that does not move adds
-no round-off.
+``phi(t) = cotangent . forward(primals + t * move)`` is differenced at h and 2h, just below 1e-4:
+a fourth-order value, and an estimate of what the second-order one had wrong. That settles nearly
+every derivative; `ladder` takes the rest, `compare` judges. Differences are taken per output and
+contracted afterwards, in float64, so that a large output that does not move adds no round-off.
 """
 
 from __future__ import annotations
@@ -20,10 +19,12 @@ from gradcheck.estimate import Samples
 from gradcheck.evaluation import Evaluator, UserCodeRaised
 from gradcheck.ladder import KAPPA, SAFE
 
-QUICK_EXPONENT = {"float64": 14, "float32": 5}
-"""The smaller step is 2**-this times the input's scale: 6.1e-5 (and 1.2e-4), 0.031 (0.0625).
+QUICK_EXPONENT = {"float64": 15, "float32": 5}
+"""The smaller step is 2**-this times the input's scale: 3.1e-5 (and 6.1e-5), 0.031 (0.0625).
 
-Near eps**(1/5), the optimum of a fourth-order formula, and powers of two, so that x +- h is exact.
+Between eps**(1/5), the optimum of the fourth-order value, and eps**(1/3), that of its bound, which
+is the error of the second-order one: at half the step the bound is four times tighter. Powers of
+two, so that x +- h is exact.
 """
 _NOISE_OF_RICHARDSON = np.sqrt(((4 / 3) ** 2 + (1 / 6) ** 2) / 2)
 """Standard deviation of (4 D(h) - D(2h)) / 3 for unit noise in phi, times h."""

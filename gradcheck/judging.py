@@ -15,7 +15,8 @@ import numpy as np
 from gradcheck import compare, ladder, moves
 from gradcheck.arrays import Array, Float
 from gradcheck.compare import Comparison, Rules, Status
-from gradcheck.differences import Move, Point, quick
+from gradcheck.differences import Move, Point, QuickEstimates, quick
+from gradcheck.estimate import Estimate
 from gradcheck.judged import Judged
 
 CONFIRM = 1.375
@@ -64,7 +65,7 @@ class Judge:
         believed without the ladder.
         """
         analytic = np.array([self._claimed(m) for m in along])
-        estimates = quick(self.point, along)
+        estimates = self.differences(along)
         noise = np.array([self._rounding(m, a) for m, a in zip(along, analytic, strict=True)])
         scales = np.nan_to_num(np.fmax(estimates.scale, np.abs(analytic)), posinf=0.0)
         floor = max(compare.SMALL * float(scales.max(initial=0.0)), self._faint)
@@ -94,6 +95,14 @@ class Judge:
         )
         return judged
 
+    def differences(self, along: list[Move]) -> QuickEstimates:
+        """Four evaluations a move. This and `ladder` depend on forward alone, on no gradient."""
+        return quick(self.point, along)
+
+    def ladder(self, move: Move, stretch: float) -> Estimate:
+        """Many steps along one move, all of them longer by ``stretch``."""
+        return ladder.estimate(self.point.line(move), stretch=stretch)
+
     def _finish(
         self, judged: Judged, floor: float, open_: Array, obvious: Array, wrong: int
     ) -> None:
@@ -118,11 +127,10 @@ class Judge:
 
         ``witness``: value and bound of the quick path, whose word counts against a fail.
         """
-        line = self.point.line(move)
         made = compare.judge(
             self._claimed(move) if analytic is None else analytic,
             self._measured(move),
-            (ladder.estimate(line), lambda: ladder.estimate(line, stretch=CONFIRM)),
+            (self.ladder(move, 1.0), lambda: self.ladder(move, CONFIRM)),
             self.rules,
             floor,
         )

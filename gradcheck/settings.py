@@ -44,7 +44,7 @@ class Settings(
     None: up to 1e-8 (float32: 1e-5) they are nothing, up to 1e-4 (1e-3) of an entry a warning.
     """
     step: float | None = None
-    """The smaller step in float64, rounded to a power of two; None: 2**-14 = 6.1e-5."""
+    """The smaller step in float64, rounded to a power of two; None: 2**-15 = 3.1e-5."""
     method: Literal["adaptive", "central"] = "adaptive"
     """"central" is the lecture's plain rule at exactly 1e-4, for teaching."""
     time_limit: float = 10.0
