@@ -124,7 +124,7 @@ def furthest(facts: Facts, got: tuple[Float | None, ...], base: tuple[Float | No
         with np.errstate(all="ignore"):
             wrong = ~(np.abs(a - b) <= facts.resolution(k) * np.abs(b).max(initial=0.0) + floor)
         if wrong.any():
-            wrong &= np.abs(a - b) > 8 * facts.noise()[k]
+            wrong &= ~(np.abs(a - b) <= 8 * facts.noise()[k])  # NaN is no noise
         if wrong.any():
             entry = tuple(int(i) for i in np.argwhere(wrong)[0])
             return f"gradient of {input.name}, entry {entry}: {a[entry]:.6g} against {b[entry]:.6g}"
