@@ -11,6 +11,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -68,26 +69,43 @@ def run_one(
     started = time.perf_counter()
     settings = for_op(settings, op.options, fixed)
     random = GlobalRandom(settings.seed)
-    evaluator = Evaluator(op, random)
     with random.restored(), quiet(), one_blas_thread():
-        limit = settings.time_limit
-        untaught = (op, probe.any_sizes(op))
-        learnt, sizes = within_limit(lambda: probe.learn(op, evaluator), limit, untaught)
-        evaluator.op = learnt
-        bench = Bench(learnt, evaluator, settings, {})
-        tally = Tally(learnt, settings)
-        made = plan(learnt, sizes, tuple(settings.dtypes))
-        drawn = _cases(made, settings, only)
-        tally.planned = settings.cases if only is None and learnt.options.vary_sizes else len(drawn)
-        usual = {d: d for d in settings.dtypes}
-        measured = within_limit(lambda: _precisions(bench, drawn, settings), limit, usual)
-        bench.precision.update(measured)
-        random.observe()
-        if drawn:
-            within_limit(lambda: bench.time_forward(drawn[0].value), limit, None)
-        _try_all(bench, drawn, tally, started)
-        findings = [_finish(bench, made, f) for f in tally.representatives()]
-    return tally.result(findings, evaluator.counters, time.perf_counter() - started)
+        ready = prepare(Evaluator(op, random), settings, only)
+        _try_all(ready.bench, ready.drawn, ready.tally, started)
+        found = ready.tally.representatives()
+        findings = [_finish(ready.bench, ready.made, f) for f in found]
+    counters = ready.bench.evaluator.counters
+    return ready.tally.result(findings, counters, time.perf_counter() - started)
+
+
+@dataclass(slots=True)
+class Ready:
+    """An op, learnt and measured, with its cases drawn."""
+
+    bench: Bench
+    made: Plan
+    drawn: list[engine.Drawn]
+    tally: Tally
+
+
+def prepare(evaluator: Evaluator, settings: Settings, only: list[Recipe] | None = None) -> Ready:
+    """Ask forward for its domain, draw the cases, measure precision and time of a forward pass."""
+    op, limit = evaluator.op, settings.time_limit
+    untaught = (op, probe.any_sizes(op))
+    learnt, sizes = within_limit(lambda: probe.learn(op, evaluator), limit, untaught)
+    evaluator.op = learnt
+    bench = Bench(learnt, evaluator, settings, {})
+    tally = Tally(learnt, settings)
+    made = plan(learnt, sizes, tuple(settings.dtypes))
+    drawn = _cases(made, settings, only)
+    tally.planned = settings.cases if only is None and learnt.options.vary_sizes else len(drawn)
+    usual = {d: d for d in settings.dtypes}
+    measured = within_limit(lambda: _precisions(bench, drawn, settings), limit, usual)
+    bench.precision.update(measured)
+    evaluator.random.observe()
+    if drawn:
+        within_limit(lambda: bench.time_forward(drawn[0].value), limit, None)
+    return Ready(bench, made, drawn, tally)
 
 
 def _cases(made: Plan, settings: Settings, only: list[Recipe] | None) -> list[engine.Drawn]:
@@ -131,7 +149,7 @@ def _finish(bench: Bench, made: Plan, found: tuple[Finding, engine.Drawn, Trial]
     recipe = drawn.value
     if drawn.choices and finding.code != "never-ends":
         recipe = _shrunk(bench, made, finding, drawn)
-        again = bench.run(recipe, _needed(finding))
+        again = bench.run(recipe, (finding.check,))
         same = [f for f in again.findings if _same(f, finding)]
         if same:
             cases = finding.cases
@@ -147,17 +165,13 @@ def _finish(bench: Bench, made: Plan, found: tuple[Finding, engine.Drawn, Trial]
 
 
 def _shrunk(bench: Bench, made: Plan, finding: Finding, drawn: engine.Drawn) -> Recipe:
-    checks = _needed(finding)
+    checks = (finding.check,)
 
     def still(recipe: Recipe) -> bool:
         trial = bench.run(recipe, checks)
         return any(_same(f, finding) for f in trial.findings)
 
     return engine.shrink(recipes(made), drawn, still, seconds=SHRINK_SECONDS)
-
-
-def _needed(finding: Finding) -> tuple[str, ...]:
-    return (finding.check,)
 
 
 def _same(a: Finding, b: Finding) -> bool:
