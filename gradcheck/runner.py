@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import hashlib
-import platform
 import shlex
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -23,6 +21,7 @@ from gradcheck.cases import build, recipes
 from gradcheck.checks.facts import Facts
 from gradcheck.corners import Plan, plan
 from gradcheck.diagnosis import explain
+from gradcheck.environment import environment
 from gradcheck.errors import UsageError
 from gradcheck.evaluation import Evaluator, UserCodeRaised
 from gradcheck.guards import GlobalRandom, one_blas_thread, quiet, within_limit
@@ -149,7 +148,7 @@ def _finish(bench: Bench, made: Plan, found: tuple[Finding, engine.Drawn, Trial]
     recipe = drawn.value
     if drawn.choices and finding.code != "never-ends":
         recipe = _shrunk(bench, made, finding, drawn)
-        again = bench.run(recipe, (finding.check,))
+        again = bench.run(recipe, _needed(finding))
         same = [f for f in again.findings if _same(f, finding)]
         if same:
             cases = finding.cases
@@ -165,13 +164,17 @@ def _finish(bench: Bench, made: Plan, found: tuple[Finding, engine.Drawn, Trial]
 
 
 def _shrunk(bench: Bench, made: Plan, finding: Finding, drawn: engine.Drawn) -> Recipe:
-    checks = (finding.check,)
+    checks = _needed(finding)
 
     def still(recipe: Recipe) -> bool:
         trial = bench.run(recipe, checks)
         return any(_same(f, finding) for f in trial.findings)
 
     return engine.shrink(recipes(made), drawn, still, seconds=SHRINK_SECONDS)
+
+
+def _needed(finding: Finding) -> tuple[str, ...]:
+    return (finding.check,)
 
 
 def _same(a: Finding, b: Finding) -> bool:
@@ -284,17 +287,3 @@ def run(
         errors=problems,
         interrupted=interrupted,
     )
-
-
-def environment() -> dict[str, str]:
-    """What a result may depend on."""
-    from importlib.metadata import version
-
-    return {
-        "gradcheck": version("gradcheck"),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "hypothesis": version("hypothesis"),
-        "platform": f"{platform.system()} {platform.machine()}",
-        "executable": sys.implementation.name,
-    }
