@@ -24,6 +24,8 @@ from gradcheck.model import (
 PLAIN_SIZES = (3, 4, 2, 5, 6, 7)
 """Distinct small sizes: a transposed or swapped gradient has another shape."""
 RANDOM_SIZES = (2, 3, 1, 4, 5)
+LARGER = 9
+"""One more than the eight numbers of a vector register: kernels treat the rest apart."""
 PLAIN_BATCH = (3, 2)
 RANDOM_BATCHES = ((3,), (2, 3), (), (1,), (4,), (2, 1, 3))
 
@@ -152,6 +154,7 @@ def _templates(
         list(_values(op, plain)), list(_attributes(op, plain)), list(_shapes(op, plain, sizes))
     )
     yield from _made_up(op, plain)
+    yield from _larger(op, plain)
     yield Template(refusable=loose, free=True, note="random")
 
 
@@ -202,6 +205,16 @@ def _shapes(op: Op, plain: Template, sizes: Mapping[str, tuple[int, ...]]) -> It
     if any("..." in i.dims for i in op.inputs):
         for batch in ((3,), (1,), (2, 1, 3), ()):
             yield replace(plain, batch=batch, note="0-d" if batch == () else f"rank {len(batch)}")
+
+
+def _larger(op: Op, plain: Template) -> Iterator[Template]:
+    """Each dimension in turn longer than a block of a vectorised kernel."""
+    if not op.sizes_declared:
+        return
+    for name in list(plain.sizes)[:4]:
+        yield replace(plain, sizes={**plain.sizes, name: LARGER}, note=f"{name} = {LARGER}")
+    if any("..." in i.dims for i in op.inputs):
+        yield replace(plain, batch=(LARGER,), note="longer rank 1")
 
 
 def _made_up(op: Op, plain: Template) -> Iterator[Template]:
