@@ -88,7 +88,7 @@ def _few_corners(templates: int) -> list[int]:
 def _wider(op: Op, sizes: Sizes) -> Iterator[tuple[str, Op, Sizes]]:
     """Wider versions of an op, in words, with the sizes of its dimensions."""
     if op.sizes_declared:
-        yield "larger sizes", op, {n: (*s, *GENEROUS) for n, s in sizes.items()}
+        yield "more cases and larger sizes", op, {n: (*s, *GENEROUS) for n, s in sizes.items()}
     op = replace(op, sizes_declared=True)
     free = replace(op, options=replace(op.options, valid=None))
     if op.options.valid is not None:

@@ -159,6 +159,11 @@ def _missing(call: Call, spot: Spot) -> Any:
     return gradients
 
 
+def _demanded(op: Op) -> list[Spot]:
+    """Each input that somebody declared to have a gradient."""
+    return [s for s in each_input(op) if not op.inputs[s.input or 0].optional]
+
+
 def _each_two(op: Op) -> list[Spot]:
     return [s for s in each_pair(op) if (s.input or 0) < (s.other or 0)]
 
@@ -251,7 +256,7 @@ OTHERS = (
         name="missing",
         imitates="None returned",
         needs=_ANY,
-        spots=each_input,
+        spots=_demanded,
         tamper=_missing,
     ),
     Kind(

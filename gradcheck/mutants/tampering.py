@@ -150,8 +150,8 @@ def whole(op: Op) -> list[Spot]:
 
 
 def each_input(op: Op) -> list[Spot]:
-    """Each input that must have a gradient."""
-    return [Spot(k) for k, i in enumerate(op.inputs) if i.differentiable and not i.optional]
+    """Each input that may have a gradient."""
+    return [Spot(k) for k, i in enumerate(op.inputs) if i.differentiable]
 
 
 def each_axis(op: Op) -> list[Spot]:
@@ -165,7 +165,7 @@ def each_axis(op: Op) -> list[Spot]:
 
 
 def each_pair(op: Op) -> list[Spot]:
-    """Each two inputs that must have gradients, in both orders."""
+    """Each two of these inputs, in both orders."""
     own = [s.input for s in each_input(op)]
     return [Spot(k, other=m) for k in own for m in own if k != m]
 
