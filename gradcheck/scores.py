@@ -39,6 +39,8 @@ class Planted(Record, frozen=True, kw_only=True):
     """For a survivor: what a case must have to show it."""
     shown_with: str = ""
     """For a survivor: the inputs beyond the declared ones at which it was seen."""
+    unseen: bool = False
+    """For a survivor: it differs, and yet no check sees it, at any case that was tried."""
     recipe: str = ""
     """For a survivor: a case that shows it, as one line of JSON."""
 

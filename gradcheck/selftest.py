@@ -26,7 +26,7 @@ from gradcheck.mutants import FORCED, Mutant, mutants_of
 from gradcheck.results import OpResult
 from gradcheck.runner import Ready, prepare, run_one
 from gradcheck.scores import NOT_JUDGED, Planted, Score, Scores
-from gradcheck.settings import Settings, for_op
+from gradcheck.settings import CHECKS, Settings, for_op
 from gradcheck.tally import Tally
 from gradcheck.trial import Trial
 
@@ -216,16 +216,17 @@ def _passed(course: Course, mutant: Mutant, said: Planted) -> Planted:
         else:
             unseen = unseen or (witness, why)
     if unseen is not None:
-        return _survived(mutant, said, unseen[0], f"{unseen[1]}; no check sees it there")
+        return msgspec.structs.replace(_survived(mutant, said, *unseen), unseen=True)
     return msgspec.structs.replace(
         said, state="equivalent", reason=_equivalent(course, mutant, conventions)
     )
 
 
 def _alone(mutant: Mutant, witness: Witness) -> Trial:
+    """The mutant at one case, with all the checks there are."""
     op = mutant.of(witness.bench.op)
     evaluator = Evaluator(op, witness.bench.evaluator.random)
-    return replace(witness.bench, op=op, evaluator=evaluator).run(witness.recipe)
+    return replace(witness.bench, op=op, evaluator=evaluator).run(witness.recipe, CHECKS)
 
 
 def _survived(mutant: Mutant, said: Planted, witness: Witness, why: str) -> Planted:
@@ -235,9 +236,13 @@ def _survived(mutant: Mutant, said: Planted, witness: Witness, why: str) -> Plan
         state="survived",
         reason=why,
         needs=mutant.kind.needs.replace("{x}", name),
-        shown_with=witness.beyond,
+        shown_with=witness.beyond or _switched_off(witness.bench.settings),
         recipe=msgspec.json.encode(witness.recipe).decode(),
     )
+
+
+def _switched_off(settings: Settings) -> str:
+    return f"checks other than {', '.join(settings.checks)}" if settings.checks else ""
 
 
 def _equivalent(course: Course, mutant: Mutant, conventions: int) -> str:

@@ -176,6 +176,7 @@ def _kinds(rows: Iterable[tuple[str, str, str, Rule]], spots: Any) -> tuple[Kind
 
 
 _ANY = "a gradient that is not zero"
+_LONG = "an axis longer than 1"
 _AXIS = "an axis along which the gradient differs"
 _TIES, _ZEROS = "equal values in the inputs", "exact zeros in {x}"
 PER_INPUT = _kinds(
@@ -185,7 +186,7 @@ PER_INPUT = _kinds(
         ("halved", "the 2 of a square, forgotten", _ANY, _times(0.5)),
         ("1 % too large", "a constant with too few digits", _ANY, _times(1.01)),
         ("zero", "never written", _ANY, _times(0)),
-        ("divided by the batch size", "a mean that forward does not take", _ANY, _over_batch),
+        ("divided by the batch size", "a mean that forward does not take", "a batch", _over_batch),
         ("transposed", "a .T too few", "a square gradient", _transposed),
         ("first entry dropped", "a loop from 1", _ANY, _entry(lambda n: 0)),
         ("middle entry dropped", "one index missed", _ANY, _entry(lambda n: n // 2)),
@@ -221,17 +222,17 @@ PER_INPUT = _kinds(
 )
 PER_AXIS = _kinds(
     (
-        ("times n", "a sum for a mean", _ANY, _along(lambda g, a: g * g.shape[a])),
-        ("divided by n", "a mean for a sum", _ANY, _along(lambda g, a: g / g.shape[a])),
+        ("times n", "a sum for a mean", _LONG, _along(lambda g, a: g * g.shape[a])),
+        ("divided by n", "a mean for a sum", _LONG, _along(lambda g, a: g / g.shape[a])),
         ("reversed", "a flip too few", _AXIS, _along(lambda g, a: np.flip(g, a))),
         ("shifted by one", "an index off by one", _AXIS, _along(lambda g, a: np.roll(g, 1, a))),
         ("first two swapped", "a wrong permutation", _AXIS, _along(_swap_first_two)),
-        ("first index dropped", "x[1:]", _ANY, _along(lambda g, a: _without(g, a, 0))),
-        ("last index dropped", "x[:-1], a border", _ANY, _along(lambda g, a: _without(g, a, -1))),
+        ("first index dropped", "x[1:]", _LONG, _along(lambda g, a: _without(g, a, 0))),
+        ("last index dropped", "x[:-1], a border", _LONG, _along(lambda g, a: _without(g, a, -1))),
         (
             "constant term added",
             "the same sum added to every entry",
-            _ANY,
+            _LONG,
             _along(lambda g, a: g + g.take([0], a)),
         ),
         (

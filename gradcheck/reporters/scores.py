@@ -119,7 +119,10 @@ def survivors(score: Score) -> str:
 
 def where(planted: Planted) -> str:
     """Which inputs show a survivor."""
-    return planted.shown_with or "the run's own cases: gradcheck's checks are too weak for it"
+    if planted.unseen:
+        own = planted.shown_with or "the run's own cases"
+        return f"{own}, though no check sees it: a weakness of gradcheck's, please report it"
+    return planted.shown_with or "the run's own cases, which were not all run in time"
 
 
 def every(score: Score) -> str:
