@@ -60,7 +60,7 @@ def attributes_of(
             continue
         declared = _literals(parameter.annotation)
         others = tuple(v for v in declared if v != value)
-        made_up = () if declared else _others(name, value, rank)
+        made_up = () if declared else other_values(name, value, rank)
         found.append(Attribute(name, (value, *others), made_up))
     extra = [n for n in given if n not in parameters]
     return (*found, *(Attribute(n, (given[n],)) for n in extra))
@@ -73,7 +73,7 @@ def _literals(annotation: Any) -> tuple[Any, ...]:
     return get_args(annotation) if get_origin(annotation) is Literal else ()
 
 
-def _others(name: str, value: Any, rank: int) -> tuple[Any, ...]:
+def other_values(name: str, value: Any, rank: int) -> tuple[Any, ...]:
     """Other values of an attribute, from its type; only plainly mathematical ones."""
     if any(word in name.lower() for word in _NOT_MATHEMATICS):
         return ()

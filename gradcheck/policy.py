@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 from gradcheck.results import Report
+from gradcheck.scores import Scores
 from gradcheck.settings import Settings
 
 
@@ -33,3 +34,12 @@ def decide(report: Report, settings: Settings) -> Exit:
     if not report.summary.passed:
         return Exit.NOTHING
     return Exit.PASSED
+
+
+def decide_scores(scores: Scores) -> Exit:
+    """0 only where every op has a score and no planted mistake survived."""
+    if scores.interrupted:
+        return Exit.INTERRUPTED
+    if not scores.scores and not scores.errors:
+        return Exit.NOTHING
+    return Exit.PASSED if scores.perfect else Exit.FAILED

@@ -6,11 +6,10 @@
 from __future__ import annotations
 
 import hashlib
-import platform
 import shlex
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -22,6 +21,7 @@ from gradcheck.cases import build, recipes
 from gradcheck.checks.facts import Facts
 from gradcheck.corners import Plan
 from gradcheck.diagnosis import explain
+from gradcheck.environment import environment
 from gradcheck.errors import UsageError
 from gradcheck.evaluation import Evaluator, UserCodeRaised
 from gradcheck.guards import GlobalRandom, one_blas_thread, quiet, within_limit
@@ -69,25 +69,42 @@ def run_one(
     started = time.perf_counter()
     settings = for_op(settings, op.options, fixed)
     random = GlobalRandom(settings.seed)
-    evaluator = Evaluator(op, random)
     with random.restored(), quiet(), one_blas_thread():
-        limit = settings.time_limit
-        learnt = within_limit(lambda: probe.learn(op, evaluator), limit, probe.untaught(op))
-        op = evaluator.op = learnt.op
-        bench = Bench(op, evaluator, settings, {})
-        tally = Tally(op, settings)
-        made = plan(op, learnt.sizes, tuple(settings.dtypes), learnt.refused)
-        drawn = _cases(made, settings, only)
-        tally.planned = settings.cases if only is None and op.options.vary_sizes else len(drawn)
-        usual = {d: d for d in settings.dtypes}
-        measured = within_limit(lambda: _precisions(bench, drawn, settings), limit, usual)
-        bench.precision.update(measured)
-        random.observe()
-        if drawn:
-            within_limit(lambda: bench.look(drawn[0].value), limit, None)
-        _try_all(bench, drawn, tally, started)
-        findings = [_finish(bench, made, f) for f in tally.representatives()]
-    return tally.result(findings, evaluator.counters, time.perf_counter() - started)
+        ready = prepare(Evaluator(op, random), settings, only)
+        _try_all(ready.bench, ready.drawn, ready.tally, started)
+        found = ready.tally.representatives()
+        findings = [_finish(ready.bench, ready.made, f) for f in found]
+    counters = ready.bench.evaluator.counters
+    return ready.tally.result(findings, counters, time.perf_counter() - started)
+
+
+@dataclass(slots=True)
+class Ready:
+    """An op, learnt and measured, with its cases drawn."""
+
+    bench: Bench
+    made: Plan
+    drawn: list[engine.Drawn]
+    tally: Tally
+
+
+def prepare(evaluator: Evaluator, settings: Settings, only: list[Recipe] | None = None) -> Ready:
+    """Ask forward for its domain, draw the cases, measure precision and time of a forward pass."""
+    op, limit = evaluator.op, settings.time_limit
+    learnt = within_limit(lambda: probe.learn(op, evaluator), limit, probe.untaught(op))
+    op = evaluator.op = learnt.op
+    bench = Bench(op, evaluator, settings, {})
+    tally = Tally(op, settings)
+    made = plan(op, learnt.sizes, tuple(settings.dtypes), learnt.refused)
+    drawn = _cases(made, settings, only)
+    tally.planned = settings.cases if only is None and op.options.vary_sizes else len(drawn)
+    usual = {d: d for d in settings.dtypes}
+    measured = within_limit(lambda: _precisions(bench, drawn, settings), limit, usual)
+    bench.precision.update(measured)
+    evaluator.random.observe()
+    if drawn:
+        within_limit(lambda: bench.look(drawn[0].value), limit, None)
+    return Ready(bench, made, drawn, tally)
 
 
 def _cases(made: Plan, settings: Settings, only: list[Recipe] | None) -> list[engine.Drawn]:
@@ -270,17 +287,3 @@ def run(
         errors=problems,
         interrupted=interrupted,
     )
-
-
-def environment() -> dict[str, str]:
-    """What a result may depend on."""
-    from importlib.metadata import version
-
-    return {
-        "gradcheck": version("gradcheck"),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "hypothesis": version("hypothesis"),
-        "platform": f"{platform.system()} {platform.machine()}",
-        "executable": sys.implementation.name,
-    }

@@ -25,6 +25,8 @@ from gradcheck.covering import pairwise
 from gradcheck.domains import LARGEST
 from gradcheck.model import BINARY, BOOLEAN, INDEX, REAL, REAL_DOMAINS, SYMMETRIC, Op
 
+LARGER = 9
+"""One more than the eight numbers of a vector register: kernels treat the rest apart."""
 BLOCKS = (7, 512)
 """Whole numbers in the source that may be the size of a block."""
 
@@ -92,7 +94,7 @@ def _templates(
     yield from _in_turn(
         (list(_values(op, plain)), 1),
         (list(_attributes(op, plain)), 3),
-        ([*shapes, *_blocks(op, plain, sizes)], 1),
+        ([*shapes, *_blocks(op, plain, sizes), *_larger(op, plain, sizes)], 1),
         (list(made_up(op, plain, dtypes)), 1),
         (list(_pairs(op, (plain, shapes), dtypes, refused)), 1),
     )
@@ -175,6 +177,15 @@ def _blocks(op: Op, plain: Template, sizes: Mapping[str, tuple[int, ...]]) -> It
                     refusable=True,
                     note=f"{name} = {size} (the source has {block})",
                 )
+
+
+def _larger(op: Op, plain: Template, sizes: Mapping[str, tuple[int, ...]]) -> Iterator[Template]:
+    """Each dimension in turn longer than a block of a vectorised kernel."""
+    longer = replace(plain, refusable=True)
+    for name in [n for n, allowed in sizes.items() if len(allowed) > 1][:4]:
+        yield replace(longer, sizes={**plain.sizes, name: LARGER}, note=f"{name} = {LARGER}")
+    if any("..." in i.dims for i in op.inputs):
+        yield replace(longer, batch=(LARGER,), note="longer rank 1")
 
 
 def _pairs(

@@ -275,6 +275,13 @@ def test_layout_catches_a_kernel_that_ignores_strides():
     assert result(lambda x: x * x, lambda d, x: (2 * x * d,), X).verdict == "pass"
 
 
+def test_layout_catches_not_a_number():
+    def past_the_end(d, x):
+        return (2 * x * d * (1 if d.flags.c_contiguous else np.nan),)
+
+    assert codes(result(lambda x: x * x, past_the_end, X)) == {"layout-dependent"}
+
+
 def test_a_layout_that_is_refused_is_not_red():
     def strict_about_memory(d, x):
         if not d.flags.c_contiguous or not d.flags.writeable:

@@ -28,3 +28,29 @@ def test_the_gate_of_the_readme_fails_as_shown(tmp_path):
 def test_the_two_lines_stand_at_the_top():
     first = README.split("```")[1].splitlines()
     assert first[1:3] == ["pip install -e . && gradcheck run", "pip install -e '.[test]' && pytest"]
+
+
+GATE = """
+import gradcheck
+
+
+def scale(x, gamma):
+    return x * gamma
+
+
+def scale_backward(dz, x, gamma):
+    return dz * gamma, (dz * x).sum(axis=0)
+
+
+"""
+
+
+def test_the_survivors_of_the_readme_survive(project):
+    declared = re.search(r"^scale = .*$", README, re.MULTILINE)
+    shown = re.search(r"```console\n\$ gradcheck selftest scale.py\n(.*?)```", README, re.DOTALL)
+    assert declared
+    assert shown
+    project.write("scale.py", GATE + declared[0] + "\n")
+    ran = project.run("selftest", "scale.py")
+    assert ran.code == 1
+    assert shown[1].rstrip() in "\n".join(line.rstrip() for line in ran.out.splitlines())

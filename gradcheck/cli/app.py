@@ -29,6 +29,7 @@ app = cyclopts.App(
 )
 app.command(commands.run, name="run")
 app.command(commands.list_ops, name="list")
+app.command(commands.selftest, name="selftest")
 app.command(commands.replay, name="replay")
 app.command(commands.explain, name="explain")
 

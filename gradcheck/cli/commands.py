@@ -132,3 +132,58 @@ def explain(graph: str, *values: float) -> int:
     from gradcheck.cli.inspect import explain
 
     return explain(graph, values)
+
+
+def selftest(
+    *target: str,
+    keyword: Annotated[str | None, Parameter(alias="-k")] = None,
+    seed: int | None = None,
+    profile: Literal["fast", "dev", "ci", "thorough"] | None = None,
+    max_cases: int | None = None,
+    checks: str | None = None,
+    scope: Literal["declared", "forward"] | None = None,
+    json: Annotated[str | None, Parameter(name="--json")] = None,
+    quiet: Annotated[bool, Parameter(alias="-q", negative="")] = False,
+    verbose: Annotated[bool, Parameter(alias="-v", negative="")] = False,
+) -> int:
+    """Break each op's backward in every way that applies, and count what the checks catch.
+
+    Says whether the declared inputs are strong enough. A mistake that no check catches has
+    survived, unless no case at all tells it from the right backward: then it is equivalent.
+    Exit code 1 where one survives, or where the right op does not pass.
+
+    Parameters
+    ----------
+    target
+        As for run; without targets those that run would check.
+    keyword
+        Only ops whose id (module::name) contains this text.
+    seed
+        Seed of all cases.
+    profile
+        Cases per op: fast 25, dev 50, ci 100, thorough 1,000.
+    max_cases
+        Cases per op, over the profile.
+    checks
+        Some of contract,values,purity,linearity,layout, separated by commas.
+    scope
+        "forward": what forward accepts, backward must handle.
+    json
+        Write the scores there.
+    quiet
+        Survivors and one line.
+    verbose
+        Also every planted mistake, with what caught it.
+    """
+    given = {
+        "seed": seed,
+        "profile": profile,
+        "max-cases": max_cases,
+        "checks": None if checks is None else [c.strip() for c in checks.split(",") if c.strip()],
+        "scope": scope,
+    }
+    from gradcheck.cli.run import Job
+    from gradcheck.cli.selftest import selftest_job
+
+    settings = {k: v for k, v in given.items() if v is not None}
+    return selftest_job(Job(target, settings, keyword, json, verbose - quiet))

@@ -51,11 +51,15 @@ class Progress:
 
     def advance(self, result: OpResult) -> None:
         """An op has been checked."""
-        self._done += 1
-        self._failed += result.verdict != "pass"
+        self.count(failed=result.verdict != "pass")
         error = unnum(result.worst.relative_error) if result.worst else 0.0
         if error > self._worst:
             self._worst, self._worst_op = error, result.name
+
+    def count(self, *, failed: bool) -> None:
+        """An op is done."""
+        self._done += 1
+        self._failed += failed
 
     def __rich__(self) -> Text:
         return Text(self.line(), no_wrap=True, overflow="ellipsis")

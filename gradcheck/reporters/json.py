@@ -6,10 +6,11 @@ import msgspec
 
 from gradcheck.errors import UsageError
 from gradcheck.results import SCHEMA_VERSION, Report
+from gradcheck.scores import Scores
 
 
-def render(report: Report) -> str:
-    """The report as indented JSON."""
+def render(report: Report | Scores) -> str:
+    """A report, or the scores of a selftest, as indented JSON."""
     return msgspec.json.format(msgspec.json.encode(report), indent=1).decode() + "\n"
 
 

@@ -1,0 +1,42 @@
+"""The scores of `gradcheck selftest` as one page: the reference ops, and ops with weak inputs.
+
+gradcheck selftest --json scores.json
+gradcheck selftest benchmarks/weak_ops.py --json weak.json    # exits with 1: that is the point
+python benchmarks/kill_scores.py scores.json weak.json > reports/selftest.md
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import msgspec
+
+from gradcheck.reporters.scores import caught, markdown, totals, traps
+from gradcheck.scores import Scores
+
+HEAD = """# Planted mistakes
+
+Each op's backward is broken in every way that applies, and checked as ever. *Equivalent* ones are
+no mistakes: no case, beyond the declared inputs too, tells them from the right backward. Written by
+`benchmarks/kill_scores.py`, which says how.
+"""
+
+
+def page(reference: Scores, weak: Scores) -> str:
+    """Both tables, with the totals below."""
+    parts = [HEAD]
+    for title, scores in (("The reference ops", reference), ("Weak on purpose", weak)):
+        parts.append(markdown(title, scores.scores))
+        parts += [f"{line}\n" for line in (totals(scores), caught(scores.scores), *traps(scores))]
+    return "\n".join(parts)
+
+
+def main() -> None:
+    files = [Path(name).read_bytes() for name in sys.argv[1:]]
+    reference, weak = (msgspec.json.decode(text, type=Scores) for text in files)
+    sys.stdout.write(page(reference, weak))
+
+
+if __name__ == "__main__":
+    main()
