@@ -82,7 +82,7 @@ def _(dy: Array, z: Array, slope: float = 0.01) -> tuple[Any, ...]:
     return (np.where(np.greater(z, 0), dy, slope * dy),)
 
 
-@gradcheck.register("x[n d], a[d]", scope="forward")
+@gradcheck.register("x[...], a[...]", scope="forward")
 def parametric_relu(x: Array, a: Array) -> Any:
     """y = max(x, 0) + a min(x, 0), a learned; da = min(x, 0) dy, summed (He et al. 2015, eq. 1).
 
