@@ -12,12 +12,12 @@ PACKAGE = ROOT / "gradcheck"
 LEVELS = [  # from the top; a module may import its own level and those below
     {"__main__", "cli", "pytest_plugin", "api"},
     {"reporters", "policy", "files"},
-    {"runner", "tally", "trial", "teaching", "explain"},
+    {"runner", "tally", "trial", "gathering", "teaching", "explain"},
     {"registry", "options", "targets", "adapters", "graphs", "probe", "corners", "cases"}
     | {"engine", "checks"},
     {"settings", "signatures", "examples", "domains", "cotangents"},
     {"judging", "precision", "backward_noise"},
-    {"differences", "ladder", "compare", "moves", "diagnosis"},
+    {"differences", "ladder", "compare", "moves", "jacobian", "diagnosis"},
     {"model", "results", "estimate", "arrays", "evaluation", "guards", "errors"},
 ]
 RESULTS_ONLY = {"reporters", "policy", "files"}

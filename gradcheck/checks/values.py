@@ -38,10 +38,11 @@ def check(facts: Facts) -> Outcome:
     return outcome
 
 
-def _judge(facts: Facts) -> Judge:
+def point(facts: Facts) -> Point:
+    """Where the derivatives of a case are taken."""
     answer = facts.answer
     here, cotangent = projection(answer.outputs, facts.cotangents)
-    point = Point(
+    return Point(
         facts.evaluator,
         facts.case.primals,
         facts.case.attributes,
@@ -52,13 +53,17 @@ def _judge(facts: Facts) -> Judge:
         in_place=any("(by forward)" in who for who in answer.overwritten),
     )
 
+
+def _judge(facts: Facts) -> Judge:
+    here = point(facts)
+
     def eps(k: int) -> float:
-        returned = np.asarray((answer.gradients or ())[k])
+        returned = np.asarray((facts.answer.gradients or ())[k])
         own = float(np.finfo(returned.dtype).eps) if returned.dtype.kind == "f" else 0.0
-        return max(own, point.eps)
+        return max(own, here.eps)
 
     rules = Rules.of(facts.precision, facts.settings.signif)
-    return Judge(point, facts.gradients, rules, eps, facts.noise)
+    return Judge(here, facts.gradients, rules, eps, facts.noise)
 
 
 def _beyond_budget(facts: Facts) -> bool:
