@@ -3,9 +3,9 @@
     python benchmarks/diagnosis.py [--every N] [--only WORD] [--show wrong|silent|all]
 
 Each bug goes through `gradcheck.check` with one example call, profile dev. Named *right*: the
-finding's `likely` is one of the planted kinds. Named *wrong*: it is another. *Silent*: no
-diagnosis. *Not found*: the check passed, or failed without a finding on a gradient's value or
-shape. The whole table is written to reports/diagnosis.md.
+finding's `likely` (or a part of it, as in attribute/sign) is a planted kind. Named *wrong*: it is
+another. *Silent*: no diagnosis. *Not found*: the check passed, or failed without a finding on a
+gradient's value or shape. The whole table is written to reports/diagnosis.md.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _judged(bug: Planted, result: OpResult) -> Named:
     if not found:
         return Named(bug, "not found", "", "", result)
     named = [f for f in found if f.likely]
-    wrong = [f for f in named if f.likely not in bug.kinds]
+    wrong = [f for f in named if not set(f.likely.split("/")) & set(bug.kinds)]
     shown: Finding = (wrong or named or found)[0]
     outcome = "wrong" if wrong else "right" if named else "silent"
     return Named(bug, outcome, shown.likely, shown.diagnosis, result)

@@ -19,13 +19,22 @@ from gradcheck.checks import contract, values
 from gradcheck.checks.facts import Facts
 from gradcheck.corners import Plan, shapes_for
 from gradcheck.cotangents import random_like
-from gradcheck.diagnosis import Diagnosis, Evidence, Probe, Tried, View, explain, wrong_shape
+from gradcheck.diagnosis import (
+    Diagnosis,
+    Evidence,
+    Probe,
+    Tried,
+    View,
+    at_tie,
+    explain,
+    wrong_shape,
+)
 from gradcheck.diagnosis.evidence import Pull
 from gradcheck.diagnosis.shapes import Misshapen
 from gradcheck.evaluation import UserCodeRaised
 from gradcheck.jacobian import gradient_at, jacobian
-from gradcheck.model import Outputs, Recipe
-from gradcheck.results import Finding
+from gradcheck.model import Outputs
+from gradcheck.results import Finding, unnum
 from gradcheck.trial import Bench, Trial
 
 KEPT = 12
@@ -78,9 +87,12 @@ def diagnose(bench: Bench, plan: Plan, history: History, finding: Finding) -> Di
     A handful of backward calls, one more case of other sizes, and the differences of one case.
     """
     trials = [t for t in history.failing if any(_same(f, finding) for f in t.findings)]
+    if finding.code == "wrong-at-tie" and finding.numbers is not None:
+        numbers = finding.numbers
+        return at_tie(unnum(numbers.backward), unnum(numbers.finite_difference))
     if not trials or finding.code not in _DIAGNOSED:
         return None
-    resized = _resized(bench, plan, trials[0].recipe)
+    resized = _resized(bench, plan, trials[0])
     if resized is not None and any(_same(f, finding) for f in resized.findings):
         trials.append(resized)
     if finding.code == "wrong-shape":
@@ -88,7 +100,9 @@ def diagnose(bench: Bench, plan: Plan, history: History, finding: Finding) -> Di
     found = [(t, v) for t in trials if (v := _view(t, finding.input)) is not None]
     found.sort(key=lambda item: _richness(*item), reverse=True)
     alike = [item for item in found if item[1].precision == found[0][1].precision]
-    plain = [item for item in alike if _generic(item[0])] or alike
+    finite = [item for item in alike if np.isfinite(item[1].table.backward).all()] or alike
+    smooth = [item for item in finite if np.isfinite(item[1].table.bound).all()] or finite
+    plain = [item for item in smooth if _generic(item[0])] or smooth
     return explain(
         Evidence(
             finding.input,
@@ -99,14 +113,15 @@ def diagnose(bench: Bench, plan: Plan, history: History, finding: Finding) -> Di
     )
 
 
-def _resized(bench: Bench, plan: Plan, recipe: Recipe) -> Trial | None:
+def _resized(bench: Bench, plan: Plan, trial: Trial) -> Trial | None:
     """A case like this one at other sizes, so that a factor 1/3 can be told from 1/n."""
-    if recipe.values is not None or not bench.op.options.vary_sizes:
+    recipe, facts = trial.recipe, trial.facts
+    if facts is None or recipe.values is not None or not bench.op.options.vary_sizes:
         return None
-    old = {s for shape in recipe.shapes for s in shape}
+    old = {s for primal in facts.case.primals for s in primal.shape}
     sizes: dict[str, int] = {}
     for name, allowed in plan.sizes.items():
-        fresh = sorted(allowed, key=lambda s: (s < 2, s in old, s in sizes.values(), s))
+        fresh = sorted(allowed, key=lambda s: (s < 3, s in sizes.values(), s in old, s))
         sizes[name] = fresh[0]
     shapes = shapes_for(bench.op, sizes, OTHER_BATCH)
     if shapes == recipe.shapes:
@@ -151,6 +166,7 @@ def _richness(trial: Trial, view: View) -> tuple[bool, ...]:
     shape, count = view.table.backward.shape, view.table.backward.size
     long = [s for s in shape if s > 1]
     usual = trial.recipe.cotangent == "random"
+    around = [s for a in (*view.primals.values(), *view.outputs) for s in a.shape]
     return (
         view.precision == "float64",
         _generic(trial),
@@ -158,6 +174,7 @@ def _richness(trial: Trial, view: View) -> tuple[bool, ...]:
         usual,
         count <= LARGEST,
         count > 2 and len(long) == len(shape),
+        min(around, default=0) > 2,
         len(set(long)) == len(long),
         trial.recipe.regime == "generic",
     )

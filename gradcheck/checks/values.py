@@ -211,9 +211,9 @@ def _tie_finding(facts: Facts, move: Move, made: Comparison) -> Finding:
 
 
 def _table(judged: Judged, shape: tuple[int, ...]) -> Table:
-    """All entries side by side, for the diagnosis."""
-    columns = (judged.analytic, judged.value, judged.bound + judged.noise)
-    return Table(*(c.reshape(shape) for c in columns))
+    """All entries side by side, for the diagnosis; no bound where there is a kink."""
+    bound = np.where(judged.low < judged.high, np.inf, judged.bound + judged.noise)
+    return Table(*(c.reshape(shape) for c in (judged.analytic, judged.value, bound)))
 
 
 def _convention(facts: Facts, k: int, judged: Judged, i: int) -> Convention:

@@ -8,7 +8,18 @@ simple mistake been made, `places` describes which entries are wrong, `scope` in
 from __future__ import annotations
 
 from gradcheck.diagnosis.evidence import Diagnosis, Evidence, Probe, Table, Tried, View
+from gradcheck.diagnosis.places import at_tie
 from gradcheck.diagnosis.rules import explain
 from gradcheck.diagnosis.shapes import wrong_shape
 
-__all__ = ["Diagnosis", "Evidence", "Probe", "Table", "Tried", "View", "explain", "wrong_shape"]
+__all__ = [
+    "Diagnosis",
+    "Evidence",
+    "Probe",
+    "Table",
+    "Tried",
+    "View",
+    "at_tie",
+    "explain",
+    "wrong_shape",
+]

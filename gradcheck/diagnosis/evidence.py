@@ -141,7 +141,6 @@ class Evidence:
     @property
     def entries(self) -> str:
         """How much a statement on all views rests on."""
-        first = self.views[0].table.backward.size
-        where = f"on all {first} entries" if first > 1 else "in its one entry"
-        more = len(self.views) - 1
-        return where + (f", and in {more} other failing case{'s' * (more > 1)}" if more else "")
+        count = sum(v.table.backward.size for v in self.views)
+        where = f"on all {count} entries" if count > 1 else "in its one entry"
+        return where + (f" of {len(self.views)} failing cases" if len(self.views) > 1 else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -25,7 +26,8 @@ def some_entries(evidence: Evidence) -> Diagnosis | None:
     wrong = sum(int(v.table.wrong.sum()) for v in views)
     total = sum(v.table.wrong.size for v in views)
     count = f"{wrong} of {total} entries in {len(views)} case{'s' * (len(views) > 1)}"
-    if fitting:
+    telling = sum(0 < int(v.table.wrong.sum()) < v.table.wrong.size for v in views)
+    if fitting and (what or telling > 1):
         where = " (the same here: ".join(fitting[:2]) + ")" * (len(fitting) > 1)
         return Diagnosis("some-entries", f"wrong only at {where}, {count}{what}")
     if what and wrong > 1:
@@ -43,6 +45,19 @@ def named_entries(evidence: Evidence) -> Diagnosis | None:
     """Wrong entries at a place that has a name."""
     found = some_entries(evidence)
     return found if found is not None and found.text.startswith("wrong only at") else None
+
+
+def at_tie(backward: float, difference: float) -> Diagnosis | None:
+    """What the sum of the gradients along a tie says of how they were shared out."""
+    if not np.isfinite(backward) or difference == 0:
+        return None
+    times = backward / difference
+    if abs(times) < 1e-6:
+        return Diagnosis("ties", "at a tie no entry gets the gradient: it is lost")
+    if times > 1.5 and abs(times - round(times)) < 1e-5:
+        text = f"at a tie the gradient is counted {round(times)} times: each tied entry gets all of"
+        return Diagnosis("ties", f"{text} it; give it to one, or divide it by their number")
+    return None
 
 
 def _fits(view: View, where: Array) -> bool:
@@ -109,11 +124,16 @@ def _by_value(view: View) -> Iterator[tuple[str, Array]]:
         yield f"entries with {name} <= 0", value <= 0
         yield f"entries with {name} > 0", value > 0
         yield f"entries with {name} >= 0", value >= 0
-        for limit in _limits(view):
-            yield f"entries with {name} < {limit:g}", value < limit
-            yield f"entries with {name} > {limit:g}", value > limit
-            yield f"entries with |{name}| > {limit:g}", np.abs(value) > limit
-            yield f"entries with |{name}| < {limit:g}", np.abs(value) < limit
+        for limit, number in _limits(view).items():
+            yield f"entries with {name} < {limit}", value < number
+            yield f"entries with {name} > {limit}", value > number
+            yield f"entries with |{name}| > {limit}", np.abs(value) > number
+            yield f"entries with |{name}| < {limit}", np.abs(value) < number
+        for (low, a), (high, b) in itertools.permutations(_limits(view).items(), 2):
+            if a < b:
+                outside = (value < a) | (value > b)
+                yield f"entries with {name} < {low} or {name} > {high}", outside
+                yield f"entries with {low} < {name} < {high}", ~outside
     upstream = view.cotangents[0]
     own = view.primals[view.name]
     if upstream.shape == own.shape:
@@ -127,10 +147,10 @@ def _by_value(view: View) -> Iterator[tuple[str, Array]]:
         yield "entries that are equal to another one (ties)", _tied(view.primals[view.name])
 
 
-def _limits(view: View) -> list[float]:
-    """Numbers at which a function may have its pieces: 1, and its numeric attributes."""
-    own = [float(v) for v in view.attributes.values() if isinstance(v, (int, float))]
-    return list(dict.fromkeys([1.0, -1.0, *own]))
+def _limits(view: View) -> dict[str, float]:
+    """Numbers at which a function may have its pieces: its numeric attributes, and 1."""
+    own = {n: float(v) for n, v in view.attributes.items() if isinstance(v, (int, float))}
+    return {**own, "1": 1.0, "-1": -1.0}
 
 
 def _tied(values: Array) -> Array:

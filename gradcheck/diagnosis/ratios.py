@@ -17,6 +17,7 @@ _POWERS = {
     0.5: "sqrt(n) with n = {}",
     -0.5: "1/sqrt(n) with n = {}",
 }
+FEW_LINES = 2
 _NICE = {2: "2", 0.5: "1/2", 3: "3", 4: "4", 0.25: "1/4", 1 / 3: "1/3"}
 
 
@@ -67,8 +68,8 @@ def _size(
     name = "missing-factor" if "attribute" in text else "size-factor"
     return Diagnosis(
         name,
-        f"factor: backward = {sign}{text} x finite difference: {', '.join(seen)} in "
-        f"{len(pairs)} failing cases {evidence.entries}",
+        f"factor: backward = {sign}{text} x finite difference: {', '.join(seen)} "
+        f"{evidence.entries}",
     )
 
 
@@ -115,13 +116,15 @@ def _counts(views: tuple[View, ...]) -> list[tuple[str, list[float]]]:
 
 def per_line_factor(evidence: Evidence) -> Diagnosis | None:
     """Another factor for each row, the same along it: something computed per row is missing."""
-    axes: set[int] | None = None
+    verdicts: dict[int, list[bool]] = {}
     for view in evidence.views:
-        found = {a for a in range(view.table.backward.ndim) if _per_line(view, a)}
-        axes = found if axes is None else axes & found
-    if not axes:
+        for axis in range(view.table.backward.ndim):
+            if (fits := _per_line(view, axis)) is not None:
+                verdicts.setdefault(axis, []).append(fits)
+    fitting = [a for a, fits in verdicts.items() if all(fits)]
+    if not fitting:
         return None
-    axis = min(axes)
+    axis = fitting[0]
     return Diagnosis(
         "missing-factor",
         f"a factor that is the same along axis {axis} and differs along the others is missing or "
@@ -130,15 +133,16 @@ def per_line_factor(evidence: Evidence) -> Diagnosis | None:
     )
 
 
-def _per_line(view: View, axis: int) -> bool:
+def _per_line(view: View, axis: int) -> bool | None:
+    """Every line along the axis has its own factor; None where the case cannot tell."""
     table = view.table
-    if table.backward.ndim < 2 or table.backward.shape[axis] < 2:
-        return False
+    if table.backward.shape[axis] < 3 or table.backward.size < 3 * FEW_LINES:
+        return None
     true = np.moveaxis(table.difference, axis, -1)
     yours = np.moveaxis(table.backward, axis, -1)
     weight = (true * true).sum(axis=-1, keepdims=True)
-    if not (weight > 0).all() or weight.size < 2:
-        return False
+    if not (weight > 0).all() or weight.size < FEW_LINES:
+        return None
     factor = (yours * true).sum(axis=-1, keepdims=True) / weight
     return bool((factor != 0).all()) and view.is_backward(
         np.moveaxis(factor * true, -1, axis), table.bound.max() * max(1.0, np.abs(factor).max())

@@ -6,12 +6,12 @@ predicts numbers, add a candidate to `mistakes` or `upstream` instead.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
 
+from gradcheck.arrays import Float
 from gradcheck.diagnosis.evidence import SLACK, Diagnosis, Evidence, View
 from gradcheck.diagnosis.mistakes import entrywise, gradients
 from gradcheck.diagnosis.places import named_entries, some_entries, zero_entries
@@ -26,17 +26,22 @@ FEW = 3
 
 
 def explain(evidence: Evidence) -> Diagnosis | None:
-    """The mistake with its evidence, and in which cases it shows; None when nothing stands out."""
+    """The mistake with its evidence, and in which cases it shows; None when nothing stands out.
+
+    A mistake that one attribute value or dtype alone shows has both names: ``attribute/sign``.
+    """
     mistake = None
     for part in (evidence, _of_one_setting(evidence)):
         mistake = mistake or _mistake(part)
-    where = only_for(evidence)
+    where = only_for(evidence, strictly=mistake is not None)
     if where is None:
         return mistake
     if mistake is None:
         return where
-    if where.name in ("attribute", "dtype") and "=" not in _attributes_in(mistake, evidence):
-        return Diagnosis(where.name, f"{where.text}; there: {mistake.text}")
+    explained = mistake.name == "missing-factor" and "attribute" in mistake.text
+    if where.name in ("attribute", "dtype") and not explained:
+        name = f"{where.name}/{mistake.name}"
+        return Diagnosis(name, f"{where.text}; there: {mistake.text}")
     return mistake
 
 
@@ -51,12 +56,6 @@ def _of_one_setting(evidence: Evidence) -> Evidence:
     views = evidence.views
     alike = tuple(v for v in views if v.attributes == views[0].attributes)
     return replace(evidence, views=alike)
-
-
-def _attributes_in(mistake: Diagnosis, evidence: Evidence) -> str:
-    """A mistake that an attribute's value itself explains needs no other scope."""
-    named = [a for a in evidence.views[0].attributes if f"attribute {a}" in mistake.text]
-    return f"{named[0]}=" if named else ""
 
 
 def _not_finite(evidence: Evidence) -> Diagnosis | None:
@@ -116,12 +115,23 @@ def _without_upstream(evidence: Evidence) -> Diagnosis:
 
 def _in_the_gradient(evidence: Evidence) -> Diagnosis | None:
     """A candidate that every failing case confirms."""
+    return _confirmed(evidence, gradients)
+
+
+def _instead_of_the_derivative(evidence: Evidence) -> Diagnosis | None:
+    """The upstream gradient times something else, where one entry of an output has one input."""
+    if evidence.probe is None or not evidence.probe.entrywise:
+        return None
+    return _confirmed(evidence, entrywise)
+
+
+def _confirmed(
+    evidence: Evidence, candidates: Callable[[View], Iterator[tuple[Diagnosis, Float]]]
+) -> Diagnosis | None:
     entries: dict[Diagnosis, int] = {}
     refuted: set[Diagnosis] = set()
-    entry_by_entry = evidence.probe is not None and evidence.probe.entrywise
     for view in evidence.views:
-        extra = entrywise(view) if entry_by_entry else ()
-        for diagnosis, made in itertools.chain(extra, gradients(view)):
+        for diagnosis, made in candidates(view):
             if diagnosis not in refuted and view.is_backward(made):
                 entries[diagnosis] = entries.get(diagnosis, 0) + made.size
             else:
@@ -166,15 +176,14 @@ def _elsewhere(evidence: Evidence) -> Diagnosis | None:
 
 def _nearly(evidence: Evidence) -> Diagnosis | None:
     """All entries close, none exact: an approximation rather than a slip."""
-    worst = 0.0
+    worst, count = 0.0, 0
     for view in evidence.views:
         table = view.table
         large = np.abs(table.difference) > 10 * table.bound
-        if int(large.sum()) < 2:
-            return None
         off = np.abs(table.backward[large] / table.difference[large] - 1)
-        worst = max(worst, float(off.max()))
-    if worst > 0.01:
+        worst = max(worst, float(off.max(initial=0.0)))
+        count += int(large.sum())
+    if worst > 0.01 or count < FEW:
         return None
     return Diagnosis(
         "nearly",
@@ -190,8 +199,9 @@ RULES: tuple[Rule, ...] = (
     constant_factor,
     zero_entries,
     _in_the_upstream,
-    named_entries,
     _in_the_gradient,
+    named_entries,
+    _instead_of_the_derivative,
     some_entries,
     per_line_factor,
     constant_term,

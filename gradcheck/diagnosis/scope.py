@@ -22,15 +22,18 @@ class Split:
     """No right case shares the wrong ones' value."""
 
 
-def only_for(evidence: Evidence) -> Diagnosis | None:
-    """The one property that separates failing from passing cases, if exactly one does."""
+def only_for(evidence: Evidence, *, strictly: bool) -> Diagnosis | None:
+    """The one property that separates failing from passing cases, if exactly one does.
+
+    ``strictly``: no right case may share the wrong ones' value.
+    """
     wrong = [t for t in evidence.tried if t.wrong]
     right = [t for t in evidence.tried if not t.wrong]
     if not wrong or len(right) < ENOUGH_RIGHT:
         return None
     splits = list(_splits(wrong, right))
     for rank in ("attribute", "dtype", "values", "sizes"):
-        for clean in (True, False):
+        for clean in (True,) if strictly else (True, False):
             found = [s for s in splits if s.kind == rank and s.clean == clean]
             rivals = [s for s in splits if s.kind != rank and s.clean and not clean]
             if len(found) == 1 and not rivals:
@@ -43,7 +46,7 @@ def _splits(wrong: list[Tried], right: list[Tried]) -> Iterator[Split]:
         bad = list(dict.fromkeys(t.facts.get(key, "") for t in wrong))
         shared = [t for t in right if t.facts.get(key, "") in bad]
         others = len(right) - len(shared)
-        if others < ENOUGH_RIGHT or len(shared) > len(wrong):
+        if others < (2 * ENOUGH_RIGHT if shared else ENOUGH_RIGHT) or 2 * len(shared) > len(wrong):
             continue
         kind, _, what = key.partition(":")
         good = [v for v in dict.fromkeys(t.facts.get(key, "") for t in right) if v not in bad]

@@ -6,6 +6,7 @@ With the whole Jacobian J of a case, a mistake R in the use of the cotangent c p
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 
@@ -22,10 +23,18 @@ Parts = list[Float]
 def predictions(probe: Probe) -> Iterator[tuple[Diagnosis, tuple[Float, ...]]]:
     """For each mistake, the gradient that it predicts for each of the probe's pulls."""
     with np.errstate(all="ignore"):
+        yield from _predicted(probe, _contributions(probe, "last"))
         yield from _changed_cotangents(probe)
-        for source in (_one_output, _with_jacobian, _contributions):
-            for diagnosis, predict in source(probe):
-                yield diagnosis, tuple(predict(p.cotangent) for p in probe.pulls)
+        yield from _predicted(probe, _one_output(probe))
+        yield from _predicted(probe, _with_jacobian(probe))
+        yield from _predicted(probe, _contributions(probe, "first"))
+
+
+def _predicted(
+    probe: Probe, mistakes: Iterator[tuple[Diagnosis, Change]]
+) -> Iterator[tuple[Diagnosis, tuple[Float, ...]]]:
+    for diagnosis, predict in mistakes:
+        yield diagnosis, tuple(predict(p.cotangent) for p in probe.pulls)
 
 
 def _split(probe: Probe, flat: Float) -> Parts:
@@ -129,6 +138,15 @@ def _one_slice(c: Float) -> Iterator[Changed]:
                 else "overwritten where the contributions have to be added up?"
             )
             yield Diagnosis(name, text), kept
+    for axis in range(c.ndim):
+        for place, word in ((0, "first"), (-1, "last")):
+            rest = c.copy()
+            rest[(slice(None),) * axis + (place,)] = 0
+            text = (
+                f"the {word} index along axis {axis} of the upstream gradient is left out: "
+                "backward is right as if it were zero; a range that is one too short?"
+            )
+            yield Diagnosis("some-entries", text), rest
 
 
 def _one_output(probe: Probe) -> Iterator[tuple[Diagnosis, Change]]:
@@ -176,7 +194,7 @@ def _with_jacobian(probe: Probe) -> Iterator[tuple[Diagnosis, Change]]:
             yield Diagnosis("permutation", text), reversed_both
 
 
-def _contributions(probe: Probe) -> Iterator[tuple[Diagnosis, Change]]:
+def _contributions(probe: Probe, word: str) -> Iterator[tuple[Diagnosis, Change]]:
     """Each entry gets one of the contributions that reach it, not their sum."""
     outputs = probe.view.outputs
     if len(outputs) != 1 or outputs[0].size < 2:
@@ -185,14 +203,13 @@ def _contributions(probe: Probe) -> Iterator[tuple[Diagnosis, Change]]:
     reached = np.abs(jacobian) > 1e-7 * np.abs(jacobian).max(initial=0.0)
     for axis in range(len(shape)):
         place = np.indices(shape)[axis].reshape(-1)
-        for word, extreme, fill in (("last", np.max, -1), ("first", np.min, len(place))):
-            chosen = extreme(np.where(reached, place, fill), axis=1)
-            used = np.where(place == chosen[:, None], jacobian, 0.0)
-            text = (
-                f"overwritten: each entry has only the {word} contribution along axis {axis} of "
-                "the output, not the sum of those that reach it; add them up (+=, np.add.at)"
-            )
-            yield (
-                Diagnosis("overwritten", text),
-                lambda flat, used=used: np.asarray(used @ flat),  # type: ignore[misc]
-            )
+        if word == "last":
+            chosen = np.max(np.where(reached, place, -1), axis=1)
+        else:
+            chosen = np.min(np.where(reached, place, len(place)), axis=1)
+        used = np.where(place == chosen[:, None], jacobian, 0.0)
+        text = (
+            f"overwritten: each entry has only the {word} contribution along axis {axis} of the "
+            "output, not the sum of those that reach it; add them up (+=, np.add.at)"
+        )
+        yield Diagnosis("overwritten", text), partial(np.matmul, used)
