@@ -45,6 +45,8 @@ OTHER_BATCH = (5, 2)
 """Sizes for ``...`` in a case that is made to have other sizes."""
 LARGEST = 96
 """Entries of an input up to which its Jacobian is taken."""
+CELLS = 50_000
+"""Numbers in a Jacobian, at most."""
 
 
 @dataclass(slots=True)
@@ -166,7 +168,9 @@ def _richness(trial: Trial, view: View) -> tuple[bool, ...]:
     shape, count = view.table.backward.shape, view.table.backward.size
     long = [s for s in shape if s > 1]
     usual = trial.recipe.cotangent == "random"
-    around = [s for a in (*view.primals.values(), *view.outputs) for s in a.shape]
+    inward, outward = (
+        [s for a in arrays for s in a.shape] for arrays in (view.primals.values(), view.outputs)
+    )
     return (
         view.precision == "float64",
         _generic(trial),
@@ -174,7 +178,8 @@ def _richness(trial: Trial, view: View) -> tuple[bool, ...]:
         usual,
         count <= LARGEST,
         count > 2 and len(long) == len(shape),
-        min(around, default=0) > 2,
+        min(outward, default=3) > 2,
+        min(inward, default=3) > 2,
         len(set(long)) == len(long),
         trial.recipe.regime == "generic",
     )
@@ -185,7 +190,9 @@ def _probe(trial: Trial, view: View) -> Probe | None:
     facts, name = trial.facts, view.name
     assert facts is not None
     k = next(k for k, i in enumerate(facts.op.inputs) if i.name == name)
-    if not facts.op.linear or facts.case.primals[k].size > LARGEST:
+    count = facts.case.primals[k].size
+    cells = count * sum(o.size for o in facts.answer.outputs)
+    if not facts.op.linear or count > min(LARGEST, facts.settings.budget // 4) or cells > CELLS:
         return None
     pull = partial(_pulled, facts, k)
     other = random_like(facts.answer.outputs, facts.case.recipe.cotangent_seed + 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -182,6 +183,14 @@ RULES: dict[str, tuple[str, str, Function, Function, tuple[Any, ...]]] = {
         lambda d, x: d * np.cos(x * (1 if x.dtype == np.float64 else x.dtype.type(1.25))),
         (X,),
     ),
+    "inputs with zeros": (
+        *("values", "only for inputs with zeros in them"),
+        *(np.sin, lambda d, x: d * np.cos(x + ((x == 0).any() * x) ** 2), (X,)),
+    ),
+    "one row": (
+        *("sizes", "only for size of axis 0 of x=1"),
+        *(np.sin, lambda d, x: d * np.cos(x + ((len(x) == 1) * x) ** 2), (X,)),
+    ),
     "nan": (
         *("not-finite", "NaN or infinite"),
         *(np.sin, lambda d, x: d * np.cos(x) * np.where(x == x[0], np.nan, 1), (X,)),
@@ -284,6 +293,8 @@ NEAR_MISSES: dict[str, tuple[Function, Function, tuple[Any, ...]]] = {
     "dtype": (np.sin, lambda d, x: 1.25 * d * np.cos(x), (X,)),
     "attribute": (scaled, lambda d, x, k=2.0: 1.5 * k * d, (X,)),
     "not-finite": (np.sin, lambda d, x: d * np.cos(x) * 1e9, (X,)),
+    "values": (np.sin, lambda d, x: d * np.cos(x + x**2), (X,)),
+    "sizes": (np.sin, lambda d, x: d * np.cos(x + x**2), (X,)),
 }
 
 
@@ -293,8 +304,10 @@ def test_a_near_miss_is_not_called_by_that_name(name):
     assert diagnosed(forward, backward, *example).likely != name
 
 
-def test_every_name_has_a_bug_and_a_near_miss():
+def test_every_name_has_a_bug_and_a_near_miss_and_a_line_in_the_readme():
     assert {r[0] for r in RULES.values()} | {"attribute"} == set(NEAR_MISSES)
+    readme = (Path(__file__).parent.parent / "README.md").read_text()
+    assert {n for n in (*NEAR_MISSES, "ties") if f"`{n}`" not in readme} == set()
 
 
 # --- evidence that is too thin -------------------------------------------------------------------
@@ -381,9 +394,9 @@ def test_a_shape_has_to_be_explained_in_every_case():
 
 def test_a_gradient_that_every_tied_entry_gets_is_counted():
     def backward(d, x):
-        return d[:, None] * (x == x.max(axis=1, keepdims=True))
+        return d * (x == x.max())
 
-    result = fails(lambda x: x.max(axis=1), backward, X, profile="dev")
+    result = fails(lambda x: x.max(), backward, V, profile="dev")
     found = next(f for f in result.findings if f.code == "wrong-at-tie")
     assert found.likely == "ties"
     assert "times: each tied entry gets all of it" in found.diagnosis

@@ -118,7 +118,7 @@ upstream-collapsed: np.expand_dims(dz, axis), axis) => dz.mean(), axis)
 upstream-collapsed: np.expand_dims(dz, axis), axis) => dz.flat[0], axis)
 upstream-twice: np.expand_dims(dz, axis), axis) => np.expand_dims(dz * dz, axis), axis)
 sign: np.expand_dims(dz, axis), axis) => -np.expand_dims(dz, axis), axis)
-some-entries/other-input: x.argmax(axis=axis) => x.argmin(axis=axis)
+some-entries/permutation: x.argmax(axis=axis) => x.argmin(axis=axis)
 permutation: np.expand_dims(dz, axis), axis) => np.expand_dims(dz[::-1], axis), axis)
 size-factor: np.expand_dims(dz, axis), axis) => np.expand_dims(dz, axis) / x.shape[axis], axis)
 some-entries: return dx => dx = np.expand_dims(dz, axis) + 0 * x\\n    return dx

@@ -68,8 +68,7 @@ def _size(
     name = "missing-factor" if "attribute" in text else "size-factor"
     return Diagnosis(
         name,
-        f"factor: backward = {sign}{text} x finite difference: {', '.join(seen)} "
-        f"{evidence.entries}",
+        f"factor {sign}{text}: backward = {', '.join(seen)} x finite difference {evidence.entries}",
     )
 
 

@@ -31,8 +31,9 @@ def explain(evidence: Evidence) -> Diagnosis | None:
     A mistake that one attribute value or dtype alone shows has both names: ``attribute/sign``.
     """
     mistake = None
-    for part in (evidence, _of_one_setting(evidence)):
-        mistake = mistake or _mistake(part)
+    with np.errstate(all="ignore"):
+        for part in (evidence, _of_one_setting(evidence)):
+            mistake = mistake or _mistake(part)
     where = only_for(evidence, strictly=mistake is not None)
     if where is None:
         return mistake

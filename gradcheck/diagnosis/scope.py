@@ -42,7 +42,12 @@ def only_for(evidence: Evidence, *, strictly: bool) -> Diagnosis | None:
 
 
 def _splits(wrong: list[Tried], right: list[Tried]) -> Iterator[Split]:
+    columns: set[tuple[str, ...]] = set()
     for key in wrong[0].facts:
+        column = (key.partition(":")[0], *(t.facts.get(key, "") for t in (*wrong, *right)))
+        if column in columns:
+            continue  # tied sizes are one property
+        columns.add(column)
         bad = list(dict.fromkeys(t.facts.get(key, "") for t in wrong))
         shared = [t for t in right if t.facts.get(key, "") in bad]
         others = len(right) - len(shared)

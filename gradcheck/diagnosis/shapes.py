@@ -98,7 +98,7 @@ def _transposed(name: str, case: Misshapen) -> Diagnosis | None:
 
 def _of_another(name: str, case: Misshapen) -> Diagnosis | None:
     others = [n for n, s in case.inputs.items() if n != name and s == case.gradient]
-    if len(others) == 1:
+    if len(others) == 1 and case.gradient not in case.outputs:
         text = f"it has the shape of {others[0]}: gradients in another order than the inputs?"
         return Diagnosis("other-input", text)
     return None
