@@ -367,6 +367,7 @@ SHAPES: dict[str, tuple[tuple[int, ...], tuple[int, ...], str, str]] = {
     "axes in another order": ((2, 3, 4), (2, 4, 3), "transpose", "another order"),
     "a leading axis": ((4,), (3, 4), "unbroadcast", "sum over it"),
     "a size-1 axis spread": ((3, 1), (3, 4), "unbroadcast", "sum over it"),
+    "a size-1 axis spread in backward": ((3, 1), (3, 3), "unbroadcast", "keepdims=True missing"),
     "a size-1 axis lost": ((3, 1), (3,), "unbroadcast", "keepdims"),
     "a size-1 axis too many": ((3,), (1, 3), "unbroadcast", "reshape"),
     "summed too much": ((4,), (), "unbroadcast", "more axes"),

@@ -64,17 +64,17 @@ def _moved(view: View) -> Iterator[Candidate]:
 def _factors(view: View) -> Iterator[Candidate]:
     """The gradient times or divided by something that is at hand."""
     true = view.table.difference
-    for what, u in factors(view, true.shape).items():
+    for what, u in factors(view, true.shape, constant=True).items():
         for power, exponent in ((1, ""), (2, "^2")):
-            shown = f"({what}){exponent}" if exponent else what
+            shown = f"({what}){exponent}" if exponent or " " in what else what
             for sign, word in ((1, ""), (-1, "-")):
                 with np.errstate(all="ignore"):
                     missing, extra = sign * true / u**power, sign * true * u**power
                 also = " and the sign is wrong" if sign < 0 else ""
                 text = f"a factor {shown} is missing{also}: backward = {word}finite difference / "
-                yield Diagnosis("missing-factor", text + f"({what}){exponent}"), missing
+                yield Diagnosis("missing-factor", text + shown), missing
                 text = f"a factor {shown} too much{also}: backward = {word}finite difference * "
-                yield Diagnosis("missing-factor", text + f"({what}){exponent}"), extra
+                yield Diagnosis("missing-factor", text + shown), extra
 
 
 def entrywise(view: View) -> Iterator[Candidate]:

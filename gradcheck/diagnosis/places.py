@@ -10,6 +10,9 @@ import numpy as np
 from gradcheck.arrays import Array
 from gradcheck.diagnosis.evidence import Diagnosis, Evidence, View
 
+FEW_WRONG = 2
+"""Wrong entries of a single case that have to be zero at a named place; else it takes two cases."""
+
 
 def some_entries(evidence: Evidence) -> Diagnosis | None:
     """A description that fits the wrong entries of every failing case, with what stands there."""
@@ -27,10 +30,11 @@ def some_entries(evidence: Evidence) -> Diagnosis | None:
     total = sum(v.table.wrong.size for v in views)
     count = f"{wrong} of {total} entries in {len(views)} case{'s' * (len(views) > 1)}"
     telling = sum(0 < int(v.table.wrong.sum()) < v.table.wrong.size for v in views)
-    if fitting and (what or telling > 1):
+    zero = what.startswith("; zero") and wrong >= FEW_WRONG
+    if fitting and (telling > 1 or zero):
         where = " (the same here: ".join(fitting[:2]) + ")" * (len(fitting) > 1)
         return Diagnosis("some-entries", f"wrong only at {where}, {count}{what}")
-    if what and wrong > 1:
+    if what and wrong > FEW_WRONG:
         return Diagnosis("some-entries", f"only some entries are wrong ({count}){what}")
     return None
 

@@ -22,12 +22,15 @@ def known(view: View, shape: tuple[int, ...]) -> Named:
     return found
 
 
-def factors(view: View, shape: tuple[int, ...]) -> Named:
-    """Those and their usual derivatives, each with at least two different sizes in it."""
+def factors(view: View, shape: tuple[int, ...], *, constant: bool = False) -> Named:
+    """Those and their usual derivatives, each with at least two different sizes in it.
+
+    ``constant``: those of one size too, for who compares cases in which that size differs.
+    """
     found: Named = {}
     for name, value in known(view, shape).items():
         for text, made in _made_of(name, value):
-            if np.isfinite(made).all() and _varies(np.abs(made)):
+            if np.isfinite(made).all() and (constant or _varies(np.abs(made))):
                 found.setdefault(text, made)
     return found | _statistics(view, shape)
 

@@ -148,7 +148,7 @@ def _in_the_upstream(evidence: Evidence) -> Diagnosis | None:
     probe = evidence.probe
     if probe is None or not np.isfinite(probe.jacobian).all():
         return None
-    if min(probe.jacobian.shape) < 1 or max(probe.jacobian.shape) < FEW:
+    if probe.jacobian.shape[0] * len(probe.pulls) < FEW or not probe.jacobian.shape[1]:
         return None
     for diagnosis, made in predictions(probe):
         if all(np.isfinite(m).all() for m in made) and probe.explained(made):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -47,11 +48,26 @@ def _not_summed(name: str, case: Misshapen) -> Diagnosis | None:
             "unbroadcast",
             f"an axis of size 1 is kept that {name} has not: sum without keepdims, or reshape",
         )
+    if case.gradient not in _spread(name, case):
+        text = (
+            f"it is larger than {name} along {_axes(axes)}: is a keepdims=True missing in backward?"
+        )
+        return Diagnosis("unbroadcast", text)
     return Diagnosis(
         "unbroadcast",
         f"missing un-broadcast: {name} was spread along {_axes(axes)} of its gradient; sum over "
         + ("it" if len(axes) == 1 else "them"),
     )
+
+
+def _spread(name: str, case: Misshapen) -> set[Shape]:
+    """Shapes that the input may have been spread to by forward."""
+    found = set(case.outputs)
+    for other, shape in case.inputs.items():
+        if other != name:
+            with contextlib.suppress(ValueError):
+                found.add(np.broadcast_shapes(case.own, shape))
+    return found
 
 
 def _summed_too_much(name: str, case: Misshapen) -> Diagnosis | None:
