@@ -16,7 +16,6 @@ from gradcheck.diagnosis.evidence import Diagnosis, View
 from gradcheck.diagnosis.quantities import factors
 
 Candidate = tuple[Diagnosis, Float]
-_POWERS = {1: "", 2: "^2", 3: "^3"}
 
 
 def gradients(view: View) -> Iterator[Candidate]:

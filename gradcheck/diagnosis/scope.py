@@ -9,7 +9,6 @@ from gradcheck.diagnosis.evidence import Diagnosis, Evidence, Tried
 
 ENOUGH_RIGHT = 3
 """Right cases that must stand against the wrong ones."""
-_NAMES = {"attribute": "attribute", "dtype": "dtype", "values": "values", "sizes": "sizes"}
 
 
 @dataclass(frozen=True, slots=True)
