@@ -356,6 +356,12 @@ def test_two_properties_that_separate_alike_say_nothing():
     assert explain(Evidence("x", (), None, cases)) is None
 
 
+def test_a_mistake_that_vanishes_at_size_1_is_not_one_of_sizes():
+    name = "sizes:size of axis 0 of x"
+    cases = (Tried({name: "more than 1"}, True),) * 9 + (Tried({name: "1"}, False),) * 4
+    assert explain(Evidence("x", (), None, cases)) is None
+
+
 def test_two_right_cases_are_no_evidence_of_a_scope():
     cases = tried(6, wrong=True, axis="0") + tried(2, wrong=False, axis="1")
     assert explain(Evidence("x", (), None, cases)) is None

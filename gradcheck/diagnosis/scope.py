@@ -53,6 +53,8 @@ def _splits(wrong: list[Tried], right: list[Tried]) -> Iterator[Split]:
         if others < (2 * ENOUGH_RIGHT if shared else ENOUGH_RIGHT) or 2 * len(shared) > len(wrong):
             continue
         kind, _, what = key.partition(":")
+        if kind == "sizes" and "1" not in bad:
+            continue  # most mistakes vanish where there is one of everything
         good = [v for v in dict.fromkeys(t.facts.get(key, "") for t in right) if v not in bad]
         yield Split(kind, _sentence(what, (bad, good), wrong, shared, others), not shared)
 
