@@ -99,7 +99,11 @@ def _is_own(value: Any, function: types.FunctionType) -> bool:
     """A function of the same package: its thresholds are this op's."""
     if not isinstance(value, types.FunctionType):
         return False
-    return value.__module__.partition(".")[0] == function.__module__.partition(".")[0]
+    return _package(value) == _package(function)
+
+
+def _package(function: types.FunctionType) -> str:
+    return str(function.__module__ or "").partition(".")[0]  # None where the code was exec'd
 
 
 def _loaded(code: types.CodeType) -> Iterator[tuple[Any, bool]]:

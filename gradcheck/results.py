@@ -85,6 +85,12 @@ class Finding(Record, frozen=True, kw_only=True):
     input: str = ""
     entry: tuple[int, ...] | None = None
     diagnosis: str = ""
+    """Which mistake explains the numbers, with the evidence; empty where none stands out."""
+    likely: str = ""
+    """Short stable name of that mistake: "sign", "transpose", "upstream-dropped", ...
+
+    "attribute/sign" where one attribute value alone shows it.
+    """
     numbers: Worst | None = None
     case: str = ""
     """The case as Python code that can be pasted."""

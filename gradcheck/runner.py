@@ -13,17 +13,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from gradcheck import engine, probe
 from gradcheck.arrays import literal
 from gradcheck.cases import build, recipes
 from gradcheck.checks.facts import Facts
 from gradcheck.corners import Plan
-from gradcheck.diagnosis import explain
+from gradcheck.diagnosis import Diagnosis
 from gradcheck.environment import environment
 from gradcheck.errors import UsageError
-from gradcheck.evaluation import Evaluator, UserCodeRaised
+from gradcheck.evaluation import Evaluator
+from gradcheck.gathering import History, diagnose
 from gradcheck.guards import GlobalRandom, one_blas_thread, quiet, within_limit
 from gradcheck.model import Op, Recipe
 from gradcheck.precision import working_precision
@@ -71,9 +71,15 @@ def run_one(
     random = GlobalRandom(settings.seed)
     with random.restored(), quiet(), one_blas_thread():
         ready = prepare(Evaluator(op, random), settings, only)
-        _try_all(ready.bench, ready.drawn, ready.tally, started)
-        found = ready.tally.representatives()
-        findings = [_finish(ready.bench, ready.made, f) for f in found]
+        history = History()
+        _try_all(ready.bench, ready.drawn, (ready.tally, history), started)
+        findings = [
+            _with_diagnosis(
+                _finish(ready.bench, ready.made, f),
+                _diagnosed(ready.bench, ready.made, history, f[0]),
+            )
+            for f in ready.tally.representatives()
+        ]
     counters = ready.bench.evaluator.counters
     return ready.tally.result(findings, counters, time.perf_counter() - started)
 
@@ -127,12 +133,16 @@ def _precisions(bench: Bench, drawn: list[engine.Drawn], settings: Settings) -> 
     return found
 
 
-def _try_all(bench: Bench, drawn: list[engine.Drawn], tally: Tally, started: float) -> None:
+def _try_all(
+    bench: Bench, drawn: list[engine.Drawn], notes: tuple[Tally, History], started: float
+) -> None:
     """Run the cases in order; stop where going on tells nothing new."""
     limit = bench.settings.op_time_limit
+    tally, history = notes
     for number, case in enumerate(drawn):
         trial = bench.run(case.value)
         tally.add(trial, case)
+        history.add(trial)
         if tally.hopeless or tally.failing >= ENOUGH_FAILURES:
             why = "more would tell nothing new" if tally.hopeless else "it has failed often enough"
             tally.note_stop(number + 1, len(drawn), why)
@@ -143,7 +153,7 @@ def _try_all(bench: Bench, drawn: list[engine.Drawn], tally: Tally, started: flo
 
 
 def _finish(bench: Bench, made: Plan, found: tuple[Finding, engine.Drawn, Trial]) -> Finding:
-    """Shrink a finding's case, diagnose it, and write down how to see it again."""
+    """Shrink a finding's case, and write down how to see it again."""
     finding, drawn, trial = found
     recipe = drawn.value
     if drawn.choices and finding.code != "never-ends":
@@ -151,16 +161,22 @@ def _finish(bench: Bench, made: Plan, found: tuple[Finding, engine.Drawn, Trial]
         again = bench.run(recipe, _needed(finding))
         same = [f for f in again.findings if _same(f, finding)]
         if same:
-            cases = finding.cases
-            # a case shrunk to one entry says little: then the first one is diagnosed
-            diagnosis = _diagnose(bench, same[0], again) or _diagnose(bench, finding, trial)
-            finding, trial = (
-                msgspec.structs.replace(same[0], cases=cases, diagnosis=diagnosis),
-                again,
-            )
+            finding, trial = msgspec.structs.replace(same[0], cases=finding.cases), again
         else:
             recipe = drawn.value
     return describe(bench, finding, recipe, trial)
+
+
+def _diagnosed(bench: Bench, made: Plan, history: History, found: Finding) -> Diagnosis | None:
+    limit = bench.settings.time_limit
+    return within_limit(lambda: diagnose(bench, made, history, found), limit, None)
+
+
+def _with_diagnosis(finding: Finding, found: Diagnosis | None) -> Finding:
+    """Diagnosed on all the cases that failed: the smallest one says the least."""
+    if found is None:
+        return finding
+    return msgspec.structs.replace(finding, diagnosis=found.text, likely=found.name)
 
 
 def _shrunk(bench: Bench, made: Plan, finding: Finding, drawn: engine.Drawn) -> Recipe:
@@ -183,13 +199,12 @@ def _same(a: Finding, b: Finding) -> bool:
 
 
 def describe(bench: Bench, finding: Finding, recipe: Recipe, trial: Trial) -> Finding:
-    """A finding with its case as code, its diagnosis and its replay command."""
+    """A finding with its case as code and its replay command."""
     text = msgspec.json.encode(recipe).decode()
     key = hashlib.sha256(f"{bench.op.id}|{text}".encode()).hexdigest()[:6]
     return msgspec.structs.replace(
         finding,
         case=_code(bench, recipe, trial.facts),
-        diagnosis=finding.diagnosis or _diagnose(bench, finding, trial),
         regime=recipe.note or recipe.regime,
         recipe=text,
         replay=f"gradcheck replay {shlex.quote(f'{bench.op.name}-{key}')}",
@@ -215,35 +230,6 @@ def _code(bench: Bench, recipe: Recipe, facts: Facts | None) -> str:
             else f"cotangents = ({cotangents})"
         )
     return "\n".join(lines)
-
-
-def _diagnose(bench: Bench, finding: Finding, trial: Trial) -> str:
-    outcome = trial.outcomes.get("values")
-    if finding.code != "wrong-gradient" or outcome is None or finding.input not in outcome.tables:
-        return ""
-    facts = trial.facts
-    return explain(
-        finding.input,
-        outcome.tables,
-        ignores_cotangent=facts is not None and _ignores_cotangent(bench, facts),
-    )
-
-
-def _ignores_cotangent(bench: Bench, facts: Facts) -> bool:
-    """Backward gives the same numbers for twice the upstream gradient."""
-    if not facts.op.linear:
-        return False
-    doubled = tuple(c * 2 if c.dtype.kind == "f" else c for c in facts.cotangents)
-    try:
-        other = facts.gradients_of(bench.evaluator.answer(facts.case, doubled))
-    except UserCodeRaised:
-        return False
-    pairs = [
-        (g, o)
-        for g, o in zip(facts.gradients, other, strict=True)
-        if g is not None and o is not None and g.any()
-    ]
-    return bool(pairs) and all(np.array_equal(g, o) for g, o in pairs)
 
 
 def run(

@@ -12,14 +12,15 @@ PACKAGE = ROOT / "gradcheck"
 LEVELS = [  # from the top; a module may import its own level and those below
     {"__main__", "cli", "pytest_plugin", "api"},
     {"reporters", "policy", "files"},
-    {"runner", "tally", "vacuity", "trial", "teaching", "explain", "selftest", "evidence"},
+    {"runner", "tally", "vacuity", "trial", "gathering", "teaching", "explain", "selftest"}
+    | {"evidence"},
     {"registry", "options", "targets", "adapters", "graphs", "probe", "corners", "cases"}
     | {"templates", "beyond"}
     | {"engine", "checks", "mutants"},
     {"settings", "signatures", "examples", "attributes", "domains", "cotangents", "covering"},
     {"judging", "precision", "backward_noise"},
     {"judged"},
-    {"differences", "ladder", "compare", "moves", "diagnosis"},
+    {"differences", "ladder", "compare", "moves", "jacobian", "diagnosis"},
     {"model", "results", "scores", "estimate", "arrays", "evaluation", "guards", "errors"}
     | {"environment", "constants"},
 ]

@@ -61,10 +61,10 @@ def test_contract_catches(name):
 
 def test_contract_names_both_shapes_and_the_convention():
     found = result(product, CONTRACT["transposed"][0], X, W)
-    message = next(f.message for f in found.findings if f.code == "wrong-shape")
-    assert "x has" in message
-    assert "transposed" in message
-    assert "shape convention" in message
+    shown = next(f for f in found.findings if f.code == "wrong-shape")
+    assert "x has" in shown.message
+    assert "shape convention" in shown.message
+    assert (shown.likely, shown.diagnosis) == ("transpose", "it is transposed")
 
 
 def test_none_for_an_input_that_a_signature_declares_is_a_fail():

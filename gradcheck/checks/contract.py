@@ -101,18 +101,9 @@ def _missing(outcome: Outcome, input: Input) -> None:
 
 
 def _shape_message(input: Input, primal: Array, array: Array) -> str:
-    hint = ""
-    if array.shape == primal.shape[::-1]:
-        hint = ": it is transposed"
-    elif array.ndim > primal.ndim or array.size > primal.size:
-        hint = (
-            f": {input.name} was broadcast, so sum its gradient over the axes it was spread along"
-        )
-    elif array.size == primal.size:
-        hint = ": reshape it"
     return (
-        f"gradient of {input.name} has shape {array.shape}, {input.name} has {primal.shape}"
-        f"{hint} (shape convention: a gradient has the shape of its input)"
+        f"gradient of {input.name} has shape {array.shape}, {input.name} has {primal.shape} "
+        "(shape convention: a gradient has the shape of its input)"
     )
 
 

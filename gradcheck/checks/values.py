@@ -39,10 +39,11 @@ def check(facts: Facts) -> Outcome:
     return outcome
 
 
-def _judge(facts: Facts) -> Judge:
+def point(facts: Facts) -> Point:
+    """Where the derivatives of a case are taken."""
     answer = facts.answer
     here, cotangent = projection(answer.outputs, facts.cotangents)
-    point = Point(
+    return Point(
         facts.evaluator,
         facts.case.primals,
         facts.case.attributes,
@@ -53,13 +54,17 @@ def _judge(facts: Facts) -> Judge:
         in_place=any("(by forward)" in who for who in answer.overwritten),
     )
 
+
+def _judge(facts: Facts) -> Judge:
+    here = point(facts)
+
     def eps(k: int) -> float:
-        returned = np.asarray((answer.gradients or ())[k])
+        returned = np.asarray((facts.answer.gradients or ())[k])
         own = float(np.finfo(returned.dtype).eps) if returned.dtype.kind == "f" else 0.0
-        return max(own, point.eps)
+        return max(own, here.eps)
 
     rules = Rules.of(facts.precision, facts.settings.signif)
-    return Judge(point, facts.gradients, rules, eps, facts.noise)
+    return Judge(here, facts.gradients, rules, eps, facts.noise)
 
 
 def _beyond_budget(facts: Facts) -> bool:
@@ -218,9 +223,9 @@ def _tie_finding(facts: Facts, move: Move, made: Comparison) -> Finding:
 
 
 def _table(judged: Judged, shape: tuple[int, ...]) -> Table:
-    """All entries side by side, for the diagnosis."""
-    columns = (judged.analytic, judged.value, judged.bound + judged.noise)
-    return Table(*(c.reshape(shape) for c in columns))
+    """All entries side by side, for the diagnosis; no bound where there is a kink."""
+    bound = np.where(judged.low < judged.high, np.inf, judged.bound + judged.noise)
+    return Table(*(c.reshape(shape) for c in (judged.analytic, judged.value, bound)))
 
 
 def _conventions(outcome: Outcome, facts: Facts, k: int, judged: Judged) -> None:
