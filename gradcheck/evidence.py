@@ -22,7 +22,7 @@ from gradcheck.engine import generate
 from gradcheck.errors import UsageError
 from gradcheck.evaluation import Answer, Evaluator, UserCodeRaised
 from gradcheck.model import POSITIVE, REAL, SYMMETRIC, Attribute, Domain, Op, Recipe
-from gradcheck.probe import untaught
+from gradcheck.probe import Learnt, untaught
 from gradcheck.runner import Ready
 from gradcheck.templates import plan
 from gradcheck.trial import Bench, Trial
@@ -66,7 +66,7 @@ def _sound(beyond: str, bench: Bench, trials: Iterable[Trial]) -> Iterator[Witne
 
 
 def _draw(op: Op, sizes: Sizes, bench: Bench) -> list[Recipe]:
-    made = plan(op, sizes, tuple(bench.settings.dtypes))
+    made = plan(Learnt(op, sizes), tuple(bench.settings.dtypes))
     made = replace(made, batches=(*made.batches, *((n,) for n in GENEROUS)))
     seed = f"{bench.settings.seed}:{op.name}:beyond"
     try:

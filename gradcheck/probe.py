@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.arrays import Array, all_finite, is_real
-from gradcheck.corners import RANDOM_SIZES, shapes_for
+from gradcheck.corners import RANDOM_SIZES, plain_sizes, shapes_for
 from gradcheck.domains import decode, resolve
 from gradcheck.evaluation import Evaluator, UserCodeRaised
 from gradcheck.model import INDEX, NONZERO, POSITIVE, REAL, UNIT, Case, Domain, Input, Op, Recipe
@@ -38,6 +38,8 @@ class Learnt:
     """The sizes that each dimension may take."""
     refused: frozenset[tuple[str, int]] = frozenset()
     """Attribute values that forward refuses, by name and place."""
+    plain: Mapping[str, int] | None = None
+    """Sizes for corner cases, where forward refuses the usual small ones."""
 
 
 def untaught(op: Op) -> Learnt:
@@ -61,9 +63,10 @@ def learn(op: Op, evaluator: Evaluator) -> Learnt:
     notes += [*tied, *fixed]
     op, more = _narrow(op, asker)
     asker.op = op
-    assert op.example is not None
     refused = frozenset(_refused(op, asker, sizes))
-    return Learnt(replace(op, assumptions=(*op.assumptions, *notes, *more)), sizes, refused)
+    op = replace(op, assumptions=(*op.assumptions, *notes, *more))
+    usual = asker.values(plain_sizes(sizes), 0)
+    return Learnt(op, sizes, refused, None if asker.accepts(usual) else _example_sizes(op))
 
 
 class _Asker:

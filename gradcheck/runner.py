@@ -101,7 +101,7 @@ def prepare(evaluator: Evaluator, settings: Settings, only: list[Recipe] | None 
     op = evaluator.op = learnt.op
     bench = Bench(op, evaluator, settings, {})
     tally = Tally(op, settings)
-    made = plan(op, learnt.sizes, tuple(settings.dtypes), learnt.refused)
+    made = plan(learnt, tuple(settings.dtypes))
     drawn = _cases(made, settings, only)
     tally.planned = settings.cases if only is None and op.options.vary_sizes else len(drawn)
     usual = {d: d for d in settings.dtypes}

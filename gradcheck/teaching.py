@@ -43,7 +43,7 @@ def central_table(op: Op, settings: Settings) -> str:
 def _table(op: Op, evaluator: Evaluator, settings: Settings) -> str:
     learnt = learn(op, evaluator)
     op = evaluator.op = learnt.op
-    made = plan(op, learnt.sizes, ("float64",))
+    made = plan(learnt, ("float64",))
     drawn = generate(recipes(made), seed=str(settings.seed), count=1, first=made.schedule(1))
     if not drawn:
         return f"{op.name}: no case can be drawn"

@@ -24,6 +24,7 @@ from gradcheck.corners import (
 from gradcheck.covering import pairwise
 from gradcheck.domains import LARGEST
 from gradcheck.model import BINARY, BOOLEAN, INDEX, REAL, REAL_DOMAINS, SYMMETRIC, Op
+from gradcheck.probe import Learnt
 
 LARGER = 9
 """One more than the eight numbers of a vector register: kernels treat the rest apart."""
@@ -31,17 +32,10 @@ BLOCKS = (7, 512)
 """Whole numbers in the source that may be the size of a block."""
 
 
-def plan(
-    op: Op,
-    sizes: Mapping[str, tuple[int, ...]],
-    dtypes: tuple[str, ...],
-    refused: frozenset[tuple[str, int]] = frozenset(),
-) -> Plan:
-    """The plan of an op, given the sizes that each dimension may take.
-
-    ``refused``: attribute values, by name and place, that forward is known to refuse.
-    """
-    templates = tuple(_templates(op, sizes, dtypes, refused))
+def plan(learnt: Learnt, dtypes: tuple[str, ...]) -> Plan:
+    """The plan of an op, given what forward said of its domain."""
+    op, sizes = learnt.op, learnt.sizes
+    templates = tuple(_templates(learnt, dtypes))
     if any(i.strategy is not None for i in op.inputs):
         templates = tuple(
             t for t in templates if not t.beyond and not _changes_inputs(t, templates[0])
@@ -66,16 +60,12 @@ def _regimes(op: Op) -> tuple[str, ...]:
     return (*usual, "small integers", "mixed magnitude") if op.sizes_declared else usual
 
 
-def _templates(
-    op: Op,
-    sizes: Mapping[str, tuple[int, ...]],
-    dtypes: tuple[str, ...],
-    refused: frozenset[tuple[str, int]],
-) -> Iterator[Template]:
+def _templates(learnt: Learnt, dtypes: tuple[str, ...]) -> Iterator[Template]:
+    op, sizes = learnt.op, learnt.sizes
     loose = not op.sizes_declared
     plain = Template(
         regime="generic",
-        sizes=plain_sizes(sizes),
+        sizes=learnt.plain or plain_sizes(sizes),
         batch=PLAIN_BATCH,
         dtype=dtypes[0],
         cotangent="random",
@@ -96,7 +86,7 @@ def _templates(
         (list(_attributes(op, plain)), 3),
         ([*shapes, *_blocks(op, plain, sizes), *_larger(op, plain, sizes)], 1),
         (list(made_up(op, plain, dtypes)), 1),
-        (list(_pairs(op, (plain, shapes), dtypes, refused)), 1),
+        (list(_pairs(op, (plain, shapes), dtypes, learnt.refused)), 1),
     )
     yield Template(refusable=loose, free=True, note="random")
 

@@ -16,7 +16,7 @@ from gradcheck.evaluation import Evaluator
 from gradcheck.examples import read
 from gradcheck.guards import GlobalRandom, quiet
 from gradcheck.model import Attribute, Op
-from gradcheck.probe import learn
+from gradcheck.probe import Learnt, learn
 from gradcheck.registry import make
 from gradcheck.templates import plan
 from tests.judged import fails, passes, wrong
@@ -313,7 +313,7 @@ def test_labels_are_not_differentiated():
 def test_values_are_of_the_examples_size():
     """Not 0.1 to 2 for a function of millionths."""
     op, sizes = learnt(lambda x: x * x, V * 1e-6)
-    made = plan(op, sizes, ("float64",))
+    made = plan(Learnt(op, sizes), ("float64",))
     drawn = generate(recipes(made), seed="0", count=25, first=made.schedule(25))
     values = [build(op, d.value).primals[0] for d in drawn if not d.value.beyond]
     largest = [np.abs(x).max() for x in values if x.any()]

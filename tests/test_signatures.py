@@ -12,6 +12,7 @@ import gradcheck
 from gradcheck.cases import build, recipes
 from gradcheck.engine import generate
 from gradcheck.model import BOOLEAN, INDEX, REAL, REAL_DOMAINS, Attribute, Domain, Input
+from gradcheck.probe import Learnt
 from gradcheck.registry import make
 from gradcheck.signatures import from_annotations, parse
 from gradcheck.templates import plan
@@ -224,7 +225,7 @@ def test_domain_word(word):
     op = make([lambda x: x, lambda dz, x: dz, f"x:{word}[{shape}]"], {}, {})
     assert op.inputs[0].domain.kind == word
     sizes = {"n": (2, 3, 4), "d": (2, 3, 5)}
-    made = plan(op, {k: v for k, v in sizes.items() if k in shape.split()}, ("float64",))
+    made = plan(Learnt(op, {k: v for k, v in sizes.items() if k in shape.split()}), ("float64",))
     drawn = generate(recipes(made), seed="0", count=30, first=made.schedule(30))
     values = [build(op, c.value).primals[0] for c in drawn if not c.value.beyond]
     inside = [bool(DOMAINS[word](x)) for x in values if x.size > 1]
