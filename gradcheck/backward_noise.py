@@ -14,13 +14,22 @@ import numpy as np
 
 from gradcheck.arrays import Array, Float, is_real
 from gradcheck.evaluation import Evaluator, UserCodeRaised, gradient_array
+from gradcheck.floats import eps_of
 from gradcheck.ladder import KAPPA
 from gradcheck.model import Case, Outputs
 
 _POINTS = 7
-_JITTER = 16
-"""Units in the last place: on a regular grid rounding errors vary smoothly and hide."""
-_SPACING = {"float64": 2.0**-24, "float32": 2.0**-15}
+_GRID = {
+    "float64": (2.0**-24, 16),
+    "float32": (2.0**-15, 16),
+    "float16": (2.0**-6, 0),
+    "bfloat16": (2.0**-4, 0),
+}
+"""Relative spacing of the points, and their jitter in units in the last place.
+
+On a regular grid rounding errors vary smoothly and hide, hence the jitter; in half precision the
+rounding of the points themselves is jitter enough.
+"""
 
 
 def measure(
@@ -39,7 +48,7 @@ def measure(
             continue
         first, second = (s[k] if s is not None else None for s in sides)
         noise = _agreed(first, second, gradient.shape)
-        floor = 0.5 * np.finfo(case.dtype).eps * np.abs(gradient)
+        floor = 0.5 * eps_of(case.dtype) * np.abs(gradient)
         result.append(KAPPA * np.maximum(noise, np.where(np.isfinite(floor), floor, 0.0)))
     return tuple(result)
 
@@ -62,7 +71,7 @@ def _side(
     signs = rng.choice([-1.0, 1.0], count)
     rows: list[list[Float | None]] = []
     for k in range(1, _POINTS + 1):
-        jitter = rng.integers(-_JITTER, _JITTER + 1, count)
+        jitter = rng.integers(-16, 17, count) / 16
         primals = tuple(
             _moved(p, sign * k * signs[own], jitter[own])
             for p, own in zip(case.primals, labels, strict=True)
@@ -98,10 +107,11 @@ def _moved(primal: Array, steps: Float, jitter: Array) -> Array:
     """The primal moved by some steps of a tiny grid, and by a few units in the last place."""
     if not is_real(primal):
         return primal
-    spacing = _SPACING.get(str(primal.dtype), 2.0**-24)
-    size = np.maximum(np.abs(primal.astype(np.float64)), 1e-3)
-    by = steps * size * spacing + jitter * np.spacing(np.abs(primal))
-    return np.asarray(primal + by, dtype=primal.dtype)
+    spacing, ulps = _GRID[str(primal.dtype)]
+    values = primal.astype(np.float64)
+    size = np.maximum(np.abs(values), 1e-3)
+    by = steps * size * spacing + ulps * jitter * np.spacing(np.abs(primal)).astype(np.float64)
+    return np.asarray(values + by).astype(primal.dtype)
 
 
 def _table(rows: list[Float | None]) -> Float | None:

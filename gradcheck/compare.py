@@ -24,16 +24,16 @@ from gradcheck.differences import QuickEstimates
 from gradcheck.estimate import Estimate
 from gradcheck.ladder import KAPPA
 
-RESOLUTION = {"float64": 1e-6, "float32": 2e-3}
+RESOLUTION = {"float64": 1e-6, "float32": 2e-3, "float16": 2e-2, "bfloat16": 5e-2}
 """The relative accuracy that a pass certifies at least."""
-NOISY = {"float64": 1e-3, "float32": 1e-2}
+NOISY = {"float64": 1e-3, "float32": 1e-2, "float16": 5e-2, "bfloat16": 1e-1}
 """Where only the rounding of forward stands between (x + 1e10), agreement to this is a pass too.
 
 The report says the smallest error that would have been seen, here as everywhere.
 """
-SIGNIF = {"float64": 1e-8, "float32": 1e-5}
+SIGNIF = {"float64": 1e-8, "float32": 1e-5, "float16": 5e-3, "bfloat16": 2e-2}
 """Provable but tiny differences that are no failure by default (removable singularities)."""
-SLIGHT = {"float64": 1e-4, "float32": 1e-3}
+SLIGHT = {"float64": 1e-4, "float32": 1e-3, "float16": 1e-2, "bfloat16": 4e-2}
 """A provable relative error of an entry up to this is a warning by default.
 
 Public losses say ``log(p + 1e-7)`` and differentiate ``log(p)``: off by 1e-7/p, meant, harmless.
@@ -41,7 +41,7 @@ It is relative to the entry itself, so a small entry that is dropped or sign-fli
 """
 SMALL = 1e-2
 """An entry is judged on at least this share of the largest entry's scale."""
-FAINT = {"float64": 1e-4, "float32": 1e-1}
+FAINT = {"float64": 1e-4, "float32": 1e-1, "float16": 1e-1, "bfloat16": 1e-1}
 """And on this share of the largest entry of any input: a gradient that is zero throughout, as that
 of a bias before batch normalisation, has no scale of its own."""
 

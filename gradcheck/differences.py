@@ -18,10 +18,11 @@ import numpy as np
 from gradcheck.arrays import Array, Float, copy_tuple, flatten
 from gradcheck.estimate import Samples
 from gradcheck.evaluation import Evaluator, UserCodeRaised
+from gradcheck.floats import FORMATS, dtype_of
 from gradcheck.ladder import KAPPA, SAFE
 
-QUICK_EXPONENT = {"float64": 14, "float32": 5}
-"""The smaller step is 2**-this times the input's scale: 6.1e-5 (and 1.2e-4), 0.031 (0.0625).
+QUICK_EXPONENT = {"float64": 14, "float32": 5, "float16": 3, "bfloat16": 2}
+"""The smaller step is 2**-this times the input's scale: 6.1e-5 (and 1.2e-4), 0.031 (0.0625), ...
 
 Near eps**(1/5), the optimum of a fourth-order formula, and powers of two, so that x +- h is exact.
 """
@@ -66,7 +67,7 @@ class Point:
     cotangent: Float
     """(m,) float64."""
     precision: str
-    """The precision forward really computes in: "float64" or "float32"."""
+    """The precision forward really computes in, one of `FORMATS`."""
     exponent: int | None = None
     """Overrides `QUICK_EXPONENT` (the ``--step`` option)."""
     in_place: bool = False
@@ -81,11 +82,11 @@ class Point:
 
     @property
     def eps(self) -> float:
-        return float(np.finfo(self.precision).eps)
+        return FORMATS[self.precision].eps
 
     @property
     def tiny(self) -> float:
-        return float(np.finfo(self.precision).smallest_normal)
+        return FORMATS[self.precision].tiny
 
     def line(self, move: Move) -> PointLine:
         """The line through the point along a move."""
@@ -129,7 +130,7 @@ class Point:
         """What the values become in the precision that forward computes in."""
         if self.precision == "float64":
             return values
-        return values.astype(self.precision).astype(np.float64)
+        return values.astype(dtype_of(self.precision)).astype(np.float64)
 
     def entries(self, k: int, flat: Array) -> Float:
         """Values of some entries of input ``k``, as float64."""

@@ -8,14 +8,16 @@ there, not an op.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 
 import numpy as np
 
-from gradcheck import compare, ladder, moves
+from gradcheck import compare, fit, ladder, moves
 from gradcheck.arrays import Array, Float
 from gradcheck.compare import Comparison, Rules, Status
-from gradcheck.differences import Move, Point, quick
+from gradcheck.differences import QUICK_EXPONENT, Move, Point, quick
+from gradcheck.floats import HALF
+from gradcheck.judged import Judged
 
 CONFIRM = 1.375
 """Steps of the confirming ladder are longer by this: other roundings, and x + h is still exact."""
@@ -23,57 +25,6 @@ CONFIRMED = 8
 """Wrong entries of an input that climb the ladder twice; further plain ones are only counted."""
 ORDERS = 10
 """Ways in which ties are broken, where a kinked entry is outside its one-sided slopes."""
-
-
-@dataclass(slots=True)
-class Judged:
-    """Some moves and what was found along each; every array is (n,)."""
-
-    moves: list[Move]
-    status: Array
-    analytic: Float
-    value: Float
-    bound: Float
-    """Of the difference alone; ``noise`` is the analytic side's."""
-    noise: Float
-    truncation: Float
-    roundoff: Float
-    step: Float
-    scale: Float
-    low: Float
-    high: Float
-    climbed: Array
-    """Which went up the ladder."""
-    reasons: dict[int, str]
-
-    def where(self, *statuses: Status) -> list[int]:
-        return [int(i) for i in np.flatnonzero(np.isin(self.status, [int(s) for s in statuses]))]
-
-    def put(self, i: int, made: Comparison) -> None:
-        """Replace what the quick path said of a move."""
-        estimate = made.estimate
-        self.status[i] = made.status
-        self.noise[i], self.scale[i] = made.noise, made.scale
-        for name in ("value", "bound", "truncation", "roundoff", "step", "low", "high"):
-            getattr(self, name)[i] = getattr(estimate, name)
-        self.climbed[i] = True
-        if made.reason:
-            self.reasons[i] = made.reason
-
-    def relative_errors(self) -> Float:
-        """|a - D| / max(|a|, |D|); 0 for a right entry whose own digits are below the bound."""
-        with np.errstate(all="ignore"):
-            own = np.fmax(np.abs(self.analytic), np.abs(self.value))
-            error = np.where(own > 0, np.abs(self.analytic - self.value) / own, 0.0)
-            hidden = (self.bound + self.noise > 1e-3 * own) & (self.status != Status.FAIL)
-        return np.asarray(np.where(hidden, 0.0, np.nan_to_num(error, nan=np.inf)))
-
-    def limits(self) -> Float:
-        """The smallest error that would have been seen at each, relative to the entry itself."""
-        with np.errstate(all="ignore"):
-            width = self.bound + self.noise
-            own = np.fmax(np.abs(self.analytic), np.abs(self.value))
-            return np.asarray(np.where(width == 0, 0.0, width / np.where(own > 0, own, self.scale)))
 
 
 class Judge:
@@ -127,6 +78,7 @@ class Judge:
             high=np.full(count, -np.inf),
             climbed=np.zeros(count, bool),
             reasons={},
+            fitted=self.point.precision in HALF,
             **{
                 n: getattr(estimates, n)
                 for n in ("value", "bound", "truncation", "roundoff", "step")
@@ -164,10 +116,11 @@ class Judge:
         ``witness``: value and bound of the quick path, whose word counts against a fail.
         """
         line = self.point.line(move)
+        estimate = fit.estimate if self.point.precision in HALF else ladder.estimate
         made = compare.judge(
             self._claimed(move) if analytic is None else analytic,
             self._measured(move),
-            (ladder.estimate(line), lambda: ladder.estimate(line, stretch=CONFIRM)),
+            (estimate(line), lambda: estimate(line, stretch=CONFIRM)),
             self.rules,
             floor,
         )
@@ -188,13 +141,18 @@ class Judge:
         slopes of their sum: the subdifferential of a sum lies in the sum of the subdifferentials.
         """
         point = self.point
-        step = 2.0**-14 if point.precision == "float64" else 2.0**-6
+        step = _step(point, 2.0**-14, 2.0**-6)
         sides = []
         for sign in (1, -1):
             whole = (point.displaced(move, sign * step) - point.here) / (sign * step)
             half = (point.displaced(move, sign * step / 2) - point.here) / (sign * step / 2)
             sides.append((2 * half - whole) * point.cotangent)
         return float(np.minimum(*sides).sum()), float(np.maximum(*sides).sum())
+
+    def refuses(self, move: Move) -> bool:
+        """Forward insists on what this move breaks: rows that sum to one."""
+        step = _step(self.point, 2.0**-12, 2.0**-12)
+        return bool(np.isnan(self.point.displaced(move, step)).all())
 
     def projected(self, along: list[Move], rng: np.random.Generator) -> Judged:
         """Random directions; a failing one is halved until one wrong entry is left.
@@ -215,7 +173,7 @@ class Judge:
                 return
             judged.moves[i] = halves.moves[worse[0]]
             for f in fields(judged):
-                if f.name not in ("moves", "reasons"):
+                if f.name not in ("moves", "reasons", "fitted"):
                     getattr(judged, f.name)[i] = getattr(halves, f.name)[worse[0]]
 
     def _claimed(self, move: Move) -> float:
@@ -252,7 +210,7 @@ class Judge:
         Sum_j |c_j (y_j(h) - 2 y_j(0) + y_j(-h))| / h falls like h where all outputs are smooth.
         """
         point = self.point
-        step = 2.0**-12 if point.precision == "float64" else 2.0**-5
+        step = _step(point, 2.0**-12, 2.0**-5)
         bends, scale = [], 0.0
         for h in (step, step / 2):
             above, below = point.displaced(move, h), point.displaced(move, -h)
@@ -265,12 +223,19 @@ class Judge:
     def _without_ties(self) -> list[tuple[Point, float]]:
         """The point with its ties broken in several ways; made once per case."""
         if self._broken is None:
-            spread = 2.0**-12 if self.point.precision == "float64" else 2.0**-5
+            spread = _step(self.point, 2.0**-12, 2.0**-5)
             self._broken = [
                 (replace(self.point, primals=primals), gap)
                 for primals, gap in moves.tie_broken(self.point.primals, ORDERS, spread)
             ]
         return self._broken
+
+
+def _step(point: Point, wide: float, narrow: float) -> float:
+    """A step for a side question: in float64, in float32, and the quick path's in half."""
+    if point.precision in HALF:
+        return 2.0 ** -QUICK_EXPONENT[point.precision]
+    return wide if point.precision == "float64" else narrow
 
 
 def _steep(point: Point, move: Move, step: float) -> float:

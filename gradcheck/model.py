@@ -20,6 +20,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.floats import dtype_of
 from gradcheck.results import Source
 
 Array = NDArray[Any]
@@ -192,4 +193,4 @@ class Case:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        return np.dtype(self.recipe.dtype)
+        return dtype_of(self.recipe.dtype)

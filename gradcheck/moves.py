@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gradcheck.arrays import Array
+from gradcheck.arrays import Array, is_real
 from gradcheck.differences import Move
 from gradcheck.model import SIMPLEX, SYMMETRIC, Domain
 
@@ -90,18 +90,19 @@ def tie_broken(
             shift[mask] = rank[start:stop] * gap
             start = stop
             # asarray: adding 0-d arrays gives a scalar
-            moved.append(np.asarray(primal + shift, primal.dtype) if mask.any() else primal)
+            moved.append(np.asarray(primal + shift).astype(primal.dtype) if mask.any() else primal)
         broken.append((tuple(moved), gap))
     return broken
 
 
 def _tied(primals: Sequence[Array]) -> list[Array]:
     """Which real entries are exactly equal to another real entry of any input."""
-    real = [p.reshape(-1).astype(np.float64) for p in primals if p.dtype.kind == "f"]
+    real = [p.reshape(-1).astype(np.float64) for p in primals if is_real(p)]
     values, counts = np.unique(np.concatenate([*real, np.zeros(0)]), return_counts=True)
     repeated = values[counts > 1]
     return [
-        np.isin(p, repeated) if p.dtype.kind == "f" else np.zeros(p.shape, bool) for p in primals
+        np.isin(p.astype(np.float64), repeated) if is_real(p) else np.zeros(p.shape, bool)
+        for p in primals
     ]
 
 

@@ -16,9 +16,9 @@ LEVELS = [  # from the top; a module may import its own level and those below
     {"registry", "options", "targets", "adapters", "graphs", "probe", "corners", "cases"}
     | {"engine", "checks"},
     {"settings", "signatures", "examples", "domains", "cotangents"},
-    {"judging", "precision", "backward_noise"},
-    {"differences", "ladder", "compare", "moves", "diagnosis"},
-    {"model", "results", "estimate", "arrays", "evaluation", "guards", "errors"},
+    {"judging", "judged", "precision", "backward_noise"},
+    {"differences", "ladder", "fit", "compare", "moves", "diagnosis"},
+    {"model", "results", "estimate", "arrays", "evaluation", "guards", "floats", "errors"},
 ]
 RESULTS_ONLY = {"reporters", "policy", "files"}
 """Rooms that see results and errors, never an op."""

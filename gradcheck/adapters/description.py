@@ -12,10 +12,11 @@ import numpy as np
 
 from gradcheck.adapters.binding import parameters_of, positional
 from gradcheck.adapters.functions import Arguments
-from gradcheck.arrays import Array
+from gradcheck.arrays import Array, is_real
 from gradcheck.domains import decode, resolve
 from gradcheck.errors import UsageError, did_you_mean
 from gradcheck.examples import Reading, attributes_of, read
+from gradcheck.floats import FORMATS, HALF
 from gradcheck.model import Attribute, Input, Op, Options
 from gradcheck.options import OPTION_NAMES, SETTING_NAMES
 from gradcheck.signatures import from_annotations, parse
@@ -66,7 +67,7 @@ class Description:
     def _take_dtypes(self, annotations: Mapping[str, Any]) -> None:
         """``Float32[...]`` throughout names the precision."""
         said = {tuple(map(str, getattr(a, "dtypes", ()))) for a in annotations.values()}
-        for name in ("float32", "float64"):
+        for name in FORMATS:
             if {s for s in said if any("float" in w for w in s)} == {(name,)}:
                 self.options = replace(self.options, dtypes=self.options.dtypes or (name,))
 
@@ -76,7 +77,7 @@ class Description:
             return
         for parameter in positional(forward)[len(self.example) :]:
             value = self.attributes.get(parameter.name)
-            if not (isinstance(value, np.ndarray) and value.dtype.kind in "fiu"):
+            if not (isinstance(value, np.ndarray) and (is_real(value) or value.dtype.kind in "iu")):
                 return
             self.example = (*self.example, self.attributes.pop(parameter.name))
 
@@ -117,6 +118,9 @@ class Description:
         """A layer is judged in the precision of its parameters, where nothing else is said."""
         if not own or self.options.dtypes is not None:
             return self
+        known = own | {str(getattr(e, "dtype", "")) for e in self.example}
+        if self.example and known & set(HALF):
+            return self  # the example decides, see `_own_precision`
         options = replace(self.options, dtypes=tuple(sorted(own, reverse=True)))
         return Description(self.signature, self.example, self.attributes, options, self.nondiff)
 
@@ -234,6 +238,26 @@ def arguments_of(
     return Arguments(names, reading.places, reading.constants, reading.tuples)
 
 
+def _own_precision(inputs: tuple[Input, ...], example: Sequence[Any]) -> tuple[str, ...] | None:
+    """A half-precision example is judged in its own dtype; None where the settings decide.
+
+    Raises
+    ------
+    UsageError
+        Half precision and another one are mixed: which one to judge in is not said.
+    """
+    own = {str(v.dtype): i.name for i, v in zip(inputs, example, strict=False) if is_real(v)}
+    if not any(name in HALF for name in own):
+        return None
+    if len(own) > 1:
+        shown = " and ".join(f"{name} is {dtype}" for dtype, name in own.items())
+        raise UsageError(
+            f"{shown}: give arrays of one precision, or say in which one to judge, as in "
+            f'dtypes="{next(n for n in own if n in HALF)}"'
+        )
+    return tuple(own)
+
+
 def op_from(
     description: Description,
     described: Described,
@@ -256,6 +280,9 @@ def op_from(
         )
     if description.signature is not None and reading is not None:
         _demand_agreement(inputs, reading)
+    options = description.options
+    if example is not None and options.dtypes is None:
+        options = replace(options, dtypes=_own_precision(inputs, example))
     return Op(
         slots=tuple(k for k, _ in reading.places) if reading else (),
         arity=len({k for k, _ in reading.places}) + len(reading.constants) if reading else 0,
@@ -264,6 +291,6 @@ def op_from(
         example=example,
         sizes_declared=not loose,
         assumptions=assumptions,
-        options=description.options,
+        options=options,
         **facts,
     )

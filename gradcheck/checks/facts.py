@@ -11,6 +11,7 @@ from gradcheck.arrays import Float, is_real
 from gradcheck.compare import RESOLUTION
 from gradcheck.diagnosis import Table
 from gradcheck.evaluation import Answer, Evaluator, gradient_array
+from gradcheck.floats import eps_of
 from gradcheck.model import Case, Input, Op, Outputs
 from gradcheck.results import Convention, Finding, Severity, Worst
 from gradcheck.settings import Settings
@@ -44,8 +45,8 @@ class Facts:
     def resolution(self, k: int) -> float:
         """What a comparison of input ``k``'s gradient can resolve: its own dtype may be narrow."""
         returned = (self.answer.gradients or (None,) * (k + 1))[k]
-        narrow = getattr(returned, "dtype", None) == np.float32
-        return RESOLUTION["float32" if narrow else self.precision]
+        own = RESOLUTION.get(str(getattr(returned, "dtype", "")), 0.0)
+        return max(own, RESOLUTION[self.precision])
 
     @property
     def compared(self) -> list[int]:
@@ -116,7 +117,7 @@ def furthest(facts: Facts, got: tuple[Float | None, ...], base: tuple[Float | No
     size of the cotangent is left.
     """
     upstream = max((float(np.abs(c).max(initial=0.0)) for c in facts.cotangents), default=0.0)
-    floor = 2**14 * float(np.finfo(facts.precision).eps) * max(upstream, 1.0)
+    floor = min(2**14 * eps_of(facts.precision), 2**-6) * max(upstream, 1.0)
     for k, input in enumerate(facts.op.inputs):
         a, b = got[k], base[k]
         if a is None or b is None or not (np.isfinite(b).all()):

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.arrays import Array, as_outputs, copy_tuple, same_bits
+from gradcheck.arrays import Array, as_outputs, copy_tuple, is_real, same_bits
 from gradcheck.checks.facts import Facts, Outcome, furthest
 from gradcheck.cotangents import random_like
 from gradcheck.evaluation import Answer, Evaluator, UserCodeRaised
@@ -121,9 +121,7 @@ def _one_instance(outcome: Outcome, facts: Facts) -> None:
     assert facts.op.stateful is not None
     forward, backward = facts.op.stateful()
     case, evaluator = facts.case, facts.evaluator
-    other = tuple(
-        p[::-1].copy() if p.ndim and p.dtype.kind == "f" else p.copy() for p in case.primals
-    )
+    other = tuple(p[::-1].copy() if p.ndim and is_real(p) else p.copy() for p in case.primals)
     run = _Runner(evaluator, case.attributes)
     try:
         run(forward, other)
@@ -166,7 +164,7 @@ def _two_instances(outcome: Outcome, facts: Facts) -> None:
     forward_a, backward_a = facts.op.stateful()
     forward_b, _ = facts.op.stateful()
     case = facts.case
-    other = tuple(p * 2 if p.dtype.kind == "f" else p.copy() for p in case.primals)
+    other = tuple(p * p.dtype.type(2) if is_real(p) else p.copy() for p in case.primals)
     run = _Runner(facts.evaluator, case.attributes)
     try:
         run(forward_a, case.primals)

@@ -15,7 +15,9 @@ from gradcheck.compare import Comparison, Rules, Status
 from gradcheck.diagnosis import Table
 from gradcheck.differences import Move, Point
 from gradcheck.evaluation import projection
-from gradcheck.judging import Judge, Judged
+from gradcheck.floats import HALF, eps_of
+from gradcheck.judged import Judged
+from gradcheck.judging import Judge
 from gradcheck.results import Convention, Finding, Worst, num
 
 NAME = "values"
@@ -54,8 +56,7 @@ def _judge(facts: Facts) -> Judge:
 
     def eps(k: int) -> float:
         returned = np.asarray((answer.gradients or ())[k])
-        own = float(np.finfo(returned.dtype).eps) if returned.dtype.kind == "f" else 0.0
-        return max(own, point.eps)
+        return max(eps_of(returned.dtype), point.eps)
 
     rules = Rules.of(facts.precision, facts.settings.signif)
     return Judge(point, facts.gradients, rules, eps, facts.noise)
@@ -71,9 +72,7 @@ def _one_input(facts: Facts, judge: Judge, k: int, *, projected: bool) -> Judged
     if projected:
         rng = np.random.default_rng([facts.case.recipe.cotangent_seed, k])
         return judge.projected(moves.blocks(k, primal.size, DIRECTIONS, rng), rng)
-    insists = primal.size > 0 and bool(
-        np.isnan(judge.point.displaced(Move.entry(k, 0), 2.0**-12)).all()
-    )
+    insists = primal.size > 0 and judge.refuses(Move.entry(k, 0))
     domain = facts.op.inputs[k].domain
     return judge.compare(moves.single(k, primal, domain, constrained=insists))
 
@@ -85,7 +84,8 @@ def _record(outcome: Outcome, facts: Facts, found: tuple[int, Judged], *, projec
     undecided = judged.where(Status.INCONCLUSIVE)
     count = len(judged.moves)
     climbed = int(judged.climbed.sum())
-    modes = {"projected": count} if projected else {"quick": count - climbed, "ladder": climbed}
+    slow = "fit" if facts.precision in HALF else "ladder"
+    modes = {"projected": count} if projected else {"quick": count - climbed, slow: climbed}
     outcome.comparisons += count
     outcome.inconclusive += len(undecided)
     for mode, times in modes.items():
@@ -234,7 +234,7 @@ def _worst(
         bound=num(judged.bound[i] + judged.noise[i]),
         relative_error=num(errors[0]),
         limit=num(errors[1]),
-        steps=(2 * float(judged.step[i]), float(judged.step[i])),
+        steps=judged.steps(i),
         truncation=num(judged.truncation[i]),
         roundoff=num(judged.roundoff[i]),
     )

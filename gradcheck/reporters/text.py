@@ -146,11 +146,13 @@ def _numbers(found: Finding, numbers: Worst) -> list[str]:
 
 def _parts(numbers: Worst) -> str:
     """Where the uncertainty comes from."""
-    if len(numbers.steps) < 2 or not all(numbers.steps):
+    if not numbers.steps or not all(numbers.steps):
         return ""
-    coarse, fine = numbers.steps[:2]
+    how = "h = " + " and ".join(f"{h:.2g}" for h in numbers.steps)
+    if len(numbers.steps) == 1:
+        how = f"fit up to {how}"
     return (
-        f"    (h = {coarse:.2g} and {fine:.2g}: truncation {unnum(numbers.truncation):.1g}, "
+        f"    ({how}: truncation {unnum(numbers.truncation):.1g}, "
         f"round-off {unnum(numbers.roundoff):.1g})"
     )
 

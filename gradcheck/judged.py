@@ -1,0 +1,69 @@
+"""What was found along some moves: the table that `judging` fills and the checks read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradcheck.arrays import Array, Float
+from gradcheck.compare import Comparison, Status
+from gradcheck.differences import Move
+
+
+@dataclass(slots=True)
+class Judged:
+    """Some moves and what was found along each; every array is (n,)."""
+
+    moves: list[Move]
+    status: Array
+    analytic: Float
+    value: Float
+    bound: Float
+    """Of the difference alone; ``noise`` is the analytic side's."""
+    noise: Float
+    truncation: Float
+    roundoff: Float
+    step: Float
+    scale: Float
+    low: Float
+    high: Float
+    climbed: Array
+    """Which went up the ladder."""
+    reasons: dict[int, str]
+    fitted: bool = False
+    """What climbed was fitted, in half precision."""
+
+    def where(self, *statuses: Status) -> list[int]:
+        return [int(i) for i in np.flatnonzero(np.isin(self.status, [int(s) for s in statuses]))]
+
+    def put(self, i: int, made: Comparison) -> None:
+        """Replace what the quick path said of a move."""
+        estimate = made.estimate
+        self.status[i] = made.status
+        self.noise[i], self.scale[i] = made.noise, made.scale
+        for name in ("value", "bound", "truncation", "roundoff", "step", "low", "high"):
+            getattr(self, name)[i] = getattr(estimate, name)
+        self.climbed[i] = True
+        if made.reason:
+            self.reasons[i] = made.reason
+
+    def steps(self, i: int) -> tuple[float, ...]:
+        """The two steps of a difference, or the largest one of a fit."""
+        step = float(self.step[i])
+        return (2 * step,) if self.fitted and self.climbed[i] else (2 * step, step)
+
+    def relative_errors(self) -> Float:
+        """|a - D| / max(|a|, |D|); 0 for a right entry whose own digits are below the bound."""
+        with np.errstate(all="ignore"):
+            own = np.fmax(np.abs(self.analytic), np.abs(self.value))
+            error = np.where(own > 0, np.abs(self.analytic - self.value) / own, 0.0)
+            hidden = (self.bound + self.noise > 1e-3 * own) & (self.status != Status.FAIL)
+        return np.asarray(np.where(hidden, 0.0, np.nan_to_num(error, nan=np.inf)))
+
+    def limits(self) -> Float:
+        """The smallest error that would have been seen at each, relative to the entry itself."""
+        with np.errstate(all="ignore"):
+            width = self.bound + self.noise
+            own = np.fmax(np.abs(self.analytic), np.abs(self.value))
+            return np.asarray(np.where(width == 0, 0.0, width / np.where(own > 0, own, self.scale)))
