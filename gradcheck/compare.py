@@ -63,6 +63,10 @@ class Rules:
     slight: float = 0.0
     faint: float = 0.0
     noisy: float = 0.0
+    tails: bool = False
+    """Each entry is judged on its own size, however small: a far tail must be right too."""
+    explained: float = 0.0
+    """What the rounding of forward may do to an entry that is not exactly 0."""
 
     @staticmethod
     def of(precision: str, signif: float | None) -> Rules:
@@ -86,6 +90,16 @@ class Comparison:
     """A: half width of the rounding noise of the analytic value."""
     scale: float
     reason: str = ""
+    by: str = ""
+    """Whose second opinion it is, see `opinions`; empty for finite differences."""
+
+    @property
+    def excess(self) -> float:
+        """How far outside all bounds it is, relative to the scale: what a tolerance must cover."""
+        if self.status in (Status.CONVENTION, Status.INCONCLUSIVE) or not self.scale:
+            return 0.0
+        gap = abs(self.analytic - self.estimate.value) - self.estimate.bound - self.noise
+        return max(0.0, gap / self.scale) if np.isfinite(gap) else 0.0
 
     @property
     def limit(self) -> float:
@@ -115,11 +129,14 @@ def heard(made: Comparison, value: float, bound: float) -> Comparison:
 
 
 def settled(
-    analytic: Float, noise: Float, quick: QuickEstimates, rules: Rules, floor: float = 0.0
+    analytic: Float, noise: Float, quick: QuickEstimates, rules: Rules, floor: Float
 ) -> Float:
-    """Which entries pass on four evaluations: boolean (n,). ``floor``: the least scale of any."""
+    """Which entries pass on four evaluations: boolean (n,). ``floor``: the least scale of each."""
     with np.errstate(all="ignore"):
         scale = np.maximum(_scales(analytic, quick.value, quick.scale), floor)
+        if rules.tails:
+            known = np.fmax(np.fmax(np.abs(analytic), np.abs(quick.value)), quick.scale)
+            scale = np.maximum(known, floor)
         gap = np.abs(analytic - quick.value)
         near = gap <= quick.bound + noise
         certified = gap + quick.bound + noise <= rules.resolution * scale

@@ -43,7 +43,7 @@ def explain(name: str, tables: Mapping[str, Table], *, ignores_cotangent: bool =
         share = int((~np.isfinite(table.backward)).sum())
         return f"not finite: {share} of {table.backward.size} entries are NaN or infinite"
     if not table.difference.any():
-        return ""
+        return _flat(table)
     if found := _zero(table):
         return found
     if ignores_cotangent:
@@ -54,6 +54,16 @@ def explain(name: str, tables: Mapping[str, Table], *, ignores_cotangent: bool =
     if found := _other_input(name, tables):
         return found
     return _broadcast(table) or _nearly(table) or _some_entries(table)
+
+
+def _flat(table: Table) -> str:
+    """Forward does not move at all: a rounding or a step, with a gradient made up for it."""
+    if not table.backward.any():
+        return ""
+    return (
+        "forward is flat (its slope is 0 at every entry) and backward is not: a straight-through "
+        "or surrogate gradient? Name the function that it is the gradient of: differentiates=..."
+    )
 
 
 def _zero(table: Table) -> str:

@@ -272,29 +272,10 @@ def _combine(
     sigma = 0.5 * point.eps * np.sqrt(own + (inputs * scale) ** 2)
     truncation = SAFE * np.abs(value - fine)
     roundoff = KAPPA * sigma * _NOISE_OF_RICHARDSON / h
-    bound = np.where(np.isfinite(value), truncation + roundoff, np.inf)
+    hidden = 0.5 * point.eps * float(np.linalg.norm(w * here)) / h  # where no output moves at all
+    known = touched.any(axis=1) | (hidden <= 1e-2 * float(np.linalg.norm(w)))
+    bound = truncation + roundoff + np.where(known, 0.0, KAPPA * hidden)
+    bound = np.where(np.isfinite(value), bound, np.inf)
     second = ((above - here) + (below - here)) @ w / (width / 2)
     jump = np.abs(2 * second[:, 1] - second[:, 0]) - KAPPA * sigma * _NOISE_OF_JUMP / h
     return value, bound, truncation, roundoff, h, scale, np.maximum(jump, 0.0)
-
-
-def central(point: Point, moves: Sequence[Move], step: float = 1e-4) -> tuple[Float, Float, Float]:
-    """The lecture's plain rule, (f(x + h) - f(x - h)) / 2h at exactly this step.
-
-    Returns
-    -------
-    value, truncation, roundoff : (n,) arrays
-        The rule's value and the two errors that it does not know of: the truncation error is
-        estimated from a second difference at 2h, the round-off error is eps |y| / h.
-    """
-    w = point.cotangent
-    value, truncation, roundoff = (np.empty(len(moves)) for _ in range(3))
-    for i, move in enumerate(moves):
-        near = [point.displaced(move, s * step) for s in (1, -1)]
-        far = [point.displaced(move, s * step) for s in (2, -2)]
-        with np.errstate(all="ignore"):
-            value[i] = (near[0] - near[1]) @ w / (2 * step)
-            wide = (far[0] - far[1]) @ w / (4 * step)
-            truncation[i] = abs(wide - value[i]) / 3
-            roundoff[i] = point.eps * float(np.abs(w * near[0]).sum()) / step
-    return value, truncation, roundoff

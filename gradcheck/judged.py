@@ -31,6 +31,10 @@ class Judged:
     climbed: Array
     """Which went up the ladder."""
     reasons: dict[int, str]
+    excess: Float
+    """How far outside its bounds each is, relative to its scale."""
+    opinions: dict[str, int]
+    """How many were judged by a second opinion, by its name."""
     fitted: bool = False
     """What climbed was fitted, in half precision."""
 
@@ -45,8 +49,16 @@ class Judged:
         for name in ("value", "bound", "truncation", "roundoff", "step", "low", "high"):
             getattr(self, name)[i] = getattr(estimate, name)
         self.climbed[i] = True
+        self.excess[i] = made.excess
+        if made.by:
+            self.opinions[made.by] = self.opinions.get(made.by, 0) + 1
         if made.reason:
             self.reasons[i] = made.reason
+
+    def lost_tails(self) -> list[int]:
+        """Which are exactly 0 where the difference is not, too small beside others to fail."""
+        lost = (self.analytic == 0) & (np.abs(self.value) > self.bound)
+        return [int(i) for i in np.flatnonzero(lost & (self.status == Status.PASS))]
 
     def steps(self, i: int) -> tuple[float, ...]:
         """The two steps of a difference, or the largest one of a fit."""

@@ -12,7 +12,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 
-from gradcheck import compare, fit, ladder, moves
+from gradcheck import compare, fit, ladder, moves, opinions
 from gradcheck.arrays import Array, Float
 from gradcheck.compare import Comparison, Rules, Status
 from gradcheck.differences import QUICK_EXPONENT, Move, Point, quick
@@ -23,6 +23,8 @@ CONFIRM = 1.375
 """Steps of the confirming ladder are longer by this: other roundings, and x + h is still exact."""
 CONFIRMED = 8
 """Wrong entries of an input that climb the ladder twice; further plain ones are only counted."""
+ASKED = 16
+"""Inconclusive entries of an input for which second opinions are asked."""
 ORDERS = 10
 """Ways in which ties are broken, where a kinked entry is outside its one-sided slopes."""
 
@@ -65,7 +67,7 @@ class Judge:
         estimates = quick(self.point, along)
         noise = np.array([self._rounding(m, a) for m, a in zip(along, analytic, strict=True)])
         scales = np.nan_to_num(np.fmax(estimates.scale, np.abs(analytic)), posinf=0.0)
-        floor = max(compare.SMALL * float(scales.max(initial=0.0)), self._faint)
+        floor = self._floor(analytic, scales)
         done = compare.settled(analytic, noise, estimates, self.rules, floor)
         count = len(along)
         judged = Judged(
@@ -78,6 +80,8 @@ class Judge:
             high=np.full(count, -np.inf),
             climbed=np.zeros(count, bool),
             reasons={},
+            excess=np.zeros(count),
+            opinions={},
             fitted=self.point.precision in HALF,
             **{
                 n: getattr(estimates, n)
@@ -90,19 +94,43 @@ class Judge:
             np.logical_not(done),
             compare.obviously_wrong(analytic, noise, estimates, self.rules),
         )
+        if self.rules.tails:
+            self._hidden_tails(judged)
         return judged
 
-    def _finish(self, judged: Judged, floor: float, open_: Array, obvious: Array) -> None:
+    def _finish(self, judged: Judged, floor: Float, open_: Array, obvious: Array) -> None:
         """Climb with what is left; once enough are confirmed wrong, count the plain ones."""
-        wrong = 0
+        wrong = asked = 0
         for i in np.flatnonzero(open_):
             if wrong >= CONFIRMED and obvious[i]:
                 judged.status[i] = Status.FAIL
                 continue
             quick_value = (float(judged.value[i]), float(judged.bound[i]))
-            made = self.climb(judged.moves[i], float(judged.analytic[i]), floor, quick_value)
+            made = self.climb(
+                judged.moves[i], float(judged.analytic[i]), float(floor[i]), quick_value
+            )
+            if made.status is Status.INCONCLUSIVE and asked < ASKED:
+                asked += 1
+                made = opinions.ask(self.point, judged.moves[i], made, self.rules, float(floor[i]))
             wrong += made.status is Status.FAIL
             judged.put(int(i), made)
+
+    def _floor(self, analytic: Float, scales: Float) -> Float:
+        """The least scale on which each entry is judged."""
+        if self.rules.tails:
+            rounded = 4 * self.rules.explained / self.rules.resolution
+            return np.asarray(np.where(analytic == 0, 0.0, rounded))
+        least = max(compare.SMALL * float(scales.max(initial=0.0)), self._faint)
+        return np.full(len(analytic), least)
+
+    def _hidden_tails(self, judged: Judged) -> None:
+        """Exactly 0, where forward is flat in its own precision: is it flat in a wider one?"""
+        flat = (judged.analytic == 0) & (judged.value == 0) & ~judged.climbed
+        for i in np.flatnonzero(flat)[:ASKED]:
+            move, noise = judged.moves[i], float(judged.noise[i])
+            found = opinions.hidden_tail(self.point, move, noise, self.rules)
+            if found is not None:
+                judged.put(int(i), found)
 
     def climb(
         self,
@@ -173,7 +201,7 @@ class Judge:
                 return
             judged.moves[i] = halves.moves[worse[0]]
             for f in fields(judged):
-                if f.name not in ("moves", "reasons", "fitted"):
+                if f.name not in ("moves", "reasons", "opinions", "fitted"):
                     getattr(judged, f.name)[i] = getattr(halves, f.name)[worse[0]]
 
     def _claimed(self, move: Move) -> float:
@@ -185,15 +213,16 @@ class Judge:
 
     def _rounding(self, move: Move, claimed: float) -> float:
         """A-priori noise of an analytic slope, in the gradient's own precision."""
+        explained = self.rules.explained if claimed else 0.0
         if move.single is not None:
-            return compare.rounding(claimed, self._eps(move.single[0]))
+            return compare.rounding(claimed, self._eps(move.single[0])) + explained
         squares = 0.0
         for k, entries, speeds in move.parts:
             gradient = self.gradients[k]
             assert gradient is not None
             size = float(np.linalg.norm(gradient.reshape(-1)[entries] * speeds))
             squares += compare.rounding(size, self._eps(k)) ** 2
-        return float(np.sqrt(squares))
+        return float(np.sqrt(squares)) + explained
 
     def _measured(self, move: Move) -> float:
         """Noise of an analytic slope as measured on the backward pass."""

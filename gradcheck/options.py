@@ -23,6 +23,9 @@ OPTION_NAMES = (
     "name",
     "example",
     "vary_sizes",
+    "reference",
+    "differentiates",
+    "tails",
 )
 
 SETTING_NAMES = ("seed", "profile", "max_cases", "method", "step", "time_limit", "budget")
@@ -54,6 +57,14 @@ def split_options(given: dict[str, Any]) -> tuple[Options, Extras]:
             raise UsageError(f"unknown option {key!r}.{did_you_mean(key, OPTION_NAMES)}")
     if given.get("scope") not in (None, "declared", "forward"):
         raise UsageError(f"scope={given['scope']!r}: 'declared' or 'forward'")
+    for key in ("reference", "differentiates"):
+        if given.get(key) is not None and not callable(given[key]):
+            raise UsageError(
+                f"{key} must be a function with forward's arguments, not a "
+                f"{type(given[key]).__name__}"
+            )
+    if given.get("tails") not in (None, "exact"):
+        raise UsageError(f"tails={given['tails']!r}: 'exact', or leave it out")
     options = Options(
         scope=given.get("scope"),
         strict=given.get("strict"),
@@ -63,6 +74,9 @@ def split_options(given: dict[str, Any]) -> tuple[Options, Extras]:
         valid=given.get("valid"),
         checks=words(given.get("checks")) or None,
         vary_sizes=bool(given.get("vary_sizes", True)),
+        reference=given.get("reference"),
+        differentiates=given.get("differentiates"),
+        tails=given.get("tails"),
     )
     example = given.get("example", ())
     extras = Extras(

@@ -16,6 +16,7 @@ from gradcheck.arrays import Array, all_finite, is_real
 from gradcheck.corners import RANDOM_SIZES, shapes_for
 from gradcheck.domains import decode, resolve
 from gradcheck.evaluation import Evaluator, UserCodeRaised
+from gradcheck.floats import dtype_of
 from gradcheck.model import INDEX, NONZERO, POSITIVE, REAL, UNIT, Case, Domain, Input, Op, Recipe
 
 Sizes = Mapping[str, tuple[int, ...]]
@@ -49,6 +50,27 @@ def learn(op: Op, evaluator: Evaluator) -> tuple[Op, Sizes]:
     notes += [*tied, *fixed]
     op, more = _narrow(op, asker)
     return replace(op, assumptions=(*op.assumptions, *notes, *more)), sizes
+
+
+def precisions(
+    op: Op, evaluator: Evaluator, dtypes: tuple[str, ...]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The dtypes to judge in, without those that a float32 kernel refuses, and what to note.
+
+    A kernel for float32 alone is judged in float32, where its example shows that it is one.
+    """
+    own = {str(v.dtype) for v in op.example or () if is_real(v)}
+    asker = _Asker(op, evaluator)
+    if own != {"float32"} or "float32" not in dtypes or not asker.accepts(op.example or ()):
+        return dtypes, ()
+    kept, notes = [], []
+    for dtype in dtypes:
+        cast = tuple(v.astype(dtype_of(dtype)) if is_real(v) else v for v in op.example or ())
+        if dtype == "float32" or asker.accepts(cast):
+            kept.append(dtype)
+        else:
+            notes.append(f"not judged in {dtype}: forward refuses it ({asker.last})")
+    return tuple(kept), tuple(notes)
 
 
 class _Asker:

@@ -11,6 +11,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -73,6 +74,8 @@ def run_one(
         limit = settings.time_limit
         untaught = (op, probe.any_sizes(op))
         learnt, sizes = within_limit(lambda: probe.learn(op, evaluator), limit, untaught)
+        if op.options.dtypes is None and "dtypes" not in (fixed or {}):
+            learnt, settings = _own_precision(learnt, evaluator, settings)
         evaluator.op = learnt
         bench = Bench(learnt, evaluator, settings, {})
         tally = Tally(learnt, settings)
@@ -88,6 +91,16 @@ def run_one(
         _try_all(bench, drawn, tally, started)
         findings = [_finish(bench, made, f) for f in tally.representatives()]
     return tally.result(findings, evaluator.counters, time.perf_counter() - started)
+
+
+def _own_precision(op: Op, evaluator: Evaluator, settings: Settings) -> tuple[Op, Settings]:
+    """Without the dtypes that a float32 kernel refuses."""
+    usual: tuple[tuple[str, ...], tuple[str, ...]] = settings.dtypes, ()
+    dtypes, notes = within_limit(
+        lambda: probe.precisions(op, evaluator, settings.dtypes), settings.time_limit, usual
+    )
+    op = replace(op, assumptions=(*op.assumptions, *notes))
+    return op, msgspec.structs.replace(settings, dtypes=dtypes)
 
 
 def _cases(made: Plan, settings: Settings, only: list[Recipe] | None) -> list[engine.Drawn]:

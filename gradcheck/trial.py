@@ -16,7 +16,7 @@ import msgspec
 
 from gradcheck.arrays import all_finite, is_real, same_bits
 from gradcheck.cases import build
-from gradcheck.checks import contract, layout, linearity, purity, values
+from gradcheck.checks import contract, layout, linearity, purity, reference, values
 from gradcheck.checks.facts import Facts, Outcome, usable_gradients
 from gradcheck.cotangents import make
 from gradcheck.evaluation import Evaluator, UserCodeRaised
@@ -27,6 +27,7 @@ from gradcheck.settings import CHECKS, Settings
 
 _CHECKS: dict[str, Callable[[Facts], Outcome]] = {
     contract.NAME: contract.check,
+    reference.NAME: reference.check,
     values.NAME: values.check,
     purity.NAME: purity.check,
     linearity.NAME: linearity.check,
@@ -135,6 +136,8 @@ class Bench:
         failed = False
         for name in CHECKS:
             if name not in checks or (failed and name in _FOLLOWS):
+                continue
+            if name == reference.NAME and facts.op.options.reference is None:
                 continue
             try:
                 outcome = _CHECKS[name](facts)

@@ -12,11 +12,11 @@ PACKAGE = ROOT / "gradcheck"
 LEVELS = [  # from the top; a module may import its own level and those below
     {"__main__", "cli", "pytest_plugin", "api"},
     {"reporters", "policy", "files"},
-    {"runner", "tally", "trial", "teaching", "explain"},
+    {"runner", "tally", "audit", "trial", "teaching", "explain"},
     {"registry", "options", "targets", "adapters", "graphs", "probe", "corners", "cases"}
     | {"engine", "checks"},
     {"settings", "signatures", "examples", "domains", "cotangents"},
-    {"judging", "judged", "precision", "backward_noise"},
+    {"judging", "judged", "opinions", "precision", "backward_noise"},
     {"differences", "ladder", "fit", "compare", "moves", "diagnosis"},
     {"model", "results", "estimate", "arrays", "evaluation", "guards", "floats", "errors"},
 ]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.adapters.binding import parameters_of, positional
-from gradcheck.adapters.functions import Arguments
+from gradcheck.adapters.functions import Arguments, beside
 from gradcheck.arrays import Array, is_real
 from gradcheck.domains import decode, resolve
 from gradcheck.errors import UsageError, did_you_mean
@@ -284,6 +284,7 @@ def op_from(
     if example is not None and options.dtypes is None:
         options = replace(options, dtypes=_own_precision(inputs, example))
     return Op(
+        arguments=beside(reading),
         slots=tuple(k for k, _ in reading.places) if reading else (),
         arity=len({k for k, _ in reading.places}) + len(reading.constants) if reading else 0,
         inputs=inputs,

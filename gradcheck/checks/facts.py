@@ -95,6 +95,8 @@ class Outcome:
     reasons: dict[str, int] = field(default_factory=dict)
     """Why comparisons were inconclusive."""
     modes: dict[str, int] = field(default_factory=dict)
+    excess: float = 0.0
+    """The largest error beyond all bounds, relative to its scale: what ``signif`` must cover."""
 
     def find(self, check: str, code: str, message: str, *, severity: Severity = "fail") -> None:
         """Add a finding that concerns the op as a whole."""

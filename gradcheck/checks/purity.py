@@ -49,7 +49,9 @@ def _overwritten(outcome: Outcome, facts: Facts) -> None:
 def _shared(outcome: Outcome, facts: Facts) -> None:
     """Returned arrays that are, or overlap, something the caller also holds."""
     gradients = facts.answer.gradients or ()
-    held: list[tuple[str, Any]] = [("the cotangent itself", c) for c in facts.answer.cotangents]
+    held: list[tuple[str, Any]] = []
+    if "cotangent" not in facts.op.options.overwrites:  # else it is backward's to reuse
+        held = [("the cotangent itself", c) for c in facts.answer.cotangents]
     names = [i.name for i in facts.op.inputs]
     severity = "fail" if facts.settings.strict else "warning"
     for name, gradient in zip(names, gradients, strict=False):

@@ -6,19 +6,23 @@ direction is halved until one entry is left. At kinks the sum along each tie is 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from gradcheck import moves
-from gradcheck.arrays import relative_error, unravel
+from gradcheck.arrays import unravel
+from gradcheck.checks import evidence
 from gradcheck.checks.facts import Facts, Outcome
-from gradcheck.compare import Comparison, Rules, Status
+from gradcheck.checks.standin import StandIn, of_reference, of_surrogate
+from gradcheck.compare import Rules, Status
 from gradcheck.diagnosis import Table
 from gradcheck.differences import Move, Point
 from gradcheck.evaluation import projection
 from gradcheck.floats import HALF, eps_of
 from gradcheck.judged import Judged
 from gradcheck.judging import Judge
-from gradcheck.results import Convention, Finding, Worst, num
+from gradcheck.results import Convention, num
 
 NAME = "values"
 DIRECTIONS = 8
@@ -28,7 +32,10 @@ DIRECTIONS = 8
 def check(facts: Facts) -> Outcome:
     """Compare every usable gradient of the case."""
     outcome = Outcome()
-    judge = _judge(facts)
+    function = _function(outcome, facts)
+    if function is not None and not function.usable:
+        return outcome
+    judge = _judge(facts, function)
     projected = _beyond_budget(facts)
     kinked: list[tuple[int, int]] = []
     for k in facts.compared:
@@ -40,18 +47,36 @@ def check(facts: Facts) -> Outcome:
     return outcome
 
 
-def _judge(facts: Facts) -> Judge:
+def _function(outcome: Outcome, facts: Facts) -> StandIn | None:
+    """What is differenced instead of forward; None for forward itself."""
+    if facts.op.options.differentiates is not None:
+        made = of_surrogate(facts)
+        if made.misshapen:
+            outcome.find(NAME, "surrogate-shape", made.misshapen, severity="not judged")
+        elif made.refused:
+            outcome.comparisons = outcome.inconclusive = 1
+            outcome.reasons[made.refused] = 1
+        return made
+    if facts.op.options.reference is not None:
+        made = of_reference(facts)
+        return made if made.usable else None  # counted by the check "reference"
+    return None
+
+
+def _judge(facts: Facts, function: StandIn | None) -> Judge:
     answer = facts.answer
-    here, cotangent = projection(answer.outputs, facts.cotangents)
+    outputs = answer.outputs if function is None else function.outputs
+    precision = facts.precision if function is None else function.precision
+    here, cotangent = projection(outputs, facts.cotangents)
     point = Point(
-        facts.evaluator,
-        facts.case.primals,
+        facts.evaluator if function is None else function.evaluator,
+        facts.case.primals if function is None else function.primals,
         facts.case.attributes,
         here.copy(),
         cotangent.copy(),
-        facts.precision,
-        facts.settings.step_exponent(facts.precision),
-        in_place=any("(by forward)" in who for who in answer.overwritten),
+        precision,
+        facts.settings.step_exponent(precision),
+        in_place=function is not None or any("(by forward)" in w for w in answer.overwritten),
     )
 
     def eps(k: int) -> float:
@@ -59,7 +84,19 @@ def _judge(facts: Facts) -> Judge:
         return max(eps_of(returned.dtype), point.eps)
 
     rules = Rules.of(facts.precision, facts.settings.signif)
+    rules = replace(rules, tails=tails_count(facts), explained=_explained(facts, point))
     return Judge(point, facts.gradients, rules, eps, facts.noise)
+
+
+def _explained(facts: Facts, point: Point) -> float:
+    """What the rounding of forward in its own precision may do to a slope of the reference.
+
+    An output s that is kept for backward is off by eps/2, and so are 1 - s and its kind, however
+    small: an eps of the cotangent.
+    """
+    if facts.op.options.reference is None or facts.op.options.tails == "exact":
+        return 0.0
+    return eps_of(facts.precision) * float(np.abs(point.cotangent).max(initial=0.0))
 
 
 def _beyond_budget(facts: Facts) -> bool:
@@ -86,9 +123,10 @@ def _record(outcome: Outcome, facts: Facts, found: tuple[int, Judged], *, projec
     climbed = int(judged.climbed.sum())
     slow = "fit" if facts.precision in HALF else "ladder"
     modes = {"projected": count} if projected else {"quick": count - climbed, slow: climbed}
+    outcome.excess = max(outcome.excess, float(judged.excess.max(initial=0.0)))
     outcome.comparisons += count
     outcome.inconclusive += len(undecided)
-    for mode, times in modes.items():
+    for mode, times in {**modes, **judged.opinions}.items():
         outcome.modes[mode] = outcome.modes.get(mode, 0) + times
     for i in undecided:
         reason = judged.reasons.get(i, "noise")
@@ -108,6 +146,8 @@ def _findings(
 ) -> None:
     k, judged = found
     name, shape = facts.op.inputs[k].name, facts.case.primals[k].shape
+    if not tails_count(facts) and (tails := judged.lost_tails()):
+        outcome.findings.append(evidence.lost_tail(facts, k, judged, tails))
     failed, slight = judged.where(Status.FAIL), judged.where(Status.SLIGHT)
     shown = failed or judged.where(Status.PASS, Status.SLIGHT)
     if not shown:
@@ -115,49 +155,22 @@ def _findings(
     errors, limits = judged.relative_errors(), judged.limits()
     worst = max(shown, key=lambda i: errors[i])
     entry = unravel(int(judged.moves[worst].parts[0][1][0]), shape)
-    record = _worst((name, entry), judged, worst, (float(errors[worst]), float(limits[worst])))
-    record = _with_counts(record, len(failed), len(judged.moves))
+    record = evidence.worst(
+        (name, entry), judged, worst, (float(errors[worst]), float(limits[worst]))
+    )
+    record = evidence.with_counts(record, len(failed), len(judged.moves))
     outcome.worst[name] = record
     if failed:
-        outcome.findings.append(_wrong(record, projected=projected))
+        outcome.findings.append(evidence.wrong(record, projected=projected))
     elif slight:
         outcome.findings.append(
-            _slightly_off(facts, record, float(errors[slight].max()), len(slight))
+            evidence.slightly_off(facts, record, float(errors[slight].max()), len(slight))
         )
 
 
-def _wrong(worst: Worst, *, projected: bool) -> Finding:
-    along = " (found along a random direction, narrowed to this entry)" if projected else ""
-    return Finding(
-        code="wrong-gradient",
-        check=NAME,
-        severity="fail",
-        input=worst.input,
-        entry=worst.entry,
-        numbers=worst,
-        message=(
-            f"gradient of {worst.input}, entry {worst.entry}: backward gives "
-            f"{float(worst.backward):.6g}, finite difference {float(worst.finite_difference):.6g} "
-            f"± {float(worst.bound):.1g}{along}"
-        ),
-    )
-
-
-def _slightly_off(facts: Facts, worst: Worst, error: float, count: int) -> Finding:
-    """Provable, and too small to matter: a warning with its size."""
-    return Finding(
-        code="slightly-off",
-        check=NAME,
-        severity="fail" if facts.settings.strict else "warning",
-        input=worst.input,
-        entry=worst.entry,
-        numbers=worst,
-        message=(
-            f"gradient of {worst.input} is off by {error:.1g} of its size on {count} of "
-            f"{worst.entries} entries, beyond all rounding: an epsilon that forward has and "
-            "backward has not, or a constant with too few digits? (--signif 0 fails it)"
-        ),
-    )
+def tails_count(facts: Facts) -> bool:
+    """Far tails must be right: the op says so, or has a reference to compare them with."""
+    return facts.op.options.tails == "exact" or facts.op.options.reference is not None
 
 
 def _along_ties(
@@ -168,41 +181,7 @@ def _along_ties(
         made = judge.climb(move)
         outcome.comparisons += 1
         if made.status is Status.FAIL:
-            outcome.findings.append(_tie_finding(facts, move, made))
-
-
-def _tie_finding(facts: Facts, move: Move, made: Comparison) -> Finding:
-    inputs = facts.op.inputs
-    k, entries, _ = move.parts[0]
-    names = " + ".join(dict.fromkeys(inputs[p].name for p, _, _ in move.parts))
-    count = sum(len(e) for _, e, _ in move.parts)
-    estimate = made.estimate
-    error = relative_error(made.analytic, estimate.value)
-    entry = unravel(int(entries[0]), facts.case.primals[k].shape)
-    return Finding(
-        code="wrong-at-tie",
-        check=NAME,
-        severity="fail",
-        input=inputs[k].name,
-        entry=entry,
-        message=(
-            f"{count} tied entries of {names}: moved together the function has slope "
-            f"{estimate.value:.6g}, but their gradients add up to {made.analytic:.6g}; at a tie "
-            "the gradient may be split in any way, but nothing may be lost or counted twice"
-        ),
-        numbers=Worst(
-            input=names,
-            entry=entry,
-            backward=num(made.analytic),
-            finite_difference=num(estimate.value),
-            bound=num(estimate.bound + made.noise),
-            relative_error=num(error),
-            limit=num(made.limit),
-            steps=(2 * estimate.step, estimate.step),
-            truncation=num(estimate.truncation),
-            roundoff=num(estimate.roundoff),
-        ),
-    )
+            outcome.findings.append(evidence.tie_finding(facts, move, made))
 
 
 def _table(judged: Judged, shape: tuple[int, ...]) -> Table:
@@ -221,26 +200,3 @@ def _convention(facts: Facts, k: int, judged: Judged, i: int) -> Convention:
         yours=num(judged.analytic[i]),
         where=f"{float(facts.case.primals[k].reshape(-1)[flat]):g}",
     )
-
-
-def _worst(
-    place: tuple[str, tuple[int, ...]], judged: Judged, i: int, errors: tuple[float, float]
-) -> Worst:
-    return Worst(
-        input=place[0],
-        entry=place[1],
-        backward=num(judged.analytic[i]),
-        finite_difference=num(judged.value[i]),
-        bound=num(judged.bound[i] + judged.noise[i]),
-        relative_error=num(errors[0]),
-        limit=num(errors[1]),
-        steps=judged.steps(i),
-        truncation=num(judged.truncation[i]),
-        roundoff=num(judged.roundoff[i]),
-    )
-
-
-def _with_counts(worst: Worst, wrong: int, entries: int) -> Worst:
-    import msgspec
-
-    return msgspec.structs.replace(worst, wrong=wrong, entries=entries)
