@@ -25,6 +25,7 @@ from gradcheck.corners import Plan, plan
 from gradcheck.diagnosis import explain
 from gradcheck.errors import UsageError
 from gradcheck.evaluation import Evaluator, UserCodeRaised
+from gradcheck.floats import HALF
 from gradcheck.guards import GlobalRandom, one_blas_thread, quiet, within_limit
 from gradcheck.model import Op, Recipe
 from gradcheck.precision import working_precision
@@ -114,12 +115,12 @@ def _cases(made: Plan, settings: Settings, only: list[Recipe] | None) -> list[en
 
 
 def _precisions(bench: Bench, drawn: list[engine.Drawn], settings: Settings) -> dict[str, str]:
-    """What forward really computes in, measured at the first case of float64."""
+    """What forward really computes in, measured at the first case of each dtype."""
     found = {d: d for d in settings.dtypes}
-    for case in drawn:
-        if case.value.dtype == "float64":
-            found["float64"] = working_precision(bench.evaluator, build(bench.op, case.value))
-            break
+    for dtype in settings.dtypes:
+        first = next((d.value for d in drawn if d.value.dtype == dtype), None)
+        if first is not None and dtype not in HALF:
+            found[dtype] = working_precision(bench.evaluator, build(bench.op, first))
     return found
 
 

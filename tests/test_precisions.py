@@ -14,7 +14,12 @@ import gradcheck
 from gradcheck import fit
 from gradcheck.errors import UsageError
 from gradcheck.estimate import Estimate, Samples
+from gradcheck.evaluation import Evaluator
 from gradcheck.floats import FORMATS, dtype_of
+from gradcheck.guards import GlobalRandom
+from gradcheck.model import Case, Recipe
+from gradcheck.precision import working_precision
+from gradcheck.registry import make
 from tests.gates import Array, Function, fails, passes, refused, x5, x34
 
 HALF = ("float16", "bfloat16")
@@ -130,11 +135,19 @@ def test_a_kink_in_half_precision_is_a_convention() -> None:
 
 
 def test_noise_that_drowns_the_slope_is_not_judged() -> None:
-    big = lambda x: x + number(x, 2000)  # noqa: E731
-    result = refused(big, lambda d, x: d.copy(), x5.astype(np.float16)).result
+    """Unless forward takes long double too, which is then named as a second opinion."""
+
+    def kernel(x: Array) -> Array:
+        if x.dtype != np.float16:
+            raise TypeError("float16 only")
+        return x + number(x, 2000)
+
+    x = x5.astype(np.float16)
+    result = refused(kernel, lambda d, x: d.copy(), x).result
     assert result.verdict == "inconclusive"
     assert "noise" in result.reason
-    refused(big, lambda d, x: -d, x5.astype(np.float16))
+    refused(kernel, lambda d, x: -d, x)
+    refused(lambda x: x + number(x, 2000), lambda d, x: -d, x)
 
 
 def test_every_other_check_sees_half_precision_too() -> None:
@@ -240,6 +253,52 @@ def test_the_formats_are_those_of_numpy_and_ml_dtypes() -> None:
     for name, known in FORMATS.items():
         info = ml_dtypes.finfo(dtype_of(name))
         assert (known.eps, known.tiny) == (float(info.eps), float(info.smallest_normal))
+
+
+# -- half precision behind wider arrays ---------------------------------------------------------
+
+
+def computed_in(forward: Function, x: Array) -> str:
+    """The precision that forward is found to compute in, at a case of x's dtype."""
+    op = make([forward, lambda d, x: d, x], {}, {})
+    case = Case(Recipe(regime="example", dtype=str(x.dtype)), (x,))
+    with np.errstate(all="ignore"):
+        return working_precision(Evaluator(op, GlobalRandom(0)), case)
+
+
+@pytest.mark.parametrize("wide", ["float64", "float32"])
+@pytest.mark.parametrize("dtype", HALF)
+@pytest.mark.parametrize("name", ["tanh", "softmax", "layer norm", "relu", "exp"])
+def test_half_precision_behind_wider_arrays_is_found(name: str, dtype: str, wide: str) -> None:
+    forward, x, half = OPS[name][0], x34.astype(wide), dtype_of(dtype)
+    assert computed_in(forward, x) == wide
+    assert computed_in(lambda x: forward(x.astype(half)).astype(x.dtype), x) == dtype
+
+
+@pytest.mark.parametrize("dtype", HALF)
+def test_half_precision_of_the_input_alone_is_found(dtype: str) -> None:
+    half = dtype_of(dtype)
+    assert computed_in(lambda x: np.sin(x.astype(half).astype(x.dtype)), x34) == dtype
+
+
+@pytest.mark.parametrize("grid", [1, 16, 128, 1024])
+def test_a_rounding_to_a_grid_is_no_half_precision(grid: int) -> None:
+    """Else a straight-through gradient would be right: steps of a half hide the stairs."""
+    assert computed_in(lambda x: np.round(x * grid) / grid, x34) == "float64"
+    assert computed_in(lambda x: np.tanh(np.round(x * grid) / grid), x34) == "float64"
+    fails(lambda x: np.round(x * grid) / grid, lambda d, x: d * 1, x34, dtypes="float64")
+
+
+@pytest.mark.parametrize("dtype", HALF)
+def test_half_precision_behind_wider_arrays_is_judged_as_such(dtype: str) -> None:
+    half = dtype_of(dtype)
+
+    def kernel(x: Array) -> Array:
+        return np.tanh(x.astype(half)).astype(x.dtype)
+
+    right = lambda d, x: d * (1 - kernel(x) ** 2)  # noqa: E731
+    assert passes(kernel, right, x34).modes["fit"] > 0
+    assert fails(kernel, lambda d, x: right(d, x) * 1.2, x34).code == "wrong-gradient"
 
 
 # -- the fit itself -----------------------------------------------------------------------------

@@ -364,4 +364,4 @@ def test_step_is_a_power_of_two():
 
 def test_checks_run_in_the_order_of_debugging():
     assert CHECKS[0] == "contract"
-    assert set(CHECKS) == {"contract", "values", "purity", "linearity", "layout"}
+    assert set(CHECKS) == {"contract", "reference", "values", "purity", "linearity", "layout"}
