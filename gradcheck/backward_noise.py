@@ -25,8 +25,8 @@ Run = Callable[[tuple[Array, ...]], "list[Float | None] | None"]
 _GRID = {
     "float64": (2.0**-24, 16),
     "float32": (2.0**-15, 16),
-    "float16": (2.0**-6, 0),
-    "bfloat16": (2.0**-4, 0),
+    "float16": (2.0**-8, 0),
+    "bfloat16": (2.0**-6, 0),
 }
 """Relative spacing of the points, and their jitter in units in the last place.
 

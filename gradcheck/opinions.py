@@ -1,8 +1,9 @@
 """Second opinions on a slope that finite differences could not judge.
 
 *Long double.* Where forward is written for any dtype and long double is wider than double, the
-ladder climbs again with 11 more bits. It may pass or fail a slope, if its outputs and its interval
-agree with those of the kernel's own precision: else it is another function that was asked.
+ladder climbs again with 11 more bits. It may pass a slope, and fail one of a float64 kernel, if its
+outputs and its interval agree with those of the kernel's own precision: else it is another function
+that was asked.
 
 *The complex step* (Squire and Trapp 1998): Im f(x + ih) / h has no subtraction, hence no noise.
 It is silently wrong where forward takes absolute values, real parts or conjugates, so those are
@@ -20,7 +21,7 @@ import numpy as np
 
 from gradcheck import ladder
 from gradcheck.arrays import Array, Float, as_outputs, is_real
-from gradcheck.compare import Comparison, Rules, Status, judge
+from gradcheck.compare import RESOLUTION, Comparison, Rules, Status, judge
 from gradcheck.differences import Move, Point
 from gradcheck.errors import UsageError
 from gradcheck.estimate import Estimate, Samples
@@ -45,7 +46,7 @@ def ask(point: Point, move: Move, made: Comparison, rules: Rules, floor: float) 
     if wide is not None and _agree(made.estimate, wide()):
         again = judge(made.analytic, made.noise, (wide(), lambda: wide(1.375)), rules, floor)
         wrong = again.status in (Status.SLIGHT, Status.FAIL)
-        heard = rules.tails or not _tail(point, again, rules)
+        heard = rules.tails or _may_fail(point, again, rules)
         if again.status is Status.PASS or (wrong and heard):
             return replace(again, by=LONGDOUBLE)
         if again.estimate.bound < made.estimate.bound:
@@ -67,10 +68,14 @@ def hidden_tail(point: Point, move: Move, noise: float, rules: Rules) -> Compari
     return replace(found, by=LONGDOUBLE) if found.status is Status.FAIL else None
 
 
-def _tail(point: Point, made: Comparison, rules: Rules) -> bool:
-    """So small that the kernel's own rounding, and not its backward, may be what is wrong."""
+def _may_fail(point: Point, made: Comparison, rules: Rules) -> bool:
+    """Else the rounding of an ill-conditioned kernel, and not its backward, may be what is wrong.
+
+    That is so in any precision below double, and in far tails.
+    """
     unit = float(np.abs(point.cotangent).max(initial=0.0))
-    return max(abs(made.analytic), abs(made.estimate.value)) <= rules.resolution * unit
+    size = max(abs(made.analytic), abs(made.estimate.value))
+    return rules.resolution <= RESOLUTION["float64"] and size > rules.resolution * unit
 
 
 def _agree(own: Estimate, wide: Estimate) -> bool:

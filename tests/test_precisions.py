@@ -150,6 +150,12 @@ def test_noise_that_drowns_the_slope_is_not_judged() -> None:
     refused(lambda x: x + number(x, 2000), lambda d, x: -d, x)
 
 
+def test_an_ill_conditioned_row_in_bfloat16_is_no_wrong_gradient() -> None:
+    """Two nearly equal numbers normalised: the gradient has no digits left, in bfloat16."""
+    (x,) = narrow((np.array([[-0.882812, -0.769531], [-0.554688, 0.160156]]),), "bfloat16")
+    passes(layer_norm, layer_norm_backward, x, max_cases=30)
+
+
 def test_every_other_check_sees_half_precision_too() -> None:
     (x,) = narrow((x34,), "float16")
     square = lambda x: x * x  # noqa: E731

@@ -11,7 +11,7 @@ from gradcheck.arrays import Float, is_real
 from gradcheck.compare import RESOLUTION
 from gradcheck.diagnosis import Table
 from gradcheck.evaluation import Answer, Evaluator, gradient_array
-from gradcheck.floats import eps_of
+from gradcheck.floats import HALF, eps_of
 from gradcheck.model import Case, Input, Op, Outputs
 from gradcheck.results import Convention, Finding, Severity, Worst
 from gradcheck.settings import Settings
@@ -119,7 +119,8 @@ def furthest(facts: Facts, got: tuple[Float | None, ...], base: tuple[Float | No
     size of the cotangent is left.
     """
     upstream = max((float(np.abs(c).max(initial=0.0)) for c in facts.cotangents), default=0.0)
-    floor = min(2**14 * eps_of(facts.precision), 2**-6) * max(upstream, 1.0)
+    spacings = 8 if facts.precision in HALF else 2**14
+    floor = spacings * eps_of(facts.precision) * max(upstream, 1.0)
     for k, input in enumerate(facts.op.inputs):
         a, b = got[k], base[k]
         if a is None or b is None or not (np.isfinite(b).all()):
