@@ -92,11 +92,13 @@ def _explained(facts: Facts, point: Point) -> float:
     """What the rounding of forward in its own precision may do to a slope of the reference.
 
     An output s that is kept for backward is off by eps/2, and so are 1 - s and its kind, however
-    small: an eps of the cotangent.
+    small; and terms of the size of the largest entry may have cancelled: two eps of both.
     """
     if facts.op.options.reference is None or facts.op.options.tails == "exact":
         return 0.0
-    return eps_of(facts.precision) * float(np.abs(point.cotangent).max(initial=0.0))
+    sizes = [np.abs(g[np.isfinite(g)]).max(initial=0.0) for g in facts.gradients if g is not None]
+    largest = max([float(np.abs(point.cotangent).max(initial=0.0)), *map(float, sizes)])
+    return 2 * eps_of(facts.precision) * largest
 
 
 def _beyond_budget(facts: Facts) -> bool:
