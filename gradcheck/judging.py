@@ -56,6 +56,8 @@ class Judge:
     ) -> None:
         self.point, self.gradients, self.rules = point, gradients, rules
         self._eps, self._measure = eps, measure
+        self._lost = rules.resolution <= compare.RESOLUTION["float32"]
+        # a gradient of exactly 0 is a lost tail there; in half precision terms may have cancelled
         self._noise: tuple[Float, ...] | None = None
         largest = [np.abs(g[np.isfinite(g)]).max(initial=0.0) for g in gradients if g is not None]
         self._faint = rules.faint * float(max(largest, default=0.0))
@@ -119,7 +121,7 @@ class Judge:
         """The least scale on which each entry is judged."""
         if self.rules.tails:
             rounded = 4 * self.rules.explained / self.rules.resolution
-            return np.asarray(np.where(analytic == 0, 0.0, rounded))
+            return np.asarray(np.where((analytic == 0) & self._lost, 0.0, rounded))
         least = max(compare.SMALL * float(scales.max(initial=0.0)), self._faint)
         return np.full(len(analytic), least)
 
@@ -213,7 +215,7 @@ class Judge:
 
     def _rounding(self, move: Move, claimed: float) -> float:
         """A-priori noise of an analytic slope, in the gradient's own precision."""
-        explained = self.rules.explained if claimed else 0.0
+        explained = self.rules.explained if claimed or not self._lost else 0.0
         if move.single is not None:
             return compare.rounding(claimed, self._eps(move.single[0])) + explained
         squares = 0.0

@@ -14,6 +14,7 @@ from gradcheck.arrays import is_real
 from gradcheck.checks.facts import Facts, Outcome
 from gradcheck.checks.standin import StandIn, of_reference
 from gradcheck.compare import SMALL, Rules
+from gradcheck.floats import eps_of
 from gradcheck.results import Finding
 
 NAME = "reference"
@@ -22,7 +23,7 @@ NAME = "reference"
 def check(facts: Facts) -> Outcome:
     """Each output y of the gate against r, the reference's, at the inputs that the gate was given.
 
-    Right iff |y - r| <= A + signif max(|r|, max|r| / 100). A is the gate's own rounding noise:
+    Right iff |y - r| <= A + signif max(|r|, max|r| / 100) + 8 eps max|r|. A is rounding noise:
     six standard deviations from difference tables over neighbouring inputs (More and Wild 2011,
     see `backward_noise`), and at least six half units in the last place of y. ``signif`` is the
     difference that is no failure anywhere: 1e-8, in float32 1e-5, in float16 5e-3, in bfloat16
@@ -50,6 +51,7 @@ def _compare(outcome: Outcome, facts: Facts, made: StandIn) -> None:
         if not y.size:
             continue
         bound = signif * np.maximum(np.abs(r), SMALL * float(np.abs(r).max()))
+        bound += 8 * eps_of(own.dtype) * float(np.abs(r).max())  # terms of that size may cancel
         bound += noise[place] if is_real(own) else 0.5
         over = np.abs(y - r) / np.where(bound > 0, bound, 1e-300)
         if not (over > 1).any():
