@@ -23,7 +23,8 @@ from typing import Any
 import numpy as np
 
 from gradcheck.arrays import Array, Float
-from gradcheck.differences import Move, central
+from gradcheck.differences import Move
+from gradcheck.teaching import central
 from schemes import Reading, Subject, point_of
 
 Forward = Callable[..., Array]

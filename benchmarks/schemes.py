@@ -137,7 +137,7 @@ class QuickAlone(Recalling):
         analytic = gradients[k].reshape(-1)
         noise = compare.rounding(1.0, self.point.eps) * np.abs(analytic)
         scale = np.fmax(np.fmax(np.abs(analytic), np.abs(found.value)), found.scale)
-        settled = compare.settled(analytic, noise, found, self.rules)
+        settled = compare.settled(analytic, noise, found, self.rules, np.zeros_like(analytic))
         outside = np.abs(analytic - found.value) > found.bound + noise
         smooth = found.jump <= self.rules.resolution * scale
         otherwise = np.where(outside & smooth, Status.FAIL, Status.INCONCLUSIVE)

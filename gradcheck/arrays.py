@@ -134,7 +134,8 @@ def literal(value: Any, limit: int = 200) -> str:
         return f"np.zeros({value.shape}, np.{value.dtype})"
     if value.size > limit:
         return f"... ({value.dtype}, shape {value.shape})"
-    dtype = "" if value.dtype in (np.float64, np.int64) else f", np.{value.dtype}"
+    module = "ml_dtypes" if value.dtype.kind == "V" else "np"
+    dtype = "" if value.dtype in (np.float64, np.int64) else f", {module}.{value.dtype}"
     return f"np.array({_nested(value)}{dtype})"
 
 

@@ -1,4 +1,4 @@
-"""Rounding noise of an analytic gradient, measured on the backward pass itself.
+"""Rounding noise of an analytic gradient (and of outputs), measured on the pass itself.
 
 Difference tables (Hamming 1971; More and Wild, Estimating computational noise, 2011): values of a
 smooth function at equally spaced points have k-th differences that vanish but for noise, with
@@ -8,19 +8,31 @@ smooth function at equally spaced points have k-th differences that vanish but f
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from gradcheck.arrays import Array, Float, is_real
 from gradcheck.evaluation import Evaluator, UserCodeRaised, gradient_array
+from gradcheck.floats import FORMATS, eps_of
 from gradcheck.ladder import KAPPA
 from gradcheck.model import Case, Outputs
 
 _POINTS = 7
-_JITTER = 16
-"""Units in the last place: on a regular grid rounding errors vary smoothly and hide."""
-_SPACING = {"float64": 2.0**-24, "float32": 2.0**-15}
+Run = Callable[[tuple[Array, ...]], "list[Float | None] | None"]
+"""Arrays at some primals; None where the user's code refuses them."""
+_GRID = {
+    "float64": (2.0**-24, 16),
+    "float32": (2.0**-15, 16),
+    "float16": (2.0**-8, 0),
+    "bfloat16": (2.0**-6, 0),
+}
+"""Relative spacing of the points, and their jitter in units in the last place.
+
+On a regular grid rounding errors vary smoothly and hide, hence the jitter; in half precision the
+rounding of the points themselves is jitter enough.
+"""
 
 
 def measure(
@@ -31,7 +43,18 @@ def measure(
     Seven backward passes on each side of the point; where the two sides differ much a kink
     spoils one of them, and the smaller is believed.
     """
-    sides = [_side(evaluator, case, cotangents, sign) for sign in (1, -1)]
+
+    def run(primals: tuple[Array, ...]) -> list[Float | None] | None:
+        try:
+            answer = evaluator.answer(Case(case.recipe, primals, case.attributes), cotangents)
+        except (UserCodeRaised, ValueError):
+            return None
+        if answer.gradients is None:
+            return None
+        pairs = zip(answer.gradients, case.primals, strict=True)
+        return [gradient_array(g, p.shape) for g, p in pairs]
+
+    sides = [_side(run, case.primals, sign) for sign in (1, -1)]
     result = []
     for k, gradient in enumerate(gradients):
         if gradient is None:
@@ -39,9 +62,37 @@ def measure(
             continue
         first, second = (s[k] if s is not None else None for s in sides)
         noise = _agreed(first, second, gradient.shape)
-        floor = 0.5 * np.finfo(case.dtype).eps * np.abs(gradient)
+        floor = 0.5 * (eps_of(case.dtype) * np.abs(gradient) + _subnormal(case.dtype))
         result.append(KAPPA * np.maximum(noise, np.where(np.isfinite(floor), floor, 0.0)))
     return tuple(result)
+
+
+def of_forward(evaluator: Evaluator, case: Case, outputs: Outputs) -> tuple[Float, ...]:
+    """The same for forward: the half width of the rounding noise of each entry of its outputs."""
+
+    def run(primals: tuple[Array, ...]) -> list[Float | None] | None:
+        try:
+            made = evaluator.forward(primals, case.attributes)
+        except UserCodeRaised:
+            return None
+        if [o.shape for o in made] != [o.shape for o in outputs]:
+            return None
+        return [o.astype(np.float64) for o in made]
+
+    sides = [_side(run, case.primals, sign) for sign in (1, -1)]
+    result = []
+    for k, output in enumerate(outputs):
+        first, second = (s[k] if s is not None else None for s in sides)
+        floor = 0.5 * eps_of(output.dtype) * np.abs(output.astype(np.float64))
+        floor += 0.5 * _subnormal(output.dtype)
+        result.append(KAPPA * np.maximum(_agreed(first, second, output.shape), floor))
+    return tuple(result)
+
+
+def _subnormal(dtype: np.dtype[Any]) -> float:
+    """The smallest number above 0: what is smaller is rounded to it, or to 0."""
+    known = FORMATS.get(str(dtype))
+    return known.tiny * known.eps if known is not None else 0.0
 
 
 def _agreed(first: Float | None, second: Float | None, shape: tuple[int, ...]) -> Float:
@@ -53,33 +104,24 @@ def _agreed(first: Float | None, second: Float | None, shape: tuple[int, ...]) -
     return np.asarray(np.where(np.isfinite(noise), noise, 0.0))
 
 
-def _side(
-    evaluator: Evaluator, case: Case, cotangents: Outputs, sign: int
-) -> tuple[Float | None, ...] | None:
-    """Noise per entry from the points on one side of the case."""
+def _side(run: Run, primals: tuple[Array, ...], sign: int) -> tuple[Float | None, ...] | None:
+    """Noise per entry of what ``run`` returns, from the points on one side of the case."""
     rng = np.random.default_rng(0)
-    labels, count = _labels(case.primals)
+    labels, count = _labels(primals)
     signs = rng.choice([-1.0, 1.0], count)
-    rows: list[list[Float | None]] = []
+    rows = []
     for k in range(1, _POINTS + 1):
-        jitter = rng.integers(-_JITTER, _JITTER + 1, count)
-        primals = tuple(
-            _moved(p, sign * k * signs[own], jitter[own])
-            for p, own in zip(case.primals, labels, strict=True)
+        jitter = rng.integers(-16, 17, count) / 16
+        made = run(
+            tuple(
+                _moved(p, sign * k * signs[own], jitter[own])
+                for p, own in zip(primals, labels, strict=True)
+            )
         )
-        try:
-            answer = evaluator.answer(Case(case.recipe, primals, case.attributes), cotangents)
-        except (UserCodeRaised, ValueError):
+        if made is None:
             return None
-        if answer.gradients is None:
-            return None
-        rows.append(
-            [
-                gradient_array(g, p.shape)
-                for g, p in zip(answer.gradients, case.primals, strict=True)
-            ]
-        )
-    return tuple(_table([row[k] for row in rows]) for k in range(len(case.primals)))
+        rows.append(made)
+    return tuple(_table([row[k] for row in rows]) for k in range(len(rows[0])))
 
 
 def _labels(primals: Sequence[Array]) -> tuple[list[Array], int]:
@@ -98,10 +140,11 @@ def _moved(primal: Array, steps: Float, jitter: Array) -> Array:
     """The primal moved by some steps of a tiny grid, and by a few units in the last place."""
     if not is_real(primal):
         return primal
-    spacing = _SPACING.get(str(primal.dtype), 2.0**-24)
-    size = np.maximum(np.abs(primal.astype(np.float64)), 1e-3)
-    by = steps * size * spacing + jitter * np.spacing(np.abs(primal))
-    return np.asarray(primal + by, dtype=primal.dtype)
+    spacing, ulps = _GRID[str(primal.dtype)]
+    values = primal.astype(np.float64)
+    size = np.maximum(np.abs(values), 1e-3)
+    by = steps * size * spacing + ulps * jitter * np.spacing(np.abs(primal)).astype(np.float64)
+    return np.asarray(values + by).astype(primal.dtype)
 
 
 def _table(rows: list[Float | None]) -> Float | None:

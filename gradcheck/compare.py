@@ -24,16 +24,16 @@ from gradcheck.differences import QuickEstimates
 from gradcheck.estimate import Estimate
 from gradcheck.ladder import KAPPA
 
-RESOLUTION = {"float64": 1e-6, "float32": 2e-3}
+RESOLUTION = {"float64": 1e-6, "float32": 2e-3, "float16": 2e-2, "bfloat16": 5e-2}
 """The relative accuracy that a pass certifies at least."""
-NOISY = {"float64": 1e-3, "float32": 1e-2}
+NOISY = {"float64": 1e-3, "float32": 1e-2, "float16": 5e-2, "bfloat16": 1e-1}
 """Where only the rounding of forward stands between (x + 1e10), agreement to this is a pass too.
 
 The report says the smallest error that would have been seen, here as everywhere.
 """
-SIGNIF = {"float64": 1e-8, "float32": 1e-5}
+SIGNIF = {"float64": 1e-8, "float32": 1e-5, "float16": 5e-3, "bfloat16": 2e-2}
 """Provable but tiny differences that are no failure by default (removable singularities)."""
-SLIGHT = {"float64": 1e-4, "float32": 1e-3}
+SLIGHT = {"float64": 1e-4, "float32": 1e-3, "float16": 1e-2, "bfloat16": 4e-2}
 """A provable relative error of an entry up to this is a warning by default.
 
 Public losses say ``log(p + 1e-7)`` and differentiate ``log(p)``: off by 1e-7/p, meant, harmless.
@@ -41,7 +41,7 @@ It is relative to the entry itself, so a small entry that is dropped or sign-fli
 """
 SMALL = 1e-2
 """An entry is judged on at least this share of the largest entry's scale."""
-FAINT = {"float64": 1e-4, "float32": 1e-1}
+FAINT = {"float64": 1e-4, "float32": 1e-1, "float16": 1e-1, "bfloat16": 1e-1}
 """And on this share of the largest entry of any input: a gradient that is zero throughout, as that
 of a bias before batch normalisation, has no scale of its own."""
 
@@ -63,6 +63,10 @@ class Rules:
     slight: float = 0.0
     faint: float = 0.0
     noisy: float = 0.0
+    tails: bool = False
+    """Each entry is judged on its own size, however small: a far tail must be right too."""
+    explained: float = 0.0
+    """What the rounding of forward may do to an entry that is not exactly 0."""
 
     @staticmethod
     def of(precision: str, signif: float | None) -> Rules:
@@ -86,6 +90,16 @@ class Comparison:
     """A: half width of the rounding noise of the analytic value."""
     scale: float
     reason: str = ""
+    by: str = ""
+    """Whose second opinion it is, see `opinions`; empty for finite differences."""
+
+    @property
+    def excess(self) -> float:
+        """How far outside all bounds it is, relative to the scale: what a tolerance must cover."""
+        if self.status in (Status.CONVENTION, Status.INCONCLUSIVE) or not self.scale:
+            return 0.0
+        gap = abs(self.analytic - self.estimate.value) - self.estimate.bound - self.noise
+        return max(0.0, gap / self.scale) if np.isfinite(gap) else 0.0
 
     @property
     def limit(self) -> float:
@@ -115,11 +129,14 @@ def heard(made: Comparison, value: float, bound: float) -> Comparison:
 
 
 def settled(
-    analytic: Float, noise: Float, quick: QuickEstimates, rules: Rules, floor: float = 0.0
+    analytic: Float, noise: Float, quick: QuickEstimates, rules: Rules, floor: Float
 ) -> Float:
-    """Which entries pass on four evaluations: boolean (n,). ``floor``: the least scale of any."""
+    """Which entries pass on four evaluations: boolean (n,). ``floor``: the least scale of each."""
     with np.errstate(all="ignore"):
         scale = np.maximum(_scales(analytic, quick.value, quick.scale), floor)
+        if rules.tails:
+            known = np.fmax(np.fmax(np.abs(analytic), np.abs(quick.value)), quick.scale)
+            scale = np.maximum(known, floor)
         gap = np.abs(analytic - quick.value)
         near = gap <= quick.bound + noise
         certified = gap + quick.bound + noise <= rules.resolution * scale

@@ -17,10 +17,11 @@ import numpy as np
 from gradcheck.arrays import Array, Float, copy_tuple, flatten
 from gradcheck.estimate import Samples
 from gradcheck.evaluation import Evaluator, UserCodeRaised
+from gradcheck.floats import FORMATS, dtype_of
 from gradcheck.ladder import KAPPA, SAFE
 
-QUICK_EXPONENT = {"float64": 15, "float32": 5}
-"""The smaller step is 2**-this times the input's scale: 3.1e-5 (and 6.1e-5), 0.031 (0.0625).
+QUICK_EXPONENT = {"float64": 15, "float32": 5, "float16": 3, "bfloat16": 2}
+"""The smaller step is 2**-this times the input's scale: 3.1e-5 (and 6.1e-5), 0.031 (0.0625), ...
 
 Between eps**(1/5), the optimum of the fourth-order value, and eps**(1/3), that of its bound, which
 is the error of the second-order one: at half the step the bound is four times tighter. Powers of
@@ -67,7 +68,7 @@ class Point:
     cotangent: Float
     """(m,) float64."""
     precision: str
-    """The precision forward really computes in: "float64" or "float32"."""
+    """The precision forward really computes in, one of `FORMATS`."""
     exponent: int | None = None
     """Overrides `QUICK_EXPONENT` (the ``--step`` option)."""
     in_place: bool = False
@@ -82,11 +83,11 @@ class Point:
 
     @property
     def eps(self) -> float:
-        return float(np.finfo(self.precision).eps)
+        return FORMATS[self.precision].eps
 
     @property
     def tiny(self) -> float:
-        return float(np.finfo(self.precision).smallest_normal)
+        return FORMATS[self.precision].tiny
 
     def line(self, move: Move) -> PointLine:
         """The line through the point along a move."""
@@ -130,7 +131,7 @@ class Point:
         """What the values become in the precision that forward computes in."""
         if self.precision == "float64":
             return values
-        return values.astype(self.precision).astype(np.float64)
+        return values.astype(dtype_of(self.precision)).astype(np.float64)
 
     def entries(self, k: int, flat: Array) -> Float:
         """Values of some entries of input ``k``, as float64."""
@@ -272,29 +273,10 @@ def _combine(
     sigma = 0.5 * point.eps * np.sqrt(own + (inputs * scale) ** 2)
     truncation = SAFE * np.abs(value - fine)
     roundoff = KAPPA * sigma * _NOISE_OF_RICHARDSON / h
-    bound = np.where(np.isfinite(value), truncation + roundoff, np.inf)
+    hidden = 0.5 * point.eps * float(np.linalg.norm(w * here)) / h  # where no output moves at all
+    known = touched.any(axis=1) | (hidden <= 1e-2 * float(np.linalg.norm(w)))
+    bound = truncation + roundoff + np.where(known, 0.0, KAPPA * hidden)
+    bound = np.where(np.isfinite(value), bound, np.inf)
     second = ((above - here) + (below - here)) @ w / (width / 2)
     jump = np.abs(2 * second[:, 1] - second[:, 0]) - KAPPA * sigma * _NOISE_OF_JUMP / h
     return value, bound, truncation, roundoff, h, scale, np.maximum(jump, 0.0)
-
-
-def central(point: Point, moves: Sequence[Move], step: float = 1e-4) -> tuple[Float, Float, Float]:
-    """The lecture's plain rule, (f(x + h) - f(x - h)) / 2h at exactly this step.
-
-    Returns
-    -------
-    value, truncation, roundoff : (n,) arrays
-        The rule's value and the two errors that it does not know of: the truncation error is
-        estimated from a second difference at 2h, the round-off error is eps |y| / h.
-    """
-    w = point.cotangent
-    value, truncation, roundoff = (np.empty(len(moves)) for _ in range(3))
-    for i, move in enumerate(moves):
-        near = [point.displaced(move, s * step) for s in (1, -1)]
-        far = [point.displaced(move, s * step) for s in (2, -2)]
-        with np.errstate(all="ignore"):
-            value[i] = (near[0] - near[1]) @ w / (2 * step)
-            wide = (far[0] - far[1]) @ w / (4 * step)
-            truncation[i] = abs(wide - value[i]) / 3
-            roundoff[i] = point.eps * float(np.abs(w * near[0]).sum()) / step
-    return value, truncation, roundoff

@@ -15,6 +15,7 @@ import numpy as np
 
 from gradcheck.arrays import Array, is_real
 from gradcheck.errors import UsageError
+from gradcheck.floats import FORMATS, eps_of
 from gradcheck.model import (
     BINARY,
     BOOLEAN,
@@ -32,7 +33,6 @@ from gradcheck.model import (
 
 FEW = 3
 """Fewer numbers than this say nothing of their sign: forward is asked instead (`probe`)."""
-
 
 Place = tuple[int, int | None]
 """A position, and the index in the list of arrays that stands there."""
@@ -135,7 +135,7 @@ def _demand_numbers(
 def _is_input(value: Any) -> bool:
     if isinstance(value, (bool, np.bool_, str, bytes, dict)) or value is None:
         return False
-    if isinstance(value, (int, float, complex, np.number, np.ndarray)):
+    if isinstance(value, (int, float, complex, np.generic, np.ndarray)):
         return True
     if isinstance(value, (list, tuple)) and value and not _is_list_of_arrays(value):
         try:
@@ -149,7 +149,7 @@ def _is_list_of_arrays(value: Any) -> bool:
     return (
         isinstance(value, (list, tuple))
         and bool(value)
-        and all(isinstance(v, np.ndarray) and v.dtype.kind in "fiu" for v in value)
+        and all(isinstance(v, np.ndarray) and (is_real(v) or v.dtype.kind in "iu") for v in value)
     )
 
 
@@ -157,13 +157,12 @@ def _as_array(name: str, value: Any) -> Array:
     array = np.array(value)  # a copy: forward may write into what it is given
     if array.dtype.kind == "c":
         raise UsageError(f"{name} is complex: complex inputs are not supported")
-    if array.dtype.kind == "f" and array.dtype not in (np.float64, np.float32):
-        raise UsageError(
-            f"{name} is {array.dtype}: gates are judged in float64 and float32, never silently cast"
-        )
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
+    if is_real(array) and str(array.dtype) not in FORMATS:
+        known = ", ".join(FORMATS)
+        raise UsageError(f"{name} is {array.dtype}: ops are judged in {known}, never silently cast")
+    if is_real(array) and not np.isfinite(array).all():
         raise UsageError(f"the example's {name} holds NaN or infinity: give finite numbers")
-    if array.dtype.kind not in "fiub":
+    if array.dtype.kind not in "iub" and not is_real(array):
         raise UsageError(f"{name} is an array of {array.dtype}: pass real numbers or integers")
     return array
 
@@ -197,6 +196,8 @@ def _input(name: str, array: Array, dims: tuple[str | int, ...], scalar: bool) -
 
 
 def _domain(array: Array) -> Domain:
+    if is_real(array):
+        array, within = array.astype(np.float64), max(1e-6, 4 * eps_of(array.dtype))
     if array.dtype.kind == "b":
         return Domain(BOOLEAN)
     if array.dtype.kind in "iu":
@@ -206,7 +207,7 @@ def _domain(array: Array) -> Domain:
         return Domain(REAL)
     if array.ndim and array.shape[-1] > 1 and (array >= 0).all():
         rows = array.reshape(-1, array.shape[-1])
-        if np.allclose(rows.sum(axis=1), 1, rtol=0, atol=1e-6):
+        if np.allclose(rows.sum(axis=1), 1, rtol=0, atol=within):
             hot = ((rows == 1).sum(axis=1) == 1).all() and ((rows == 0) | (rows == 1)).all()
             return Domain(ONE_HOT if hot else SIMPLEX)
     if array.size > 1 and set(np.unique(array)) == {0.0, 1.0}:

@@ -283,6 +283,8 @@ def aligned(op: Op, returned: Any) -> tuple[Any, ...]:
 
 
 def _handed(op: Op, values: Sequence[Array]) -> list[Any]:
+    if op.options.overwrites:  # other nodes may read them too
+        values = [v.copy() for v in values]
     return [
         v[()] if i.scalar and v.ndim == 0 else v for v, i in zip(values, op.inputs, strict=True)
     ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -32,6 +34,12 @@ class Judged:
     climbed: Array
     """Which went up the ladder."""
     reasons: dict[int, str]
+    excess: Float
+    """How far outside its bounds each is, relative to its scale."""
+    opinions: dict[str, int]
+    """How many were judged by a second opinion, by its name."""
+    fitted: bool = False
+    """What climbed was fitted, in half precision."""
 
     def where(self, *statuses: Status) -> list[int]:
         return [int(i) for i in np.flatnonzero(np.isin(self.status, [int(s) for s in statuses]))]
@@ -40,22 +48,29 @@ class Judged:
         """Some of the moves, in this order."""
         chosen = np.asarray(places, np.intp)
         columns = {f.name: getattr(self, f.name) for f in fields(self)}
-        kept = {n: c[chosen] for n, c in columns.items() if isinstance(c, np.ndarray)}
+        kept: dict[str, Any] = {
+            n: c[chosen] for n, c in columns.items() if isinstance(c, np.ndarray)
+        }
         reasons = {new: self.reasons[old] for new, old in enumerate(places) if old in self.reasons}
-        return Judged(moves=[self.moves[i] for i in places], reasons=reasons, **kept)
+        return replace(
+            self, moves=[self.moves[i] for i in places], reasons=reasons, opinions={}, **kept
+        )
 
     @staticmethod
     def joined(parts: Sequence[Judged]) -> Judged:
         """Several one after the other."""
-        names = [f.name for f in fields(Judged) if f.name not in ("moves", "reasons")]
-        columns = {n: np.concatenate([getattr(p, n) for p in parts]) for n in names}
+        first = parts[0]
+        names = [f.name for f in fields(first) if isinstance(getattr(first, f.name), np.ndarray)]
+        columns: dict[str, Any] = {n: np.concatenate([getattr(p, n) for p in parts]) for n in names}
         starts = np.cumsum([0, *(len(p.moves) for p in parts)])
         reasons = {
             int(start) + i: reason
             for start, part in zip(starts, parts, strict=False)
             for i, reason in part.reasons.items()
         }
-        return Judged(moves=[m for p in parts for m in p.moves], reasons=reasons, **columns)
+        opinions = Counter(by for p in parts for by in Counter(p.opinions).elements())
+        together = [m for p in parts for m in p.moves]
+        return replace(first, moves=together, reasons=reasons, opinions=opinions, **columns)
 
     def put(self, i: int, made: Comparison) -> None:
         """Replace what the quick path said of a move."""
@@ -65,8 +80,21 @@ class Judged:
         for name in ("value", "bound", "truncation", "roundoff", "step", "low", "high"):
             getattr(self, name)[i] = getattr(estimate, name)
         self.climbed[i] = True
+        self.excess[i] = made.excess
+        if made.by:
+            self.opinions[made.by] = self.opinions.get(made.by, 0) + 1
         if made.reason:
             self.reasons[i] = made.reason
+
+    def lost_tails(self) -> list[int]:
+        """Which are exactly 0 where the difference is not, too small beside others to fail."""
+        lost = (self.analytic == 0) & (np.abs(self.value) > self.bound)
+        return [int(i) for i in np.flatnonzero(lost & (self.status == Status.PASS))]
+
+    def steps(self, i: int) -> tuple[float, ...]:
+        """The two steps of a difference, or the largest one of a fit."""
+        step = float(self.step[i])
+        return (2 * step,) if self.fitted and self.climbed[i] else (2 * step, step)
 
     def relative_errors(self) -> Float:
         """|a - D| / max(|a|, |D|); 0 for a right entry whose own digits are below the bound."""

@@ -12,11 +12,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck import compare, ladder, moves
+from gradcheck import compare, fit, ladder, moves, opinions
 from gradcheck.arrays import Array, Float
 from gradcheck.compare import Comparison, Rules, Status
-from gradcheck.differences import Move, Point, QuickEstimates, quick
+from gradcheck.differences import QUICK_EXPONENT, Move, Point, QuickEstimates, quick
 from gradcheck.estimate import Estimate
+from gradcheck.floats import HALF
 from gradcheck.judged import Judged
 
 CONFIRM = 1.375
@@ -25,6 +26,8 @@ CONFIRMED = 8
 """Wrong entries of an input that climb the ladder twice; further plain ones are only counted."""
 NARROWED = 8
 """Wrong entries that failing directions are narrowed to."""
+ASKED = 16
+"""Inconclusive entries of an input for which second opinions are asked."""
 
 
 class Judge:
@@ -54,6 +57,8 @@ class Judge:
     ) -> None:
         self.point, self.gradients, self.rules = point, gradients, rules
         self._eps, self._measure = eps, measure
+        self._lost = rules.resolution <= compare.RESOLUTION["float32"]
+        # a gradient of exactly 0 is a lost tail there; in half precision terms may have cancelled
         self._noise: tuple[Float, ...] | None = None
         largest = [np.abs(g[np.isfinite(g)]).max(initial=0.0) for g in gradients if g is not None]
         self._faint = rules.faint * float(max(largest, default=0.0))
@@ -68,7 +73,7 @@ class Judge:
         estimates = self.differences(along)
         noise = np.array([self._rounding(m, a) for m, a in zip(along, analytic, strict=True)])
         scales = np.nan_to_num(np.fmax(estimates.scale, np.abs(analytic)), posinf=0.0)
-        floor = max(compare.SMALL * float(scales.max(initial=0.0)), self._faint)
+        floor = self._floor(analytic, scales)
         done = compare.settled(analytic, noise, estimates, self.rules, floor)
         count = len(along)
         judged = Judged(
@@ -81,6 +86,9 @@ class Judge:
             high=np.full(count, -np.inf),
             climbed=np.zeros(count, bool),
             reasons={},
+            excess=np.zeros(count),
+            opinions={},
+            fitted=self.point.precision in HALF,
             **{
                 n: getattr(estimates, n)
                 for n in ("value", "bound", "truncation", "roundoff", "step")
@@ -93,6 +101,8 @@ class Judge:
             compare.obviously_wrong(analytic, noise, estimates, self.rules),
             confirmed,
         )
+        if self.rules.tails:
+            self._hidden_tails(judged)
         return judged
 
     def differences(self, along: list[Move]) -> QuickEstimates:
@@ -101,20 +111,44 @@ class Judge:
 
     def ladder(self, move: Move, stretch: float) -> Estimate:
         """Many steps along one move, all of them longer by ``stretch``."""
-        return ladder.estimate(self.point.line(move), stretch=stretch)
+        estimate = fit.estimate if self.point.precision in HALF else ladder.estimate
+        return estimate(self.point.line(move), stretch=stretch)
 
     def _finish(
-        self, judged: Judged, floor: float, open_: Array, obvious: Array, wrong: int
+        self, judged: Judged, floor: Float, open_: Array, obvious: Array, wrong: int
     ) -> None:
         """Climb with what is left; once enough are confirmed wrong, count the plain ones."""
+        asked = 0
         for i in np.flatnonzero(open_):
             if wrong >= CONFIRMED and obvious[i]:
                 judged.status[i] = Status.FAIL
                 continue
             quick_value = (float(judged.value[i]), float(judged.bound[i]))
-            made = self.climb(judged.moves[i], float(judged.analytic[i]), floor, quick_value)
+            made = self.climb(
+                judged.moves[i], float(judged.analytic[i]), float(floor[i]), quick_value
+            )
+            if made.status is Status.INCONCLUSIVE and asked < ASKED:
+                asked += 1
+                made = opinions.ask(self.point, judged.moves[i], made, self.rules, float(floor[i]))
             wrong += made.status is Status.FAIL
             judged.put(int(i), made)
+
+    def _floor(self, analytic: Float, scales: Float) -> Float:
+        """The least scale on which each entry is judged."""
+        if self.rules.tails:
+            rounded = 4 * self.rules.explained / self.rules.resolution
+            return np.asarray(np.where((analytic == 0) & self._lost, 0.0, rounded))
+        least = max(compare.SMALL * float(scales.max(initial=0.0)), self._faint)
+        return np.full(len(analytic), least)
+
+    def _hidden_tails(self, judged: Judged) -> None:
+        """Exactly 0, where forward is flat in its own precision: is it flat in a wider one?"""
+        flat = (judged.analytic == 0) & (judged.value == 0) & ~judged.climbed
+        for i in np.flatnonzero(flat)[:ASKED]:
+            move, noise = judged.moves[i], float(judged.noise[i])
+            found = opinions.hidden_tail(self.point, move, noise, self.rules)
+            if found is not None:
+                judged.put(int(i), found)
 
     def climb(
         self,
@@ -151,13 +185,18 @@ class Judge:
         slopes of their sum: the subdifferential of a sum lies in the sum of the subdifferentials.
         """
         point = self.point
-        step = 2.0**-14 if point.precision == "float64" else 2.0**-6
+        step = _step(point, 2.0**-14, 2.0**-6)
         sides = []
         for sign in (1, -1):
             whole = (point.displaced(move, sign * step) - point.here) / (sign * step)
             half = (point.displaced(move, sign * step / 2) - point.here) / (sign * step / 2)
             sides.append((2 * half - whole) * point.cotangent)
         return float(np.minimum(*sides).sum()), float(np.maximum(*sides).sum())
+
+    def refuses(self, move: Move) -> bool:
+        """Forward insists on what this move breaks: rows that sum to one."""
+        step = _step(self.point, 2.0**-12, 2.0**-12)
+        return bool(np.isnan(self.point.displaced(move, step)).all())
 
     def projected(self, along: list[Move], rng: np.random.Generator) -> Judged:
         """Random directions; a failing one is halved until single wrong entries are left.
@@ -194,15 +233,16 @@ class Judge:
 
     def _rounding(self, move: Move, claimed: float) -> float:
         """A-priori noise of an analytic slope, in the gradient's own precision."""
+        explained = self.rules.explained if claimed or not self._lost else 0.0
         if move.single is not None:
-            return compare.rounding(claimed, self._eps(move.single[0]))
+            return compare.rounding(claimed, self._eps(move.single[0])) + explained
         squares = 0.0
         for k, entries, speeds in move.parts:
             gradient = self.gradients[k]
             assert gradient is not None
             size = float(np.linalg.norm(gradient.reshape(-1)[entries] * speeds))
             squares += compare.rounding(size, self._eps(k)) ** 2
-        return float(np.sqrt(squares))
+        return float(np.sqrt(squares)) + explained
 
     def _measured(self, move: Move) -> float:
         """Noise of an analytic slope as measured on the backward pass."""
@@ -219,7 +259,7 @@ class Judge:
         Sum_j |c_j (y_j(h) - 2 y_j(0) + y_j(-h))| / h falls like h where all outputs are smooth.
         """
         point = self.point
-        step = 2.0**-12 if point.precision == "float64" else 2.0**-5
+        step = _step(point, 2.0**-12, 2.0**-5)
         bends, scale = [], 0.0
         for h in (step, step / 2):
             above, below = point.displaced(move, h), point.displaced(move, -h)
@@ -231,11 +271,18 @@ class Judge:
 
     def _without_ties(self, move: Move) -> list[tuple[Point, float]]:
         """The point with its ties broken in several ways, for one move."""
-        spread = 2.0**-12 if self.point.precision == "float64" else 2.0**-5
+        spread = _step(self.point, 2.0**-12, 2.0**-5)
         return [
             (replace(self.point, primals=primals), gap)
             for primals, gap in moves.tie_broken(self.point.primals, move, spread)
         ]
+
+
+def _step(point: Point, wide: float, narrow: float) -> float:
+    """A step for a side question: in float64, in float32, and the quick path's in half."""
+    if point.precision in HALF:
+        return 2.0 ** -QUICK_EXPONENT[point.precision]
+    return wide if point.precision == "float64" else narrow
 
 
 def _steep(point: Point, move: Move, step: float) -> float:

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.constants import Constants
+from gradcheck.floats import dtype_of
 from gradcheck.results import Source
 
 Array = NDArray[Any]
@@ -134,6 +135,12 @@ class Options:
     """By input, the choices at kinks and ties that are demanded."""
     vary_sizes: bool = True
     """False where sizes are given by live data (`check_params`)."""
+    reference: Callable[..., Any] | None = None
+    """Another implementation of forward, called in float64 with forward's own arguments."""
+    differentiates: Callable[..., Any] | None = None
+    """The function that a straight-through or surrogate backward is the gradient of."""
+    tails: Literal["exact"] | None = None
+    """A gradient of 0 where the true one is 1e-18 is a fail, not a note."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +167,8 @@ class Op:
     """Positions of the inputs among forward's arguments, where constants stand between them."""
     arity: int = 0
     """How many arguments forward takes, constants included."""
+    arguments: Callable[[tuple[Any, ...]], Any] | None = None
+    """Forward's own arguments from the primals, where lists or constants stand among them."""
     sizes_declared: bool = True
     """Sizes other than the example's are declared (signature), not made up (example)."""
     stateful: Callable[[], tuple[Any, Any]] | None = None
@@ -213,4 +222,4 @@ class Case:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        return np.dtype(self.recipe.dtype)
+        return dtype_of(self.recipe.dtype)

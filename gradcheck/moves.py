@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from gradcheck.arrays import Array
+from gradcheck.arrays import Array, is_real
 from gradcheck.differences import Move
 from gradcheck.model import SIMPLEX, SYMMETRIC, Domain
 
@@ -96,7 +96,7 @@ def tie_broken(
         ]
         for (input, flat), place in zip(places, rank, strict=True):
             moved[input].reshape(-1)[flat] += place * gap
-        back = (np.asarray(m, p.dtype) for m, p in zip(moved, primals, strict=True))
+        back = (np.asarray(m).astype(p.dtype) for m, p in zip(moved, primals, strict=True))
         broken.append((tuple(back), gap))
     return broken
 
@@ -121,11 +121,12 @@ def _orders(values: Array, own: int) -> Iterator[Array]:
 
 def _tied(primals: Sequence[Array]) -> list[Array]:
     """Which real entries are exactly equal to another real entry of any input."""
-    real = [p.reshape(-1).astype(np.float64) for p in primals if p.dtype.kind == "f"]
+    real = [p.reshape(-1).astype(np.float64) for p in primals if is_real(p)]
     values, counts = np.unique(np.concatenate([*real, np.zeros(0)]), return_counts=True)
     repeated = values[counts > 1]
     return [
-        np.isin(p, repeated) if p.dtype.kind == "f" else np.zeros(p.shape, bool) for p in primals
+        np.isin(p.astype(np.float64), repeated) if is_real(p) else np.zeros(p.shape, bool)
+        for p in primals
     ]
 
 

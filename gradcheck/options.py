@@ -25,6 +25,9 @@ OPTION_NAMES = (
     "example",
     "vary_sizes",
     "conventions",
+    "reference",
+    "differentiates",
+    "tails",
 )
 
 SETTING_NAMES = ("seed", "profile", "max_cases", "method", "step", "time_limit", "budget")
@@ -58,6 +61,14 @@ def split_options(given: dict[str, Any]) -> tuple[Options, Extras]:
         raise UsageError(f"scope={given['scope']!r}: 'declared' or 'forward'")
     if not callable(given.get("valid", len)):
         raise UsageError(f"valid={given['valid']!r}: a function of the inputs that returns a bool")
+    for key in ("reference", "differentiates"):
+        if given.get(key) is not None and not callable(given[key]):
+            raise UsageError(
+                f"{key} must be a function with forward's arguments, not a "
+                f"{type(given[key]).__name__}"
+            )
+    if given.get("tails") not in (None, "exact"):
+        raise UsageError(f"tails={given['tails']!r}: 'exact', or leave it out")
     options = Options(
         scope=given.get("scope"),
         strict=given.get("strict"),
@@ -68,6 +79,9 @@ def split_options(given: dict[str, Any]) -> tuple[Options, Extras]:
         checks=words(given.get("checks")) or None,
         conventions=_pinned(given.get("conventions")),
         vary_sizes=bool(given.get("vary_sizes", True)),
+        reference=given.get("reference"),
+        differentiates=given.get("differentiates"),
+        tails=given.get("tails"),
     )
     example = given.get("example", ())
     extras = Extras(

@@ -1,9 +1,9 @@
 """Which precision a forward pass really computes in.
 
-A kernel may compute in float32 behind float64 arrays (float32 weights, a cast at the door).
-Steps and bounds meant for float64 would then raise false alarms in it. Two tests tell: outputs
-that all fit in a float32, and deafness, outputs that do not hear a change of the inputs which
-float64 would notice. See NUMERICS: "hidden precision".
+A kernel may compute in float32, float16 or bfloat16 behind wider arrays (weights of that dtype, a
+cast at the door). Steps and bounds meant for the wider one would then raise false alarms in it.
+Two tests tell: outputs that all fit in a float32, and deafness, outputs that do not hear a change
+of the inputs which the wider precision would notice.
 """
 
 from __future__ import annotations
@@ -12,37 +12,88 @@ import numpy as np
 
 from gradcheck.arrays import Array, Float, flatten, is_real
 from gradcheck.evaluation import Evaluator, UserCodeRaised
+from gradcheck.floats import FORMATS, HALF, eps_of
 from gradcheck.model import Case
 
 _LOUD, _AUDIBLE, _FAINT = 2.0**-11, 2.0**-20, 2.0**-30
 """Relative input changes: every kernel hears the first two, a float32 kernel not the third."""
+_HALF_LOUD, _HALF_CLEAR, _HALF_SOFT, _HALF_FAINT = 2.0**-4, 2.0**-6, 2.0**-9, 2.0**-16
+"""The same in half precision: bfloat16 hears the first two, float16 the third, neither the last."""
+_SCALES = (1.0, 2.0**-5)
+"""A float is as deaf at one size as at another; a rounding to a fixed grid is not."""
 
 
 def working_precision(evaluator: Evaluator, case: Case) -> str:
-    """ "float64" or "float32": the precision in which forward computes at this case's dtype."""
-    if case.dtype != np.float64:
-        return str(case.dtype)
+    """The precision in which forward computes at this case's dtype, one of `FORMATS`."""
+    own = str(case.dtype)
+    if own in HALF:
+        return own
     try:
-        base = _jittered(case.primals, 2.0**-7)
-        here = _outputs(evaluator, base, case)
-        loud, audible, faint = (
-            _outputs(evaluator, tuple(a * (1 + s) if is_real(a) else a for a in base), case)
-            for s in (_LOUD, _AUDIBLE, _FAINT)
-        )
+        half = _half(evaluator, case)
+        narrow = not half and own == "float64" and _single(evaluator, case)
     except UserCodeRaised:
-        return "float64"
+        return own
+    return half or ("float32" if narrow else own)
+
+
+def _single(evaluator: Evaluator, case: Case) -> bool:
+    """Forward computes in float32 behind float64 arrays."""
+    base = _jittered(case.primals, 2.0**-7)
+    here = _outputs(evaluator, base, case)
+    loud, audible, faint = (
+        _outputs(evaluator, _scaled(base, 1 + s), case) for s in (_LOUD, _AUDIBLE, _FAINT)
+    )
     if not here.shape == loud.shape == audible.shape == faint.shape:
-        return "float64"
+        return False
     change = np.abs(audible - here)
     # float64 could tell the faint change apart: 2**-10 of the audible one is well above its spacing
     tellable = change * (_FAINT / _AUDIBLE) > 4 * np.spacing(np.abs(here))
     moves = (loud != here) & tellable
     if not moves.any():
-        return "float64"
+        return False
     with np.errstate(all="ignore"):
         narrow = bool((here[moves] == here[moves].astype(np.float32)).all())
-    deaf = float((faint == here)[moves].mean()) > 0.5
-    return "float32" if narrow or deaf else "float64"
+    return narrow or float((faint == here)[moves].mean()) > 0.5
+
+
+def _half(evaluator: Evaluator, case: Case) -> str:
+    """The half precision that forward computes in, behind wider arrays; empty if in none."""
+    found = {_half_at(evaluator, case, scale) for scale in _SCALES}
+    return "" if "" in found else ("bfloat16" if "bfloat16" in found else "float16")
+
+
+def _half_at(evaluator: Evaluator, case: Case, scale: float) -> str:
+    base = _scaled(_jittered(case.primals, 2.0**-7), scale)
+    here, loud = (_outputs(evaluator, _scaled(base, f), case) for f in (1.0, 1 + _HALF_LOUD))
+    if here.shape != loud.shape:
+        return ""
+    for name in reversed(HALF):
+        if _fits(here, FORMATS[name].bits):
+            return name
+    heard = np.abs(loud - here) * (_HALF_FAINT / _HALF_LOUD)
+    moves = heard > 4 * eps_of(case.dtype) * np.abs(here)
+    if not moves.any():
+        return ""
+
+    def share(change: float) -> float:
+        other = _outputs(evaluator, _scaled(base, 1 + change), case)
+        return float((other != here)[moves].mean()) if other.shape == here.shape else 1.0
+
+    if share(_HALF_FAINT) > 0.5 or share(_HALF_CLEAR) < 0.9:
+        return ""
+    return "float16" if share(_HALF_SOFT) >= 0.9 else "bfloat16"
+
+
+def _fits(values: Float, bits: int) -> bool:
+    """All values have so many bits, and use them: the last one is set in some."""
+    values = values[np.isfinite(values) & (values != 0)]
+    whole = np.ldexp(np.frexp(values)[0], bits)
+    fits = values.size >= 4 and bool((whole == np.rint(whole)).all())
+    return fits and float((whole % 2 == 1).mean()) >= 0.2
+
+
+def _scaled(primals: tuple[Array, ...], factor: float) -> tuple[Array, ...]:
+    return tuple(a * a.dtype.type(factor) if is_real(a) else a for a in primals)
 
 
 def _outputs(evaluator: Evaluator, primals: tuple[Array, ...], case: Case) -> Float:
@@ -53,5 +104,6 @@ def _jittered(primals: tuple[Array, ...], relative: float) -> tuple[Array, ...]:
     """Values with a full mantissa, so that a sum of short decimals does not look like float32."""
     rng = np.random.default_rng(0)
     return tuple(
-        np.asarray(a * (1 + relative * rng.random(a.shape))) if is_real(a) else a for a in primals
+        np.asarray(a * (1 + relative * rng.random(a.shape))).astype(a.dtype) if is_real(a) else a
+        for a in primals
     )

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
-import numpy as np
-
-from gradcheck.arrays import Array, all_finite, is_real
-from gradcheck.corners import RANDOM_SIZES, plain_sizes, shapes_for
-from gradcheck.domains import decode, resolve
-from gradcheck.evaluation import Evaluator, UserCodeRaised
-from gradcheck.model import INDEX, NONZERO, POSITIVE, REAL, UNIT, Case, Domain, Input, Op, Recipe
+from gradcheck.arrays import Array, is_real
+from gradcheck.asking import Asker
+from gradcheck.corners import RANDOM_SIZES, plain_sizes
+from gradcheck.evaluation import Evaluator
+from gradcheck.floats import dtype_of
+from gradcheck.model import INDEX, NONZERO, POSITIVE, REAL, UNIT, Domain, Input, Op
 
 Sizes = Mapping[str, tuple[int, ...]]
 
@@ -51,7 +49,7 @@ def learn(op: Op, evaluator: Evaluator) -> Learnt:
     """What forward's refusals tell of an op that was described by an example call."""
     if op.example is None or op.sizes_declared or not op.options.vary_sizes:
         return untaught(op)
-    asker = _Asker(op, evaluator)
+    asker = Asker(op, evaluator)
     if not asker.accepts(op.example):
         return untaught(op)  # the example itself is refused: reported as a finding
     op = _bound_indices(op, asker)
@@ -69,55 +67,28 @@ def learn(op: Op, evaluator: Evaluator) -> Learnt:
     return Learnt(op, sizes, refused, None if asker.accepts(usual) else _example_sizes(op))
 
 
-class _Asker:
-    """Asks forward whether it takes some inputs."""
+def precisions(
+    op: Op, evaluator: Evaluator, dtypes: tuple[str, ...]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The dtypes to judge in, without those that a float32 kernel refuses, and what to note.
 
-    def __init__(self, op: Op, evaluator: Evaluator) -> None:
-        self.op, self._evaluator = op, evaluator
-        self._attributes = {a.name: a.values[0] for a in op.attributes}
-        self.last = ""
-        """What forward said when it last refused."""
-
-    def accepts(
-        self, primals: tuple[Array, ...], attributes: Mapping[str, Any] | None = None
-    ) -> bool:
-        try:
-            outputs = self._evaluator.forward(primals, {**self._attributes, **(attributes or {})})
-        except UserCodeRaised as error:
-            self.last = error.summary
-            return False
-        self.last = "not finite"
-        return all_finite(outputs)
-
-    def right_shapes(self, primals: tuple[Array, ...]) -> bool:
-        """Backward returns gradients of the inputs' shapes there."""
-        case = Case(Recipe(regime="probe"), primals, self._attributes)
-        try:
-            outputs = self._evaluator.forward(primals, self._attributes)
-            answer = self._evaluator.answer(case, tuple(np.ones_like(o) for o in outputs))
-        except UserCodeRaised:
-            return False
-        shapes = zip(answer.gradients or (), primals, self.op.inputs, strict=False)
-        return answer.gradients is not None and all(
-            g is None or not i.differentiable or np.shape(g) == p.shape for g, p, i in shapes
-        )
-
-    def values(
-        self, sizes: Mapping[str, int], seed: int, kinds: Mapping[int, Domain] | None = None
-    ) -> tuple[Array, ...]:
-        """Plain values at some sizes."""
-        rng = np.random.default_rng(seed)
-        made = []
-        for k, (input, shape) in enumerate(
-            zip(self.op.inputs, shapes_for(self.op, sizes, ()), strict=True)
-        ):
-            domain = resolve((kinds or {}).get(k, input.domain), sizes)
-            numbers = rng.integers(0, 65536, int(np.prod(shape)))
-            made.append(decode(numbers, shape, domain, "generic"))
-        return tuple(made)
+    A kernel for float32 alone is judged in float32, where its example shows that it is one.
+    """
+    own = {str(v.dtype) for v in op.example or () if is_real(v)}
+    asker = Asker(op, evaluator)
+    if own != {"float32"} or "float32" not in dtypes or not asker.accepts(op.example or ()):
+        return dtypes, ()
+    kept, notes = [], []
+    for dtype in dtypes:
+        cast = tuple(v.astype(dtype_of(dtype)) if is_real(v) else v for v in op.example or ())
+        if dtype == "float32" or asker.accepts(cast):
+            kept.append(dtype)
+        else:
+            notes.append(f"not judged in {dtype}: forward refuses it ({asker.last})")
+    return tuple(kept), tuple(notes)
 
 
-def _bound_indices(op: Op, asker: _Asker) -> Op:
+def _bound_indices(op: Op, asker: Asker) -> Op:
     """Where an integer input ends: at the size of a dimension, if forward refuses that index."""
     assert op.example is not None
     sizes = _example_sizes(op)
@@ -162,7 +133,7 @@ def _example_sizes(op: Op) -> dict[str, int]:
     return sizes
 
 
-def _sizes(op: Op, asker: _Asker) -> tuple[Sizes, list[str]]:
+def _sizes(op: Op, asker: Asker) -> tuple[Sizes, list[str]]:
     """For each dimension the sizes that forward takes, the others as in the example."""
     base = _example_sizes(op)
     found: dict[str, tuple[int, ...]] = {}
@@ -188,7 +159,7 @@ def _sizes(op: Op, asker: _Asker) -> tuple[Sizes, list[str]]:
     return found, notes
 
 
-def _fixed_elsewhere(op: Op, asker: _Asker, sizes: Sizes) -> tuple[Sizes, list[str]]:
+def _fixed_elsewhere(op: Op, asker: Asker, sizes: Sizes) -> tuple[Sizes, list[str]]:
     """Dimensions at whose other sizes backward never has the right shape: they are given elsewhere.
 
     A layer whose constructor was told its input's shape, behind a lambda: forward takes any size,
@@ -212,7 +183,7 @@ def _fixed_elsewhere(op: Op, asker: _Asker, sizes: Sizes) -> tuple[Sizes, list[s
     return fixed, notes
 
 
-def _tie_multiples(op: Op, asker: _Asker, sizes: Sizes) -> tuple[Op, Sizes, list[str]]:
+def _tie_multiples(op: Op, asker: Asker, sizes: Sizes) -> tuple[Op, Sizes, list[str]]:
     """A size that forward takes only as a multiple of another: an LSTM's 4 gates a unit."""
     base = _example_sizes(op)
     free, notes = dict(sizes), []
@@ -243,7 +214,7 @@ def _renamed(input: Input, name: str, new: str) -> Input:
     return replace(input, dims=tuple(new if d == name else d for d in input.dims))
 
 
-def _refused(op: Op, asker: _Asker, sizes: Sizes) -> Iterator[tuple[str, int]]:
+def _refused(op: Op, asker: Asker, sizes: Sizes) -> Iterator[tuple[str, int]]:
     """Made-up attribute values that forward refuses, at the example and where all is square."""
     assert op.example is not None
     points = [op.example]
@@ -256,7 +227,7 @@ def _refused(op: Op, asker: _Asker, sizes: Sizes) -> Iterator[tuple[str, int]]:
                 yield attribute.name, place
 
 
-def _narrow(op: Op, asker: _Asker) -> tuple[Op, list[str]]:
+def _narrow(op: Op, asker: Asker) -> tuple[Op, list[str]]:
     """A smaller domain where forward refuses most values of the example's kind."""
     base = _example_sizes(op)
 

@@ -17,7 +17,14 @@ from gradcheck.adapters import Description, adapt
 from gradcheck.errors import UsageError, did_you_mean
 from gradcheck.examples import read
 from gradcheck.model import Op, Options, Pullback
-from gradcheck.options import OPTION_NAMES, demand_inputs, split_options, with_domains, words
+from gradcheck.options import (
+    OPTION_NAMES,
+    Extras,
+    demand_inputs,
+    split_options,
+    with_domains,
+    words,
+)
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -46,7 +53,7 @@ class RegisteredFunction:
         options, extras = split_options(self._given)
         description = Description(self._signature, extras.example, {}, options, extras.nondiff)
         made = adapt(self.forward, backward, description, call=extras.call, name=extras.name)
-        made = with_domains(replace(made, kind="function with vjp"), extras.domain)
+        made = _finished(replace(made, kind="function with vjp"), self._given, extras)
         names = (extras.name or self.forward.__name__, self.forward.__qualname__)
         self._op = add(made, self.forward.__module__, names)
         return backward
@@ -99,7 +106,7 @@ def register(target: Any = None, /, **options: Any) -> Any:
     **options
         ``example=(x, w)`` instead of a signature; ``scope``, ``strict``, ``dtypes``, ``signif``,
         ``valid``, ``overwrites``, ``nondiff``, ``domain``, ``call``, ``name``, ``checks``,
-        ``vary_sizes`` as in `op`.
+        ``vary_sizes``, ``reference``, ``differentiates``, ``tails`` as in `op`.
 
     Returns
     -------
@@ -121,7 +128,7 @@ def _register(thing: Any, signature: str | None, given: dict[str, Any]) -> Any:
         return RegisteredFunction(thing, signature, given)
     options, extras = split_options(given)
     description = Description(signature, extras.example, {}, options, extras.nondiff)
-    made = with_domains(adapt(thing, None, description, name=extras.name), extras.domain)
+    made = _finished(adapt(thing, None, description, name=extras.name), given, extras)
     setattr(
         thing,
         MARK,
@@ -141,7 +148,7 @@ def op(*target: Any, **options: Any) -> Op:
     **options
         scope : "declared" or "forward"
         strict : bool
-        dtypes : str or sequence of str, for instance "float32"
+        dtypes : str or sequence of str: "float64", "float32", "float16", "bfloat16"
         signif : float, relative errors up to this are no failure; 0 is strict
         valid : callable, ``valid(*primals, **attributes) -> bool``
         overwrites : str or sequence of str, inputs that the op changes on purpose
@@ -153,6 +160,11 @@ def op(*target: Any, **options: Any) -> Op:
         name : str
         checks : str or sequence of str, some of the checks
         example : tuple, an example call beside a signature
+        reference : callable with forward's arguments (and then a layer's parameters): another
+            implementation, called in float64; forward's values and all gradients are compared
+        differentiates : callable with forward's arguments: what a straight-through or surrogate
+            backward is the gradient of
+        tails : "exact": a gradient that is 0 in a far tail, where it should be 1e-18, is a fail
         Anything else is an attribute of forward.
 
     Raises
@@ -182,10 +194,10 @@ def make(target: Sequence[Any], attributes: dict[str, Any], given: dict[str, Any
                 f"{known.name} is an op already, with its inputs and attributes: it takes options "
                 f"only, not {extra}.{hint}"
             )
-        return with_domains(_with_options(known, options, given), extras.domain)
+        return _finished(_with_options(known, options, given), given, extras)
     if hasattr(first, "sources") and hasattr(first, "op") and callable(first.op):
         made = _graph_op(first, rest, attributes)
-        return with_domains(_with_options(made, options, given), extras.domain)
+        return _finished(_with_options(made, options, given), given, extras)
     backward = None
     if rest and callable(rest[0]) and not hasattr(rest[0], "dtype"):
         backward = rest.pop(0)
@@ -193,9 +205,14 @@ def make(target: Sequence[Any], attributes: dict[str, Any], given: dict[str, Any
     example = tuple(rest) or extras.example
     description = Description(signature, example, attributes, options, extras.nondiff)
     made = adapt(first, backward, description, call=extras.call, name=extras.name)
+    return _finished(made, given, extras)
+
+
+def _finished(made: Op, given: Mapping[str, Any], extras: Extras) -> Op:
+    """The op with its domains; the inputs that options name exist."""
     for option in ("nondiff", "overwrites"):
         demand_inputs(made, option, words(given.get(option)))
-    demand_inputs(made, "conventions", list(options.conventions))
+    demand_inputs(made, "conventions", list(made.options.conventions))
     return with_domains(made, extras.domain)
 
 

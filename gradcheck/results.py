@@ -136,6 +136,18 @@ class Convention(Record, frozen=True, kw_only=True):
         return min(low, high), max(low, high), yours
 
 
+class Tolerance(Record, frozen=True, kw_only=True):
+    """How much of its own tolerance an op used."""
+
+    signif: float
+    tightest: Number
+    """The tightest ``signif`` that would still pass: the largest error beyond all rounding."""
+    used: Number
+    """``tightest / signif``: the slack."""
+    loose: str = ""
+    """Why it is too wide, in words."""
+
+
 class OpResult(Record, frozen=True, kw_only=True):
     """Everything that was found about one op."""
 
@@ -155,6 +167,8 @@ class OpResult(Record, frozen=True, kw_only=True):
     rejected: dict[str, int] = {}
     """Made-up inputs that forward refused, by regime and reason."""
     conventions: list[Convention] = []
+    tolerance: Tolerance | None = None
+    """Where the op sets one of its own (``signif=``)."""
     assumptions: list[str] = []
     dtypes: list[str] = []
     modes: dict[str, int] = {}

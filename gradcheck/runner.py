@@ -9,7 +9,7 @@ import hashlib
 import shlex
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -23,6 +23,7 @@ from gradcheck.diagnosis import Diagnosis
 from gradcheck.environment import environment
 from gradcheck.errors import UsageError
 from gradcheck.evaluation import Evaluator
+from gradcheck.floats import HALF
 from gradcheck.gathering import History, diagnose
 from gradcheck.guards import GlobalRandom, one_blas_thread, quiet, within_limit
 from gradcheck.model import Op, Recipe
@@ -70,7 +71,8 @@ def run_one(
     settings = for_op(settings, op.options, fixed)
     random = GlobalRandom(settings.seed)
     with random.restored(), quiet(), one_blas_thread():
-        ready = prepare(Evaluator(op, random), settings, only)
+        free = op.options.dtypes is None and "dtypes" not in (fixed or {})
+        ready = prepare(Evaluator(op, random), settings, only, own_precision=free)
         history = History()
         _try_all(ready.bench, ready.drawn, (ready.tally, history), started)
         findings = [
@@ -94,10 +96,22 @@ class Ready:
     tally: Tally
 
 
-def prepare(evaluator: Evaluator, settings: Settings, only: list[Recipe] | None = None) -> Ready:
-    """Ask forward for its domain, draw the cases, measure precision and time of a forward pass."""
+def prepare(
+    evaluator: Evaluator,
+    settings: Settings,
+    only: list[Recipe] | None = None,
+    *,
+    own_precision: bool = False,
+) -> Ready:
+    """Ask forward for its domain, draw the cases, measure precision and time of a forward pass.
+
+    ``own_precision``: nobody named dtypes, so those that forward refuses are left out.
+    """
     op, limit = evaluator.op, settings.time_limit
     learnt = within_limit(lambda: probe.learn(op, evaluator), limit, probe.untaught(op))
+    if own_precision:
+        narrowed, settings = _own_precision(learnt.op, evaluator, settings)
+        learnt = replace(learnt, op=narrowed)
     op = evaluator.op = learnt.op
     bench = Bench(op, evaluator, settings, {})
     tally = Tally(op, settings)
@@ -113,6 +127,16 @@ def prepare(evaluator: Evaluator, settings: Settings, only: list[Recipe] | None 
     return Ready(bench, made, drawn, tally)
 
 
+def _own_precision(op: Op, evaluator: Evaluator, settings: Settings) -> tuple[Op, Settings]:
+    """Without the dtypes that a float32 kernel refuses."""
+    usual: tuple[tuple[str, ...], tuple[str, ...]] = settings.dtypes, ()
+    dtypes, notes = within_limit(
+        lambda: probe.precisions(op, evaluator, settings.dtypes), settings.time_limit, usual
+    )
+    op = replace(op, assumptions=(*op.assumptions, *notes))
+    return op, msgspec.structs.replace(settings, dtypes=dtypes)
+
+
 def _cases(made: Plan, settings: Settings, only: list[Recipe] | None) -> list[engine.Drawn]:
     if only is not None:
         return [engine.Drawn(r, ()) for r in only]
@@ -124,12 +148,12 @@ def _cases(made: Plan, settings: Settings, only: list[Recipe] | None) -> list[en
 
 
 def _precisions(bench: Bench, drawn: list[engine.Drawn], settings: Settings) -> dict[str, str]:
-    """What forward really computes in, measured at the first case of float64."""
+    """What forward really computes in, measured at the first case of each dtype."""
     found = {d: d for d in settings.dtypes}
-    for case in drawn:
-        if case.value.dtype == "float64":
-            found["float64"] = working_precision(bench.evaluator, build(bench.op, case.value))
-            break
+    for dtype in settings.dtypes:
+        first = next((d.value for d in drawn if d.value.dtype == dtype), None)
+        if first is not None and dtype not in HALF:
+            found[dtype] = working_precision(bench.evaluator, build(bench.op, first))
     return found
 
 

@@ -17,9 +17,9 @@ import msgspec
 import numpy as np
 
 from gradcheck.environment import environment
+from gradcheck.equivalence import Witness, exactly, tells_apart, witnesses
 from gradcheck.errors import UsageError
 from gradcheck.evaluation import Evaluator
-from gradcheck.evidence import Witness, exactly, tells_apart, witnesses
 from gradcheck.guards import GlobalRandom, one_blas_thread, quiet
 from gradcheck.model import Op
 from gradcheck.mutants import FORCED, Mutant, mutants_of

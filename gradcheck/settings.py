@@ -12,11 +12,12 @@ from typing import Any, Literal
 import msgspec
 
 from gradcheck.errors import UsageError, did_you_mean
+from gradcheck.floats import FORMATS, demand_installed
 
 PROFILES = {"fast": 25, "dev": 50, "ci": 100, "thorough": 1000}
 """Cases per op, plain and corner cases included."""
-CHECKS = ("contract", "values", "purity", "linearity", "layout")
-"""In the order in which a person debugs."""
+CHECKS = ("contract", "reference", "values", "purity", "linearity", "layout")
+"""In the order in which a person debugs; "reference" is for ops that have one."""
 ENVIRONMENT_PREFIX = "GRADCHECK_"
 
 
@@ -128,9 +129,10 @@ def _validate(settings: Settings, where: str) -> None:
             raise UsageError(f"{where}: no check named {check!r}.{did_you_mean(check, CHECKS)}")
     demand(settings.checks != (), "checks", "at least one check: nothing compared is no evidence")
     for dtype in settings.dtypes:
-        if dtype not in ("float64", "float32"):
-            known = did_you_mean(dtype, ("float64", "float32"))
+        if dtype not in FORMATS:
+            known = did_you_mean(dtype, FORMATS) or f" There are {', '.join(FORMATS)}."
             raise UsageError(f"{where}: dtype {dtype!r} is not supported.{known}")
+        demand_installed(dtype)
     demand(bool(settings.dtypes), "dtypes", "at least one dtype")
 
 

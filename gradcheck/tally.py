@@ -8,6 +8,7 @@ from textwrap import shorten
 
 import msgspec
 
+from gradcheck.audit import audit, warning
 from gradcheck.checks.facts import Outcome
 from gradcheck.engine import Drawn
 from gradcheck.evaluation import Counters
@@ -18,6 +19,7 @@ from gradcheck.results import (
     Finding,
     OpResult,
     Severity,
+    Tolerance,
     Verdict,
     Worst,
     num,
@@ -64,6 +66,8 @@ class Tally:
     _worst_order: tuple[bool, bool, float] = (False, False, -1.0)
     hopeless: bool = False
     vacuity: Vacuity = field(default_factory=Vacuity)
+    excess: float = 0.0
+    """The largest error beyond all bounds on declared inputs."""
     notes: list[str] = field(default_factory=list)
     _first: dict[Key, tuple[Finding, Drawn, Trial]] = field(default_factory=dict)
     _seen: Counter[Key] = field(default_factory=Counter)
@@ -99,6 +103,7 @@ class Tally:
         if not trial.recipe.beyond:
             self.declared["made"] += outcome.comparisons
             self.declared["inconclusive"] += outcome.inconclusive
+            self.excess = max(self.excess, outcome.excess)
         for input, entries in outcome.entries.items():
             self.compared_inputs[input] += entries
         for convention in outcome.conventions:
@@ -136,6 +141,9 @@ class Tally:
         if not any(f.severity == "fail" for f in findings):
             findings = [*findings, *self._hollow()]
         verdict, reason = self._verdict(findings)
+        tolerance = self._tolerance()
+        if tolerance is not None and tolerance.loose:
+            findings = [*findings, warning(tolerance, self.cases)]
         return OpResult(
             op=self.op.id,
             target=self.op.target,
@@ -149,6 +157,7 @@ class Tally:
             coverage=dict(self.coverage),
             rejected=dict(self.rejected),
             conventions=self._conventions(),
+            tolerance=tolerance,
             assumptions=[*self.op.assumptions, *self.notes, *self._never_met()],
             dtypes=list(self.settings.dtypes),
             modes=dict(self.modes),
@@ -216,12 +225,29 @@ class Tally:
         if undecided > INCONCLUSIVE_SHARE * made:
             why = ", ".join(f"{k} ({n})" for k, n in self.reasons.most_common(3))
             return f"{undecided} of {made} comparisons are inconclusive: {why}"
+        if reference := self._no_reference():
+            return reference
         for input in self.op.inputs:
             if input.differentiable and not input.optional and not self.judged_inputs[input.name]:
                 return f"no entry of {input.name}'s gradient could be judged"
             if self.compared_inputs[input.name] and not self.judged_inputs[input.name]:
                 return f"no entry of {input.name}'s gradient could be judged"
         return ""
+
+    def _tolerance(self) -> Tolerance | None:
+        """How much of the op's own tolerance was used; None where it sets none."""
+        own = self.op.options.signif
+        if own is None or own != self.settings.signif or "values" not in self.checks:
+            return None
+        return audit(own, self.excess, self.settings.dtypes)
+
+    def _no_reference(self) -> str:
+        """The op has a reference, and no case could be compared with it."""
+        counts = self.checks.get("reference")
+        if counts is None or counts["comparisons"] > counts["inconclusive"]:
+            return ""
+        why = next((r for r in self.reasons if r.startswith("the reference ")), "")
+        return f"no case could be compared with the reference: {why}"
 
     def _conventions(self) -> list[Convention]:
         grouped: dict[tuple[str, float, float, float], Counter[str]] = {}

@@ -6,13 +6,16 @@ carries: truncation, because h is not small enough, and round-off, because it is
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
+
+import numpy as np
 
 from gradcheck.arrays import Float, relative_error, unravel
 from gradcheck.cases import build, recipes
 from gradcheck.checks.facts import usable_gradients
 from gradcheck.cotangents import make
-from gradcheck.differences import Move, Point, central
+from gradcheck.differences import Move, Point
 from gradcheck.engine import generate
 from gradcheck.errors import UsageError
 from gradcheck.evaluation import Evaluator, UserCodeRaised, projection
@@ -25,6 +28,28 @@ from gradcheck.templates import plan
 STEP = 1e-4
 ROWS = 8
 """Entries shown per input."""
+
+
+def central(point: Point, moves: Sequence[Move], step: float = 1e-4) -> tuple[Float, Float, Float]:
+    """The lecture's plain rule, (f(x + h) - f(x - h)) / 2h at exactly this step.
+
+    Returns
+    -------
+    value, truncation, roundoff : (n,) arrays
+        The rule's value and the two errors that it does not know of: the truncation error is
+        estimated from a second difference at 2h, the round-off error is eps |y| / h.
+    """
+    w = point.cotangent
+    value, truncation, roundoff = (np.empty(len(moves)) for _ in range(3))
+    for i, move in enumerate(moves):
+        near = [point.displaced(move, s * step) for s in (1, -1)]
+        far = [point.displaced(move, s * step) for s in (2, -2)]
+        with np.errstate(all="ignore"):
+            value[i] = (near[0] - near[1]) @ w / (2 * step)
+            wide = (far[0] - far[1]) @ w / (4 * step)
+            truncation[i] = abs(wide - value[i]) / 3
+            roundoff[i] = point.eps * float(np.abs(w * near[0]).sum()) / step
+    return value, truncation, roundoff
 
 
 def central_table(op: Op, settings: Settings) -> str:

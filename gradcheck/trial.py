@@ -17,7 +17,7 @@ import msgspec
 from gradcheck.arrays import all_finite, is_real, same_bits
 from gradcheck.beyond import Usual, is_accident, usual
 from gradcheck.cases import build
-from gradcheck.checks import contract, layout, linearity, purity, values
+from gradcheck.checks import contract, layout, linearity, purity, reference, values
 from gradcheck.checks.facts import Facts, Outcome, usable_gradients
 from gradcheck.cotangents import make
 from gradcheck.evaluation import Evaluator, UserCodeRaised
@@ -28,6 +28,7 @@ from gradcheck.settings import CHECKS, Settings
 
 _CHECKS: dict[str, Callable[[Facts], Outcome]] = {
     contract.NAME: contract.check,
+    reference.NAME: reference.check,
     values.NAME: values.check,
     purity.NAME: purity.check,
     linearity.NAME: linearity.check,
@@ -143,6 +144,8 @@ class Bench:
         for name in CHECKS:
             if name not in checks or (failed and name in _FOLLOWS):
                 continue
+            if name == reference.NAME and facts.op.options.reference is None:
+                continue
             try:
                 outcome = _CHECKS[name](facts)
             except UserCodeRaised as error:
@@ -227,6 +230,8 @@ class Bench:
             finding = msgspec.structs.replace(
                 finding, severity=severity, message=accepts + finding.message
             )
+        elif trial.recipe.beyond and finding.severity == "not judged":
+            finding = msgspec.structs.replace(finding, severity="note")
         trial.findings.append(finding)
 
     def _is_meant(self, trial: Trial) -> bool:

@@ -12,17 +12,16 @@ PACKAGE = ROOT / "gradcheck"
 LEVELS = [  # from the top; a module may import its own level and those below
     {"__main__", "cli", "pytest_plugin", "api"},
     {"reporters", "policy", "files"},
-    {"runner", "tally", "vacuity", "trial", "gathering", "teaching", "explain", "selftest"}
-    | {"evidence"},
-    {"registry", "options", "targets", "adapters", "graphs", "probe", "corners", "cases"}
+    {"runner", "tally", "vacuity", "audit", "trial", "gathering", "teaching", "explain", "selftest"}
+    | {"equivalence"},
+    {"registry", "options", "targets", "adapters", "graphs", "probe", "asking", "corners", "cases"}
     | {"templates", "beyond"}
     | {"engine", "checks", "mutants"},
     {"settings", "signatures", "examples", "attributes", "domains", "cotangents", "covering"},
-    {"judging", "precision", "backward_noise"},
-    {"judged"},
-    {"differences", "ladder", "compare", "moves", "jacobian", "diagnosis"},
+    {"judging", "judged", "opinions", "precision", "backward_noise"},
+    {"differences", "ladder", "fit", "compare", "moves", "jacobian", "diagnosis"},
     {"model", "results", "scores", "estimate", "arrays", "evaluation", "guards", "errors"}
-    | {"environment", "constants"},
+    | {"environment", "constants", "floats"},
 ]
 RESULTS_ONLY = {"reporters", "policy", "files"}
 """Rooms that see results and errors, never an op."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import gradcheck
 from gradcheck.registry import make
 from gradcheck.results import OpResult
 from gradcheck.runner import run_one
@@ -330,3 +331,77 @@ def test_random_directions_also_meet_empty_inputs():
     assert found.modes["projected"] > found.modes.get("quick", 0)
     assert found.coverage.get("zero-size")
     assert "wrong-gradient" in codes(result(product, VALUES["one entry"], X, W, settings=few))
+
+
+# --- ops in place, on purpose --------------------------------------------------------------------
+def _tanh_in_place(x):
+    np.tanh(x, out=x)
+    return x
+
+
+def _from_output(d, x):
+    return d * (1 - x * x)
+
+
+def _into_cotangent(d, x):
+    d *= np.cos(x)
+    return d
+
+
+class TanhInPlace:
+    def forward(self, x):
+        self.y = _tanh_in_place(x)
+        return self.y
+
+    def backward(self, d):
+        return d * (1 - self.y**2)
+
+
+def test_an_op_in_place_is_judged_by_every_check():
+    found = result(_tanh_in_place, _from_output, X, overwrites="x")
+    assert found.verdict == "pass"
+    assert all(found.checks[n].comparisons for n in ("values", "purity", "linearity", "layout"))
+    assert "wrong-gradient" in codes(
+        result(_tanh_in_place, lambda d, x: d * (1 - x), X, overwrites="x")
+    )
+    assert "not-linear" in codes(
+        result(
+            _tanh_in_place,
+            lambda d, x: _from_output(d, x) + 1,
+            X,
+            overwrites="x",
+            settings=Settings(max_cases=10, checks=("linearity",)),
+        )
+    )
+    assert codes(result(_tanh_in_place, _from_output, X)) == {"overwritten"}
+
+
+def test_a_cotangent_that_may_be_overwritten_may_be_returned():
+    found = result(lambda x: np.sin(x), _into_cotangent, X, overwrites="cotangent", strict=True)
+    assert found.verdict == "pass"
+    assert codes(result(lambda x: np.sin(x), _into_cotangent, X)) == {"overwritten"}
+
+
+def test_overwrites_at_every_door():
+    assert result(TanhInPlace, X, overwrites="x").verdict == "pass"
+    assert codes(result(TanhInPlace, X)) == {"overwritten"}
+    known = make([_tanh_in_place, _from_output, "x[n d]"], {}, {})
+    assert result(known, overwrites="x").verdict == "pass"
+    for target in ([known], [TanhInPlace, X], [_tanh_in_place, _from_output, X]):
+        with pytest.raises(gradcheck.UsageError, match="overwrites: there is no input 'z'"):
+            make(target, {}, {"overwrites": "z"})
+    register = gradcheck.register("x[n d]", overwrites="z")
+    with pytest.raises(gradcheck.UsageError, match="overwrites: there is no input 'z'"):
+        register(TanhInPlace)
+    with pytest.raises(gradcheck.UsageError, match="overwrites: there is no input 'z'"):
+        register(_tanh_in_place).def_vjp(_from_output)
+
+
+def test_a_node_in_place_leaves_its_siblings_inputs_alone():
+    tanh = make([_tanh_in_place, _from_output, "x[n d]"], {}, {"overwrites": "x"})
+    add = make([lambda a, b: a + b, lambda d, a, b: [d.copy(), d.copy()], "a[n d], b[n d]"], {}, {})
+    graph = gradcheck.Graph("branches")
+    x = graph.input("x")
+    graph.output(graph.apply(add, graph.apply(tanh, x), x))
+    np.testing.assert_array_equal(graph.forward(X), np.tanh(X) + X)
+    assert run_one(graph.op("x[n d]"), Settings(max_cases=15)).verdict == "pass"

@@ -250,7 +250,7 @@ BAD = {
     "checks": ['["value"]', '"values"', "[]", "[3]"],
     "scope": ['"all"', "true"],
     "strict": ['"maybe"', "2"],
-    "dtypes": ['["float16"]', '["f8"]', "[]", '"float64"'],
+    "dtypes": ['["float8"]', '["f8"]', "[]", '"float64"'],
     "signif": ["-1e-3", "1.0", "nan", '"small"'],
     "step": ["0", "0.75", "1e-12", "nan", '"h"'],
     "method": ['"forward"'],
@@ -287,7 +287,8 @@ def test_bad_values_name_the_key_and_the_file(folder, key, value):
         ("method", '"forward"', "central"),
         ("inconclusive", '"ignore"', "warn"),
         ("checks", '["value"]', "values"),
-        ("dtypes", '["float16"]', "float32"),
+        ("dtypes", '["float8"]', "float32"),
+        ("dtypes", '["flaot16"]', "'float16'"),
     ],
 )
 def test_bad_words_are_answered_with_the_right_ones(folder, key, value, known):
@@ -315,7 +316,7 @@ def test_bad_values_of_an_op():
 
     for options, says in (
         ({"signif": 2.0}, "signif"),
-        ({"dtypes": "float16"}, "'float16'"),
+        ({"dtypes": "float8"}, "'float8'"),
         ({"strict": "yes"}, "strict"),
         ({"checks": "value"}, "'values'"),
     ):
@@ -363,4 +364,4 @@ def test_step_is_a_power_of_two():
 
 def test_checks_run_in_the_order_of_debugging():
     assert CHECKS[0] == "contract"
-    assert set(CHECKS) == {"contract", "values", "purity", "linearity", "layout"}
+    assert set(CHECKS) == {"contract", "reference", "values", "purity", "linearity", "layout"}

@@ -145,6 +145,46 @@ def test_t07_shared_memory_is_a_warning_and_a_fail_where_strict(what: str) -> No
     assert "shared-memory" not in [f.code for f in clean.findings]
 
 
+def sigmoid(x: Array) -> Array:
+    return 1 / (1 + np.exp(-x))
+
+
+@pytest.mark.parametrize(
+    "stated", [{"tails": "exact"}, {"reference": sigmoid}], ids=["tails", "reference"]
+)
+def test_t08_sigmoid_whose_gradient_is_0_in_the_far_tail(stated: dict[str, Any]) -> None:
+    """s(1 - s) is exactly 0 at x = 40, where the truth is 4e-18, and forward is flat."""
+
+    def wrong(dz: Array, x: Array) -> Array:
+        return dz * sigmoid(x) * (1 - sigmoid(x))
+
+    def right(dz: Array, x: Array) -> Array:
+        return dz * sigmoid(x) * sigmoid(-x)
+
+    x = np.array([40.0, -40.0, 0.5, 38.0, -36.0])
+    assert wrong(np.ones(5), x)[0] == 0 < right(np.ones(5), x)[0] < 5e-18
+    found = fails(sigmoid, wrong, x, dtypes="float64", **stated)
+    assert (found.code, found.input) == ("wrong-gradient", "x")
+    passes(sigmoid, right, x, dtypes="float64", **stated)
+    for backward in (wrong, right):
+        result = passes(sigmoid, backward, x, dtypes="float64")
+        assert {f.severity for f in result.findings} <= {"note"}
+
+
+def test_t08_visible_tail_that_is_cut_off_is_a_note_and_a_fail_where_exact() -> None:
+    def cut(dz: Array, x: Array) -> Array:
+        return dz * np.where(x < -30, 0, np.exp(x))
+
+    x = np.array([-40.0, 0.5, 1.0, -0.5, -35.0])
+    result = passes(lambda x: np.exp(x), cut, x, max_cases=4)
+    note = next(f for f in result.findings if f.code == "lost-tail")
+    assert (note.severity, note.input) == ("note", "x")
+    assert note.entry in {(0,), (4,)}
+    assert "backward gives exactly 0" in note.message
+    assert fails(lambda x: np.exp(x), cut, x, max_cases=4, tails="exact").code == "wrong-gradient"
+    passes(lambda x: np.exp(x), lambda dz, x: dz * np.exp(x), x, tails="exact")
+
+
 def test_t10_backward_that_returns_none_only_is_never_a_pass() -> None:
     def nothing(dz: Array, *primals: Array) -> list[None]:
         return [None] * len(primals)
@@ -341,6 +381,31 @@ def test_t26_dropout_from_the_global_state_is_a_function() -> None:
     passes(dropout(np.random.random), lambda dz, cache: dz * cache, x34)
     fails(dropout(np.random.random), lambda dz, cache: dz * ~cache, x34)
     assert_array_equal(np.random.get_state()[1], state)
+
+
+def float32_kernel(x: Array) -> Array:
+    if x.dtype != np.float32:
+        raise TypeError("float32 only")
+    return np.tanh(x)
+
+
+@pytest.mark.parametrize("kernel", [np.tanh, float32_kernel], ids=["any dtype", "float32 only"])
+def test_t27_the_float32_kernel_itself_is_run(kernel: Function) -> None:
+    """A bug that only float32 shows is invisible once the inputs are cast to float64."""
+
+    def right(dz: Array, x: Array) -> Array:
+        return dz * (x.dtype.type(1) - np.tanh(x) ** 2)
+
+    def wrong(dz: Array, x: Array) -> Array:
+        return right(dz, x) * x.dtype.type(1.5 if x.dtype == np.float32 else 1)
+
+    x = x5.astype(np.float32)
+    found = fails(kernel, wrong, x)
+    assert found.code == "wrong-gradient"
+    assert "np.float32" in found.case
+    result = passes(kernel, right, x)
+    assert result.dtypes == (["float32"] if kernel is float32_kernel else ["float64", "float32"])
+    passes(np.tanh, wrong, x, dtypes="float64")
 
 
 # -- messages and plumbing ----------------------------------------------------------------------

@@ -38,7 +38,7 @@ def test_one_input_that_is_never_used() -> None:
     assert ("unmoved", "x") not in codes(result)
 
 
-@pytest.mark.parametrize(("edge", "hollow"), [(2.0, True), (-2.0, False)])
+@pytest.mark.parametrize(("edge", "hollow"), [(1.2, True), (-2.0, False)])
 def test_gradient_that_is_zero_on_most_draws(edge: float, hollow: bool) -> None:
     def hinge(x: Array) -> Array:
         return np.maximum(x.sum() - edge * x.size, 0)

@@ -10,15 +10,17 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.adapters.agreement import demand_agreement
 from gradcheck.adapters.binding import parameters_of, positional
-from gradcheck.adapters.functions import Arguments
+from gradcheck.adapters.functions import Arguments, beside
 from gradcheck.adapters.source import source_of
 from gradcheck.arrays import Array, is_real
 from gradcheck.attributes import attributes_of, with_constants
 from gradcheck.constants import harvest
-from gradcheck.domains import allows, decode, resolve
+from gradcheck.domains import decode, resolve
 from gradcheck.errors import UsageError, did_you_mean
 from gradcheck.examples import Reading, read
+from gradcheck.floats import FORMATS, HALF
 from gradcheck.model import Attribute, Input, Op, Options
 from gradcheck.options import OPTION_NAMES, SETTING_NAMES
 from gradcheck.signatures import from_annotations, parse
@@ -69,7 +71,7 @@ class Description:
     def _take_dtypes(self, annotations: Mapping[str, Any]) -> None:
         """``Float32[...]`` throughout names the precision."""
         said = {tuple(map(str, getattr(a, "dtypes", ()))) for a in annotations.values()}
-        for name in ("float32", "float64"):
+        for name in FORMATS:
             if {s for s in said if any("float" in w for w in s)} == {(name,)}:
                 self.options = replace(self.options, dtypes=self.options.dtypes or (name,))
 
@@ -79,7 +81,7 @@ class Description:
             return
         for parameter in positional(forward)[len(self.example) :]:
             value = self.attributes.get(parameter.name)
-            if not (isinstance(value, np.ndarray) and value.dtype.kind in "fiu"):
+            if not (isinstance(value, np.ndarray) and (is_real(value) or value.dtype.kind in "iu")):
                 return
             self.example = (*self.example, self.attributes.pop(parameter.name))
 
@@ -120,6 +122,9 @@ class Description:
         """A layer is judged in the precision of its parameters, where nothing else is said."""
         if not own or self.options.dtypes is not None:
             return self
+        known = own | {str(getattr(e, "dtype", "")) for e in self.example}
+        if self.example and known & set(HALF):
+            return self  # the example decides, see `_own_precision`
         options = replace(self.options, dtypes=tuple(sorted(own, reverse=True)))
         return Description(self.signature, self.example, self.attributes, options, self.nondiff)
 
@@ -150,50 +155,6 @@ class Description:
         return Input(
             input.name, input.dims, input.domain, differentiable=False, scalar=input.scalar
         )
-
-
-def _demand_agreement(inputs: tuple[Input, ...], reading: Reading) -> None:
-    """The example has the ranks and sizes that the signature says.
-
-    Raises
-    ------
-    UsageError
-        Names the first input that differs.
-    """
-    sizes: dict[str, int] = {}
-    for input, value in zip(inputs, reading.values, strict=True):
-        if "..." in input.dims:
-            continue
-        right = len(input.dims) == value.ndim and all(
-            size == (sizes.setdefault(d, size) if isinstance(d, str) and "*" not in d else d)
-            or (isinstance(d, str) and "*" in d)
-            for d, size in zip(input.dims, value.shape, strict=False)
-        )
-        if not right:
-            said = f"{input.name}[{' '.join(map(str, input.dims))}]"
-            known = ", ".join(f"{n} = {s}" for n, s in sizes.items())
-            raise UsageError(
-                f"the signature says {said}, the example's {input.name} has shape {value.shape}"
-                + (f" where {known}" if known else "")
-            )
-
-
-def _demand_domain(inputs: tuple[Input, ...], reading: Reading) -> None:
-    """The example lies in the domains that the signature names.
-
-    Raises
-    ------
-    UsageError
-        Names the input, its domain and a value outside.
-    """
-    for input, value in zip(inputs, reading.values, strict=True):
-        if is_real(value):
-            outside = [v for v in value.reshape(-1).tolist() if not allows(input.domain, v)]
-            if outside:
-                raise UsageError(
-                    f"the signature says {input.name} is {input.domain}, the example has "
-                    f"{outside[0]:g}"
-                )
 
 
 def _given_first(
@@ -255,6 +216,26 @@ def arguments_of(
     return Arguments(names, reading.places, reading.constants, reading.tuples)
 
 
+def _own_precision(inputs: tuple[Input, ...], example: Sequence[Any]) -> tuple[str, ...] | None:
+    """A half-precision example is judged in its own dtype; None where the settings decide.
+
+    Raises
+    ------
+    UsageError
+        Half precision and another one are mixed: which one to judge in is not said.
+    """
+    own = {str(v.dtype): i.name for i, v in zip(inputs, example, strict=False) if is_real(v)}
+    if not any(name in HALF for name in own):
+        return None
+    if len(own) > 1:
+        shown = " and ".join(f"{name} is {dtype}" for dtype, name in own.items())
+        raise UsageError(
+            f"{shown}: give arrays of one precision, or say in which one to judge, as in "
+            f'dtypes="{next(n for n in own if n in HALF)}"'
+        )
+    return tuple(own)
+
+
 def op_from(
     description: Description,
     described: Described,
@@ -271,18 +252,13 @@ def op_from(
     constants = harvest(*written)
     untouched = (f"{n}: not differentiated, as declared" for n in description.nondiff)
     assumptions = (*notes, *(reading.assumptions if reading and loose else ()), *untouched)
-    if (
-        description.signature is not None
-        and reading is not None
-        and len(reading.inputs) != len(inputs)
-    ):
-        raise UsageError(
-            f"the signature has {len(inputs)} inputs, the example call {len(reading.inputs)}"
-        )
     if description.signature is not None and reading is not None:
-        _demand_agreement(inputs, reading)
-        _demand_domain(inputs, reading)
+        demand_agreement(inputs, reading)
+    options = description.options
+    if example is not None and options.dtypes is None:
+        options = replace(options, dtypes=_own_precision(inputs, example))
     return Op(
+        arguments=beside(reading),
         slots=tuple(k for k, _ in reading.places) if reading else (),
         arity=len({k for k, _ in reading.places}) + len(reading.constants) if reading else 0,
         inputs=inputs,
@@ -292,6 +268,6 @@ def op_from(
         example=example,
         sizes_declared=not loose,
         assumptions=assumptions,
-        options=description.options,
+        options=options,
         **facts,
     )

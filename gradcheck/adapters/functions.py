@@ -17,7 +17,7 @@ from gradcheck.adapters.binding import (
     settled,
     split_cache,
 )
-from gradcheck.examples import Place
+from gradcheck.examples import Place, Reading
 from gradcheck.model import Outputs, Pullback
 
 
@@ -46,8 +46,20 @@ class Arguments:
             full[place] = copy.deepcopy(constant)
         return [full[place] for place in sorted(full)]
 
+    def all(self, primals: Sequence[Any]) -> Sequence[Any]:
+        """Forward's arguments, and after them a layer's parameters."""
+        count = len(self.places)
+        return [*self(primals[:count]), *primals[count:]]
+
     def named(self, full: Sequence[Any]) -> dict[str, Any]:
         return dict(zip(self.names, full, strict=False))
+
+
+def beside(reading: Reading | None) -> Callable[[Sequence[Any]], Any] | None:
+    """How primals become the arguments of a function beside forward; None where as they are."""
+    if reading is None:
+        return None
+    return Arguments((), reading.places, reading.constants, reading.tuples).all
 
 
 class Pair:

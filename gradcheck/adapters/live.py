@@ -11,6 +11,7 @@ from gradcheck.adapters.functions import leaves_in, scaled
 from gradcheck.adapters.parameters import live
 from gradcheck.adapters.source import name_of, source_of
 from gradcheck.errors import UsageError
+from gradcheck.floats import HALF
 from gradcheck.model import Domain, Input, Op, Options, Outputs, Pullback
 
 
@@ -101,11 +102,17 @@ def adapt_live(closure: Callable[[], Any], params: Any, gradients: Any, options:
             scope=options.scope,
             strict=options.strict,
             signif=options.signif,
-            dtypes=options.dtypes or (("float32",) if dtypes == {"float32"} else ("float64",)),
+            dtypes=options.dtypes or (_narrowest(dtypes),),
             checks=options.checks,
             vary_sizes=False,
         ),
     )
+
+
+def _narrowest(dtypes: set[str]) -> str:
+    """What a step must survive to be seen: that of the narrowest half, else the widest array."""
+    half = [name for name in HALF if name in dtypes]
+    return half[-1] if half else ("float32" if dtypes == {"float32"} else "float64")
 
 
 def _copy(gradient: Any) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 from gradcheck.arrays import Array, is_real
 from gradcheck.checks.facts import Facts, Outcome, furthest
 from gradcheck.evaluation import UserCodeRaised
+from gradcheck.floats import eps_of
 from gradcheck.model import Input
 
 NAME = "contract"
@@ -110,7 +111,7 @@ def _shape_message(input: Input, primal: Array, array: Array) -> str:
 def _dtype(outcome: Outcome, facts: Facts, parts: tuple[Input, Array, Array]) -> None:
     input, primal, array = parts
     if is_real(array):
-        wider = np.finfo(array.dtype).eps < np.finfo(primal.dtype).eps
+        wider = eps_of(array.dtype) < eps_of(primal.dtype)
         upstream = [c.dtype for c, o in zip(facts.cotangents, facts.answer.outputs, strict=True)]
         if wider and any(d == array.dtype for d in upstream):
             return  # forward itself widened: backward only follows its upstream

@@ -12,6 +12,7 @@ from gradcheck.arrays import Float, is_real
 from gradcheck.compare import RESOLUTION
 from gradcheck.diagnosis import Table
 from gradcheck.evaluation import Answer, Evaluator, gradient_array
+from gradcheck.floats import HALF, eps_of
 from gradcheck.model import Case, Input, Op, Outputs
 from gradcheck.results import Convention, Finding, Severity, Worst
 from gradcheck.settings import Settings
@@ -45,8 +46,8 @@ class Facts:
     def resolution(self, k: int) -> float:
         """What a comparison of input ``k``'s gradient can resolve: its own dtype may be narrow."""
         returned = (self.answer.gradients or (None,) * (k + 1))[k]
-        narrow = getattr(returned, "dtype", None) == np.float32
-        return RESOLUTION["float32" if narrow else self.precision]
+        own = RESOLUTION.get(str(getattr(returned, "dtype", "")), 0.0)
+        return max(own, RESOLUTION[self.precision])
 
     @property
     def compared(self) -> list[int]:
@@ -113,6 +114,8 @@ class Outcome:
     reasons: dict[str, int] = field(default_factory=dict)
     """Why comparisons were inconclusive."""
     modes: dict[str, int] = field(default_factory=dict)
+    excess: float = 0.0
+    """The largest error beyond all bounds, relative to its scale: what ``signif`` must cover."""
 
     def find(self, check: str, code: str, message: str, *, severity: Severity = "fail") -> None:
         """Add a finding that concerns the op as a whole."""
@@ -135,7 +138,8 @@ def furthest(facts: Facts, got: tuple[Float | None, ...], base: tuple[Float | No
     size of the cotangent is left.
     """
     upstream = max((float(np.abs(c).max(initial=0.0)) for c in facts.cotangents), default=0.0)
-    floor = 2**14 * float(np.finfo(facts.precision).eps) * max(upstream, 1.0)
+    spacings = 8 if facts.precision in HALF else 2**14
+    floor = spacings * eps_of(facts.precision) * max(upstream, 1.0)
     for k, input in enumerate(facts.op.inputs):
         a, b = got[k], base[k]
         if a is None or b is None or not (np.isfinite(b).all()):

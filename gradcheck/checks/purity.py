@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.arrays import Array, as_outputs, copy_tuple, same_bits
+from gradcheck.arrays import Array, as_outputs, copy_tuple, is_real, same_bits
 from gradcheck.checks import memory
 from gradcheck.checks.facts import Facts, Outcome, furthest
 from gradcheck.cotangents import random_like
@@ -52,7 +52,9 @@ def _overwritten(outcome: Outcome, facts: Facts) -> None:
 def _shared(outcome: Outcome, facts: Facts) -> None:
     """Returned arrays that are, or overlap, something the caller also holds."""
     gradients = facts.answer.gradients or ()
-    held: list[tuple[str, Any]] = [("the cotangent itself", c) for c in facts.answer.cotangents]
+    held: list[tuple[str, Any]] = []
+    if "cotangent" not in facts.op.options.overwrites:  # else it is backward's to reuse
+        held = [("the cotangent itself", c) for c in facts.answer.cotangents]
     names = [i.name for i in facts.op.inputs]
     severity = "fail" if facts.settings.strict else "warning"
     for name, gradient in zip(names, gradients, strict=False):
@@ -124,9 +126,7 @@ def _one_instance(outcome: Outcome, facts: Facts) -> None:
     assert facts.op.stateful is not None
     forward, backward = facts.op.stateful()
     case, evaluator = facts.case, facts.evaluator
-    other = tuple(
-        p[::-1].copy() if p.ndim and p.dtype.kind == "f" else p.copy() for p in case.primals
-    )
+    other = tuple(p[::-1].copy() if p.ndim and is_real(p) else p.copy() for p in case.primals)
     run = _Runner(evaluator, case.attributes)
     try:
         run(forward, other)
@@ -169,7 +169,7 @@ def _two_instances(outcome: Outcome, facts: Facts) -> None:
     forward_a, backward_a = facts.op.stateful()
     forward_b, _ = facts.op.stateful()
     case = facts.case
-    other = tuple(p * 2 if p.dtype.kind == "f" else p.copy() for p in case.primals)
+    other = tuple(p * p.dtype.type(2) if is_real(p) else p.copy() for p in case.primals)
     run = _Runner(facts.evaluator, case.attributes)
     try:
         run(forward_a, case.primals)

@@ -6,18 +6,23 @@ direction is halved until one entry is left. At kinks the sum along each tie is 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from gradcheck import moves
-from gradcheck.arrays import relative_error, unravel
+from gradcheck.arrays import unravel
+from gradcheck.checks import findings
 from gradcheck.checks.facts import Facts, Outcome, Still
-from gradcheck.compare import Comparison, Rules, Status
+from gradcheck.checks.standin import StandIn, of_reference, of_surrogate
+from gradcheck.compare import Rules, Status
 from gradcheck.diagnosis import Table
 from gradcheck.differences import Move, Point
 from gradcheck.evaluation import projection
+from gradcheck.floats import HALF, eps_of
 from gradcheck.judged import Judged
 from gradcheck.judging import Judge
-from gradcheck.results import Convention, Finding, Worst, num
+from gradcheck.results import Convention, num
 
 NAME = "values"
 DIRECTIONS = 8
@@ -27,7 +32,10 @@ DIRECTIONS = 8
 def check(facts: Facts) -> Outcome:
     """Compare every usable gradient of the case."""
     outcome = Outcome()
-    judge = _judge(facts)
+    function = _function(outcome, facts)
+    if function is not None and not function.usable:
+        return outcome
+    judge = _judge(facts, point(facts, function))
     projected = _beyond_budget(facts)
     kinked: list[tuple[int, int]] = []
     for k in facts.compared:
@@ -39,32 +47,61 @@ def check(facts: Facts) -> Outcome:
     return outcome
 
 
-def point(facts: Facts) -> Point:
-    """Where the derivatives of a case are taken."""
+def _function(outcome: Outcome, facts: Facts) -> StandIn | None:
+    """What is differenced instead of forward; None for forward itself."""
+    if facts.op.options.differentiates is not None:
+        made = of_surrogate(facts)
+        if made.misshapen:
+            outcome.find(NAME, "surrogate-shape", made.misshapen, severity="not judged")
+        elif made.refused:
+            outcome.comparisons = outcome.inconclusive = 1
+            outcome.reasons[made.refused] = 1
+        return made
+    if facts.op.options.reference is not None:
+        made = of_reference(facts)
+        return made if made.usable else None  # counted by the check "reference"
+    return None
+
+
+def point(facts: Facts, function: StandIn | None = None) -> Point:
+    """Where the derivatives of a case are taken: of forward, or of what stands in for it."""
     answer = facts.answer
-    here, cotangent = projection(answer.outputs, facts.cotangents)
+    outputs = answer.outputs if function is None else function.outputs
+    precision = facts.precision if function is None else function.precision
+    here, cotangent = projection(outputs, facts.cotangents)
     return Point(
-        facts.evaluator,
-        facts.case.primals,
+        facts.evaluator if function is None else function.evaluator,
+        facts.case.primals if function is None else function.primals,
         facts.case.attributes,
         here.copy(),
         cotangent.copy(),
-        facts.precision,
-        facts.settings.step_exponent(facts.precision),
-        in_place=any("(by forward)" in who for who in answer.overwritten),
+        precision,
+        facts.settings.step_exponent(precision),
+        in_place=function is not None or any("(by forward)" in w for w in answer.overwritten),
     )
 
 
-def _judge(facts: Facts) -> Judge:
-    here = point(facts)
-
+def _judge(facts: Facts, here: Point) -> Judge:
     def eps(k: int) -> float:
         returned = np.asarray((facts.answer.gradients or ())[k])
-        own = float(np.finfo(returned.dtype).eps) if returned.dtype.kind == "f" else 0.0
-        return max(own, here.eps)
+        return max(eps_of(returned.dtype), here.eps)
 
     rules = Rules.of(facts.precision, facts.settings.signif)
+    rules = replace(rules, tails=tails_count(facts), explained=_explained(facts, here))
     return Judge(here, facts.gradients, rules, eps, facts.noise)
+
+
+def _explained(facts: Facts, point: Point) -> float:
+    """What the rounding of forward in its own precision may do to a slope of the reference.
+
+    An output s that is kept for backward is off by eps/2, and so are 1 - s and its kind, however
+    small; and terms of the size of the largest entry may have cancelled: two eps of both.
+    """
+    if facts.op.options.reference is None or facts.op.options.tails == "exact":
+        return 0.0
+    sizes = [np.abs(g[np.isfinite(g)]).max(initial=0.0) for g in facts.gradients if g is not None]
+    largest = max([float(np.abs(point.cotangent).max(initial=0.0)), *map(float, sizes)])
+    return 2 * eps_of(facts.precision) * largest
 
 
 def _beyond_budget(facts: Facts) -> bool:
@@ -77,9 +114,7 @@ def _one_input(facts: Facts, judge: Judge, k: int, *, projected: bool) -> Judged
     if projected:
         rng = np.random.default_rng([facts.case.recipe.cotangent_seed, k])
         return judge.projected(moves.blocks(k, primal.size, DIRECTIONS, rng), rng)
-    insists = primal.size > 0 and bool(
-        np.isnan(judge.point.displaced(Move.entry(k, 0), 2.0**-12)).all()
-    )
+    insists = primal.size > 0 and judge.refuses(Move.entry(k, 0))
     domain = facts.op.inputs[k].domain
     return judge.compare(moves.single(k, primal, domain, constrained=insists))
 
@@ -91,10 +126,12 @@ def _record(outcome: Outcome, facts: Facts, found: tuple[int, Judged], *, projec
     undecided = judged.where(Status.INCONCLUSIVE)
     count = len(judged.moves)
     climbed = int(judged.climbed.sum())
-    modes = {"projected": count} if projected else {"quick": count - climbed, "ladder": climbed}
+    slow = "fit" if facts.precision in HALF else "ladder"
+    modes = {"projected": count} if projected else {"quick": count - climbed, slow: climbed}
+    outcome.excess = max(outcome.excess, float(judged.excess.max(initial=0.0)))
     outcome.comparisons += count
     outcome.inconclusive += len(undecided)
-    for mode, times in modes.items():
+    for mode, times in {**modes, **judged.opinions}.items():
         outcome.modes[mode] = outcome.modes.get(mode, 0) + times
     for i in undecided:
         reason = judged.reasons.get(i, "noise")
@@ -114,6 +151,8 @@ def _findings(
 ) -> None:
     k, judged = found
     name, shape = facts.op.inputs[k].name, facts.case.primals[k].shape
+    if not tails_count(facts) and (tails := judged.lost_tails()):
+        outcome.findings.append(findings.lost_tail(facts, k, judged, tails))
     failed, slight = judged.where(Status.FAIL), judged.where(Status.SLIGHT)
     shown = failed or judged.where(Status.PASS, Status.SLIGHT)
     if projected:
@@ -123,58 +162,24 @@ def _findings(
     errors, limits = judged.relative_errors(), judged.limits()
     worst = max(shown, key=lambda i: errors[i])
     entry = unravel(int(judged.moves[worst].parts[0][1][0]), shape)
-    record = _worst((name, entry), judged, worst, (float(errors[worst]), float(limits[worst])))
-    record = _with_counts(record, len(failed), 0 if projected else len(judged.moves))
+    record = findings.worst(
+        (name, entry), judged, worst, (float(errors[worst]), float(limits[worst]))
+    )
+    record = findings.with_counts(record, len(failed), 0 if projected else len(judged.moves))
     outcome.worst[name] = record
     if failed:
-        outcome.findings.append(_wrong(record, _found_by(judged, failed) if projected else ""))
+        outcome.findings.append(
+            findings.wrong(record, findings.found_by(judged, failed) if projected else "")
+        )
     elif slight:
         outcome.findings.append(
-            _slightly_off(facts, record, float(errors[slight].max()), len(slight))
+            findings.slightly_off(facts, record, float(errors[slight].max()), len(slight))
         )
 
 
-def _found_by(judged: Judged, failed: list[int]) -> str:
-    """Which entries the failing random directions were narrowed to."""
-    sizes = [len(judged.moves[i].parts[0][1]) for i in failed]
-    single, spread = sizes.count(1), sum(n for n in sizes if n > 1)
-    found = (
-        f"; random directions were narrowed to {single} wrong entr{'y' if single == 1 else 'ies'}"
-    )
-    return found + (f", and more are wrong among {spread} others" if spread else "")
-
-
-def _wrong(worst: Worst, found_by: str) -> Finding:
-    return Finding(
-        code="wrong-gradient",
-        check=NAME,
-        severity="fail",
-        input=worst.input,
-        entry=worst.entry,
-        numbers=worst,
-        message=(
-            f"gradient of {worst.input}, entry {worst.entry}: backward gives "
-            f"{float(worst.backward):.6g}, finite difference {float(worst.finite_difference):.6g} "
-            f"± {float(worst.bound):.1g}{found_by}"
-        ),
-    )
-
-
-def _slightly_off(facts: Facts, worst: Worst, error: float, count: int) -> Finding:
-    """Provable, and too small to matter: a warning with its size."""
-    return Finding(
-        code="slightly-off",
-        check=NAME,
-        severity="fail" if facts.settings.strict else "warning",
-        input=worst.input,
-        entry=worst.entry,
-        numbers=worst,
-        message=(
-            f"gradient of {worst.input} is off by {error:.1g} of its size on {count} of "
-            f"{worst.entries} entries, beyond all rounding: an epsilon that forward has and "
-            "backward has not, or a constant with too few digits? (--signif 0 fails it)"
-        ),
-    )
+def tails_count(facts: Facts) -> bool:
+    """Far tails must be right: the op says so, or has a reference to compare them with."""
+    return facts.op.options.tails == "exact" or facts.op.options.reference is not None
 
 
 def _along_ties(
@@ -185,41 +190,7 @@ def _along_ties(
         made = judge.climb(move)
         outcome.comparisons += 1
         if made.status is Status.FAIL:
-            outcome.findings.append(_tie_finding(facts, move, made))
-
-
-def _tie_finding(facts: Facts, move: Move, made: Comparison) -> Finding:
-    inputs = facts.op.inputs
-    k, entries, _ = move.parts[0]
-    names = " + ".join(dict.fromkeys(inputs[p].name for p, _, _ in move.parts))
-    count = sum(len(e) for _, e, _ in move.parts)
-    estimate = made.estimate
-    error = relative_error(made.analytic, estimate.value)
-    entry = unravel(int(entries[0]), facts.case.primals[k].shape)
-    return Finding(
-        code="wrong-at-tie",
-        check=NAME,
-        severity="fail",
-        input=inputs[k].name,
-        entry=entry,
-        message=(
-            f"{count} tied entries of {names}: moved together the function has slope "
-            f"{estimate.value:.6g}, but their gradients add up to {made.analytic:.6g}; at a tie "
-            "the gradient may be split in any way, but nothing may be lost or counted twice"
-        ),
-        numbers=Worst(
-            input=names,
-            entry=entry,
-            backward=num(made.analytic),
-            finite_difference=num(estimate.value),
-            bound=num(estimate.bound + made.noise),
-            relative_error=num(error),
-            limit=num(made.limit),
-            steps=(2 * estimate.step, estimate.step),
-            truncation=num(estimate.truncation),
-            roundoff=num(estimate.roundoff),
-        ),
-    )
+            outcome.findings.append(findings.tie_finding(facts, move, made))
 
 
 def _table(judged: Judged, shape: tuple[int, ...]) -> Table:
@@ -259,26 +230,3 @@ def _convention(facts: Facts, k: int, judged: Judged, i: int) -> Convention:
         yours=num(judged.analytic[i]),
         where=f"{float(facts.case.primals[k].reshape(-1)[flat]):g}",
     )
-
-
-def _worst(
-    place: tuple[str, tuple[int, ...]], judged: Judged, i: int, errors: tuple[float, float]
-) -> Worst:
-    return Worst(
-        input=place[0],
-        entry=place[1],
-        backward=num(judged.analytic[i]),
-        finite_difference=num(judged.value[i]),
-        bound=num(judged.bound[i] + judged.noise[i]),
-        relative_error=num(errors[0]),
-        limit=num(errors[1]),
-        steps=(2 * float(judged.step[i]), float(judged.step[i])),
-        truncation=num(judged.truncation[i]),
-        roundoff=num(judged.roundoff[i]),
-    )
-
-
-def _with_counts(worst: Worst, wrong: int, entries: int) -> Worst:
-    import msgspec
-
-    return msgspec.structs.replace(worst, wrong=wrong, entries=entries)

@@ -10,7 +10,7 @@ import numpy as np
 
 from gradcheck.arrays import Array, Float
 
-SLACK = {"float64": 1e-6, "float32": 2e-3}
+SLACK = {"float64": 1e-6, "float32": 2e-3, "float16": 2e-2, "bfloat16": 1e-1}
 """How far a gradient may be from what a mistake predicts, relative to the largest entry."""
 
 

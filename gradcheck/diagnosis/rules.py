@@ -30,7 +30,7 @@ def explain(evidence: Evidence) -> Diagnosis | None:
 
     A mistake that one attribute value or dtype alone shows has both names: ``attribute/sign``.
     """
-    mistake = None
+    mistake = _flat(evidence)
     with np.errstate(all="ignore"):
         for part in (evidence, _of_one_setting(evidence)):
             mistake = mistake or _mistake(part)
@@ -50,6 +50,18 @@ def _mistake(evidence: Evidence) -> Diagnosis | None:
     if sum(int((v.table.difference != 0).sum()) for v in evidence.views) < FEW:
         return None
     return next((found for rule in RULES if (found := rule(evidence))), None)
+
+
+def _flat(evidence: Evidence) -> Diagnosis | None:
+    """Forward does not move at all: a rounding or a step, with a gradient made up for it."""
+    tables = [v.table for v in evidence.views]
+    if any(t.difference.any() for t in tables) or not any(t.backward.any() for t in tables):
+        return None
+    return Diagnosis(
+        "flat-forward",
+        "forward is flat (its slope is 0 at every entry) and backward is not: a straight-through "
+        "or surrogate gradient? Name the function that it is the gradient of: differentiates=...",
+    )
 
 
 def _of_one_setting(evidence: Evidence) -> Evidence:

@@ -104,7 +104,7 @@ def _summed_wrongly(name: str, case: Misshapen) -> Diagnosis | None:
     return None
 
 
-def _transposed(name: str, case: Misshapen) -> Diagnosis | None:
+def _transposed(_: str, case: Misshapen) -> Diagnosis | None:
     if case.gradient == case.own[::-1] and case.gradient != case.own:
         return Diagnosis("transpose", "it is transposed")
     if sorted(case.gradient) == sorted(case.own) and case.gradient != case.own:

@@ -71,7 +71,7 @@ def _per_output(
         yield same[0][0], _joined([changed for _, changed in same])
 
 
-def _changes_of_all(probe: Probe, c: Float) -> Iterator[Changed]:
+def _changes_of_all(_: Probe, c: Float) -> Iterator[Changed]:
     """Those that make sense for outputs of different shapes."""
     yield from _simple(c)
     yield from _collapsed(c.reshape(-1))

@@ -6,7 +6,14 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from gradcheck.reporters.text import convention, error_and_limit, failure, finding, totals
+from gradcheck.reporters.text import (
+    convention,
+    error_and_limit,
+    failure,
+    finding,
+    tolerance,
+    totals,
+)
 from gradcheck.results import OpResult, Report
 
 _STYLE = {"pass": "green", "fail": "bold red", "inconclusive": "yellow"}
@@ -73,6 +80,8 @@ def _failed(result: OpResult, *, verbose: bool) -> Text:
 def _passed(result: OpResult) -> str:
     lines = [f"{result.op}: pass ({result.kind}, {result.source})"]
     lines += [f"  convention: {convention(c)}" for c in result.conventions[:5]]
+    if result.tolerance is not None:
+        lines.append(f"  tolerance: {tolerance(result.tolerance)}")
     met = ", ".join(f"{name} ({count})" for name, count in result.coverage.items())
     lines.append(f"  met: {met}")
     lines += [f"  rejected: {what} ({count})" for what, count in result.rejected.items()]

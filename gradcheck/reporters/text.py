@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 import textwrap
 
-from gradcheck.results import Convention, Finding, OpResult, Report, Worst, unnum
+from gradcheck.results import Convention, Finding, OpResult, Report, Tolerance, Worst, unnum
 
 _HEADLINE = {
     "wrong-gradient": "wrong gradient",
@@ -44,6 +44,11 @@ _HEADLINE = {
     "unmoved": "nothing moves",
     "mostly-zero": "mostly zero",
     "mostly-rejected": "mostly rejected",
+    "lost-tail": "far tail lost",
+    "wrong-forward": "forward differs from the reference",
+    "reference-shape": "another shape",
+    "surrogate-shape": "another shape",
+    "loose-tolerance": "loose tolerance",
 }
 LONGEST_COMMAND = 2000
 """A recipe longer than this is not printed: nobody pastes it, and the case is there as code."""
@@ -155,11 +160,13 @@ def _numbers(found: Finding, numbers: Worst) -> list[str]:
 
 def _parts(numbers: Worst) -> str:
     """Where the uncertainty comes from."""
-    if len(numbers.steps) < 2 or not all(numbers.steps):
+    if not numbers.steps or not all(numbers.steps):
         return ""
-    coarse, fine = numbers.steps[:2]
+    how = "h = " + " and ".join(f"{h:.2g}" for h in numbers.steps)
+    if len(numbers.steps) == 1:
+        how = f"fit up to {how}"
     return (
-        f"    (h = {coarse:.2g} and {fine:.2g}: truncation {unnum(numbers.truncation):.1g}, "
+        f"    ({how}: truncation {unnum(numbers.truncation):.1g}, "
         f"round-off {unnum(numbers.roundoff):.1g})"
     )
 
@@ -194,6 +201,12 @@ def convention(kept: Convention) -> str:
     left, right, yours = (unnum(v) for v in (kept.left, kept.right, kept.yours))
     where = kept.where if kept.where.startswith("a ") else f"{kept.input} = {kept.where}"
     return f"at {where}: slopes {left:g} to {right:g}, yours {yours:g} ({kept.count} times)"
+
+
+def tolerance(found: Tolerance) -> str:
+    """A tolerance of an op's own: ``signif=0.001: 2 % of it used, 2.1e-05 would still pass``."""
+    used, tightest = unnum(found.used), unnum(found.tightest)
+    return f"signif={found.signif:g}: {used:.0%} of it used, signif={tightest:.2g} would still pass"
 
 
 def totals(report: Report) -> str:

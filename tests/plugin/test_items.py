@@ -212,11 +212,11 @@ def test_what_could_not_be_judged_fails_unless_the_settings_say_warn(pytester):
 def test_wrong_settings_of_one_op_are_one_sentence(pytester):
     pytester.makepyfile(
         test_gates="import gradcheck\n"
-        "bad = gradcheck.op(lambda x: x, lambda dz, x: dz, 'x[n]', dtypes='float16')\n"
+        "bad = gradcheck.op(lambda x: x, lambda dz, x: dz, 'x[n]', dtypes='flaot16')\n"
     )
     ran = pytester.runpytest_inprocess()
     ran.assert_outcomes(failed=1)
-    ran.stdout.fnmatch_lines(["op: dtype 'float16' is not supported*"])
+    ran.stdout.fnmatch_lines(["op: dtype 'flaot16' is not supported. Did you mean 'float16'*"])
     assert "Traceback" not in ran.stdout.str()
 
 

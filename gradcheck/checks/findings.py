@@ -1,0 +1,129 @@
+"""What the check of values says: findings with their numbers, in words."""
+
+from __future__ import annotations
+
+import msgspec
+
+from gradcheck.arrays import relative_error, unravel
+from gradcheck.checks.facts import Facts
+from gradcheck.compare import Comparison
+from gradcheck.differences import Move
+from gradcheck.judged import Judged
+from gradcheck.results import Finding, Worst, num
+
+NAME = "values"
+
+
+def lost_tail(facts: Facts, k: int, judged: Judged, places: list[int]) -> Finding:
+    i = places[0]
+    name = facts.op.inputs[k].name
+    entry = unravel(int(judged.moves[i].parts[0][1][0]), facts.case.primals[k].shape)
+    return Finding(
+        code="lost-tail",
+        check=NAME,
+        severity="note",
+        input=name,
+        entry=entry,
+        message=(
+            f"gradient of {name}, entry {entry}: backward gives exactly 0 in a far tail, finite "
+            f"difference {judged.value[i]:.3g}; it is lost beside the other entries "
+            '(tails="exact" makes that a fail)'
+        ),
+    )
+
+
+def found_by(judged: Judged, failed: list[int]) -> str:
+    """Which entries the failing random directions were narrowed to."""
+    sizes = [len(judged.moves[i].parts[0][1]) for i in failed]
+    single, spread = sizes.count(1), sum(n for n in sizes if n > 1)
+    ending = "y" if single == 1 else "ies"
+    found = f"; random directions were narrowed to {single} wrong entr{ending}"
+    return found + (f", and more are wrong among {spread} others" if spread else "")
+
+
+def wrong(worst: Worst, found_by: str) -> Finding:
+    return Finding(
+        code="wrong-gradient",
+        check=NAME,
+        severity="fail",
+        input=worst.input,
+        entry=worst.entry,
+        numbers=worst,
+        message=(
+            f"gradient of {worst.input}, entry {worst.entry}: backward gives "
+            f"{float(worst.backward):.6g}, finite difference {float(worst.finite_difference):.6g} "
+            f"± {float(worst.bound):.1g}{found_by}"
+        ),
+    )
+
+
+def slightly_off(facts: Facts, worst: Worst, error: float, count: int) -> Finding:
+    """Provable, and too small to matter: a warning with its size."""
+    return Finding(
+        code="slightly-off",
+        check=NAME,
+        severity="fail" if facts.settings.strict else "warning",
+        input=worst.input,
+        entry=worst.entry,
+        numbers=worst,
+        message=(
+            f"gradient of {worst.input} is off by {error:.1g} of its size on {count} of "
+            f"{worst.entries} entries, beyond all rounding: an epsilon that forward has and "
+            "backward has not, or a constant with too few digits? (--signif 0 fails it)"
+        ),
+    )
+
+
+def tie_finding(facts: Facts, move: Move, made: Comparison) -> Finding:
+    inputs = facts.op.inputs
+    k, entries, _ = move.parts[0]
+    names = " + ".join(dict.fromkeys(inputs[p].name for p, _, _ in move.parts))
+    count = sum(len(e) for _, e, _ in move.parts)
+    estimate = made.estimate
+    error = relative_error(made.analytic, estimate.value)
+    entry = unravel(int(entries[0]), facts.case.primals[k].shape)
+    return Finding(
+        code="wrong-at-tie",
+        check=NAME,
+        severity="fail",
+        input=inputs[k].name,
+        entry=entry,
+        message=(
+            f"{count} tied entries of {names}: moved together the function has slope "
+            f"{estimate.value:.6g}, but their gradients add up to {made.analytic:.6g}; at a tie "
+            "the gradient may be split in any way, but nothing may be lost or counted twice"
+        ),
+        numbers=Worst(
+            input=names,
+            entry=entry,
+            backward=num(made.analytic),
+            finite_difference=num(estimate.value),
+            bound=num(estimate.bound + made.noise),
+            relative_error=num(error),
+            limit=num(made.limit),
+            steps=(2 * estimate.step, estimate.step),
+            truncation=num(estimate.truncation),
+            roundoff=num(estimate.roundoff),
+        ),
+    )
+
+
+def worst(
+    place: tuple[str, tuple[int, ...]], judged: Judged, i: int, errors: tuple[float, float]
+) -> Worst:
+    return Worst(
+        input=place[0],
+        entry=place[1],
+        backward=num(judged.analytic[i]),
+        finite_difference=num(judged.value[i]),
+        bound=num(judged.bound[i] + judged.noise[i]),
+        relative_error=num(errors[0]),
+        limit=num(errors[1]),
+        steps=judged.steps(i),
+        truncation=num(judged.truncation[i]),
+        roundoff=num(judged.roundoff[i]),
+    )
+
+
+def with_counts(worst: Worst, wrong: int, entries: int) -> Worst:
+    return msgspec.structs.replace(worst, wrong=wrong, entries=entries)

@@ -1,0 +1,73 @@
+"""Forward's values against another implementation of it, given as ``reference=``.
+
+Finite differences verify the derivative of the forward that was computed: a wrong forward with a
+matching backward passes them. An eager float64 implementation of the same function finds it, and
+is how a fast kernel in low precision is really checked. (Its gradients: see `values`.)
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gradcheck import backward_noise
+from gradcheck.arrays import is_real
+from gradcheck.checks.facts import Facts, Outcome
+from gradcheck.checks.standin import StandIn, of_reference
+from gradcheck.compare import SMALL, Rules
+from gradcheck.floats import eps_of
+from gradcheck.results import Finding
+
+NAME = "reference"
+
+
+def check(facts: Facts) -> Outcome:
+    """Each output y of the gate against r, the reference's, at the inputs that the gate was given.
+
+    Right iff |y - r| <= A + signif max(|r|, max|r| / 100) + 8 eps max|r|. A is rounding noise:
+    six standard deviations from difference tables over neighbouring inputs (More and Wild 2011,
+    see `backward_noise`), and at least six half units in the last place of y. ``signif`` is the
+    difference that is no failure anywhere: 1e-8, in float32 1e-5, in float16 5e-3, in bfloat16
+    2e-2, or the op's own.
+    """
+    outcome = Outcome()
+    made = of_reference(facts)
+    if made.misshapen:
+        outcome.find(NAME, "reference-shape", made.misshapen, severity="not judged")
+    elif made.refused:
+        outcome.comparisons = outcome.inconclusive = 1
+        outcome.reasons[made.refused] = 1
+    else:
+        _compare(outcome, facts, made)
+    return outcome
+
+
+def _compare(outcome: Outcome, facts: Facts, made: StandIn) -> None:
+    noise = backward_noise.of_forward(facts.evaluator, facts.case, facts.answer.outputs)
+    signif = Rules.of(facts.precision, facts.settings.signif).signif
+    several = len(made.outputs) > 1
+    for place, (own, other) in enumerate(zip(facts.answer.outputs, made.outputs, strict=True)):
+        y, r = own.astype(np.float64), other.astype(np.float64)
+        outcome.comparisons += y.size
+        if not y.size:
+            continue
+        bound = signif * np.maximum(np.abs(r), SMALL * float(np.abs(r).max()))
+        bound += 8 * eps_of(own.dtype) * float(np.abs(r).max())  # terms of that size may cancel
+        bound += noise[place] if is_real(own) else 0.5
+        over = np.abs(y - r) / np.where(bound > 0, bound, 1e-300)
+        if not (over > 1).any():
+            continue
+        entry = tuple(int(i) for i in np.unravel_index(int(over.argmax()), y.shape))
+        name = f"output {place + 1}" if several else "the output"
+        outcome.findings.append(
+            Finding(
+                code="wrong-forward",
+                check=NAME,
+                severity="fail",
+                entry=entry,
+                message=(
+                    f"forward gives {y[entry]:.6g} at entry {entry} of {name}, the reference "
+                    f"{r[entry]:.6g} (rounding explains {bound[entry]:.1g}); "
+                    f"{int((over > 1).sum())} of {y.size} entries differ"
+                ),
+            )
+        )
