@@ -19,7 +19,7 @@ from gradcheck.arrays import Array, freeze, is_real
 from gradcheck.corners import Plan, Template, shapes_for
 from gradcheck.domains import GRID_LIMIT
 from gradcheck.errors import UsageError
-from gradcheck.floats import dtype_of
+from gradcheck.floats import MIXED, dtype_of
 from gradcheck.model import Case, Domain, Input, Op, Recipe
 
 _COTANGENTS = ("random", "random", "one-hot", "tiny", "huge")
@@ -127,13 +127,14 @@ def build(op: Op, recipe: Recipe) -> Case:
     sizes = _sizes_of(op, recipe.shapes)
     primals = []
     for k, input in enumerate(op.inputs):
+        own = _dtype(recipe, k)
         if recipe.regime == "example" and op.example is not None:
-            value = _cast(np.array(op.example[k]), recipe.dtype)
+            value = _cast(np.array(op.example[k]), own)
         elif recipe.values is not None and recipe.values[k] is not None:
             dtype, shape, flat = recipe.values[k]
-            value = _cast(np.array(flat, dtype=dtype_of(dtype)).reshape(shape), recipe.dtype)
+            value = _cast(np.array(flat, dtype=dtype_of(dtype)).reshape(shape), own)
         else:
-            value = _decoded(k, input, recipe, sizes)
+            value = _cast(_decoded(k, input, recipe, sizes), own)
         primals.append(freeze(value))
     chosen = {a.name: a.all_values[recipe.attributes.get(a.name, 0)] for a in op.attributes}
     return Case(recipe, tuple(primals), chosen)
@@ -148,11 +149,18 @@ def _decoded(k: int, input: Input, recipe: Recipe, sizes: Mapping[str, int]) -> 
     grid = recipe.grids[k] if recipe.grids else f"seed:{recipe.cotangent_seed}"
     numbers = domains.grid_numbers(grid, int(np.prod(shape)))
     if recipe.regime == "thresholds":
-        return _cast(domains.from_pool(numbers.reshape(shape), domain, recipe.pool), recipe.dtype)
+        return domains.from_pool(numbers.reshape(shape), domain, recipe.pool)
     regime = recipe.regime
     if regime in ("mixed magnitude", "large") and recipe.dtype == "float16":
         regime = "generic"  # squares and cubes of hundreds end beyond 65504
-    return _cast(domains.decode(numbers, shape, domain, regime), recipe.dtype)
+    return domains.decode(numbers, shape, domain, regime)
+
+
+def _dtype(recipe: Recipe, k: int) -> str:
+    """The dtype of input ``k``, where it is real."""
+    if recipe.dtype != MIXED:
+        return recipe.dtype
+    return ("float64", "float32")[(k + recipe.cotangent_seed) % 2]
 
 
 def _cast(array: Array, dtype: str) -> Array:

@@ -38,6 +38,8 @@ FORMATS = {
     "bfloat16": Format(8, 2.0**-126),
 }
 """From the widest to the narrowest."""
+MIXED = "mixed"
+"""Inputs in turn float64 and float32, where it is named among the dtypes; judged as float32."""
 HALF = ("float16", "bfloat16")
 """Too few digits for difference quotients at one small step: `fit` takes them."""
 
@@ -52,7 +54,7 @@ def dtype_of(name: str) -> np.dtype[Any]:
     """
     import numpy as np
 
-    kind: Any = name
+    kind: Any = "float32" if name == MIXED else name
     if name == "bfloat16":
         demand_installed(name)
         import ml_dtypes

@@ -23,7 +23,7 @@ from gradcheck.diagnosis import Diagnosis
 from gradcheck.environment import environment
 from gradcheck.errors import UsageError
 from gradcheck.evaluation import Evaluator
-from gradcheck.floats import HALF
+from gradcheck.floats import HALF, MIXED
 from gradcheck.gathering import History, diagnose
 from gradcheck.guards import GlobalRandom, one_blas_thread, quiet, within_limit
 from gradcheck.model import Op, Recipe
@@ -149,10 +149,10 @@ def _cases(made: Plan, settings: Settings, only: list[Recipe] | None) -> list[en
 
 def _precisions(bench: Bench, drawn: list[engine.Drawn], settings: Settings) -> dict[str, str]:
     """What forward really computes in, measured at the first case of each dtype."""
-    found = {d: d for d in settings.dtypes}
+    found = {d: "float32" if d == MIXED else d for d in settings.dtypes}
     for dtype in settings.dtypes:
         first = next((d.value for d in drawn if d.value.dtype == dtype), None)
-        if first is not None and dtype not in HALF:
+        if first is not None and dtype not in (*HALF, MIXED):
             found[dtype] = working_precision(bench.evaluator, build(bench.op, first))
     return found
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from gradcheck.errors import UsageError, did_you_mean
-from gradcheck.floats import FORMATS, demand_installed
+from gradcheck.floats import FORMATS, MIXED, demand_installed
 
 PROFILES = {"fast": 25, "dev": 50, "ci": 100, "thorough": 1000}
 """Cases per op, plain and corner cases included."""
@@ -129,8 +129,9 @@ def _validate(settings: Settings, where: str) -> None:
             raise UsageError(f"{where}: no check named {check!r}.{did_you_mean(check, CHECKS)}")
     demand(settings.checks != (), "checks", "at least one check: nothing compared is no evidence")
     for dtype in settings.dtypes:
-        if dtype not in FORMATS:
-            known = did_you_mean(dtype, FORMATS) or f" There are {', '.join(FORMATS)}."
+        names = (*FORMATS, MIXED)
+        if dtype not in names:
+            known = did_you_mean(dtype, names) or f" There are {', '.join(names)}."
             raise UsageError(f"{where}: dtype {dtype!r} is not supported.{known}")
         demand_installed(dtype)
     demand(bool(settings.dtypes), "dtypes", "at least one dtype")
