@@ -37,6 +37,7 @@ from gradcheck.model import (
 )
 
 _WIDER = {POSITIVE: NONNEGATIVE, NONNEGATIVE: REAL, NEGATIVE: REAL, UNIT: REAL, NONZERO: REAL}
+_WIDEST = {**_WIDER, POSITIVE: REAL}
 _LABELS = {ONE_HOT: NONNEGATIVE, SIMPLEX: NONNEGATIVE}
 Shapes = tuple[tuple[int, ...], ...]
 
@@ -73,8 +74,9 @@ def _kinds(op: Op, beyond: Template, dtypes: tuple[str, ...]) -> Iterator[Templa
         yield replace(values, regime="large", dtype=dtype, note="large values")
     if not op.sizes_declared:
         yield replace(values, regime="mixed magnitude", note="other magnitudes")
-    kinds = tuple(_WIDER.get(i.domain.kind, "") if not i.integer else "" for i in op.inputs)
-    if any(kinds):
+    named = [i.domain.kind for i in op.inputs]
+    wider = [tuple(table.get(kind, "") for kind in named) for table in (_WIDER, _WIDEST)]
+    for kinds in dict.fromkeys(k for k in wider if any(k)):
         yield replace(values, domains=kinds, regime="zeros", note="outside the example's range")
     labels = tuple(_LABELS.get(i.domain.kind, "") for i in op.inputs)
     if any(labels):

@@ -96,7 +96,7 @@ class Tally:
         counts["comparisons"] += outcome.comparisons
         counts["inconclusive"] += outcome.inconclusive
         counts["conventions"] += len(outcome.conventions)
-        counts["fails"] += sum(f.severity == "fail" for f in outcome.findings)
+        counts["fails"] += sum(f.severity == "fail" and f.check == name for f in trial.findings)
         self.reasons.update(outcome.reasons)
         self.modes.update(outcome.modes)
         self.judged_inputs.update(outcome.judged)
