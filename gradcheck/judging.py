@@ -173,9 +173,19 @@ class Judge:
         if made.status is Status.FAIL and (made.estimate.kink or self._rough(move)):
             made = compare.in_wider_hull(made, self._output_slopes(move), self.rules.resolution)
         if made.status is Status.FAIL and moves.is_tied(self.point.primals, move):
-            slopes = [_steep(point, move, gap / 4) for point, gap in self._without_ties(move)]
-            slack = min(1e3 * self.rules.resolution, 2e-2)
-            return compare.in_wider_hull(made, slopes, slack)
+            return self._at_tie(made, move)
+        return made
+
+    def _at_tie(self, made: Comparison, move: Move) -> Comparison:
+        """A fail at a tie, or a convention once some ways to break it allow the value."""
+        slack = min(1e3 * self.rules.resolution, 2e-2)
+        spread = _step(self.point, 2.0**-12, 2.0**-5)
+        slopes: list[float] = []
+        for primals, gap in moves.tie_broken(self.point.primals, move, spread):
+            slopes.append(_steep(replace(self.point, primals=primals), move, gap / 4))
+            wider = compare.in_wider_hull(made, slopes, slack)
+            if wider.status is not Status.FAIL:
+                return wider
         return made
 
     def _output_slopes(self, move: Move) -> tuple[float, float]:
@@ -268,14 +278,6 @@ class Judge:
             )
             scale = float(np.abs((above - below) * point.cotangent).sum()) / (2 * h)
         return bends[1] > 0.75 * bends[0] and bends[1] > 1e-3 * scale
-
-    def _without_ties(self, move: Move) -> list[tuple[Point, float]]:
-        """The point with its ties broken in several ways, for one move."""
-        spread = _step(self.point, 2.0**-12, 2.0**-5)
-        return [
-            (replace(self.point, primals=primals), gap)
-            for primals, gap in moves.tie_broken(self.point.primals, move, spread)
-        ]
 
 
 def _step(point: Point, wide: float, narrow: float) -> float:

@@ -15,6 +15,11 @@ from gradcheck.arrays import Array, is_real
 from gradcheck.differences import Move
 from gradcheck.model import SIMPLEX, SYMMETRIC, Domain
 
+ORDERS = 48
+"""Ways in which ties are broken, at most."""
+RANKS = 8
+"""Ranks of the entry in question among its equals."""
+
 
 def single(k: int, primal: Array, domain: Domain, *, constrained: bool) -> list[Move]:
     """One move per entry of input ``k`` (per pair of entries where the domain demands it)."""
@@ -68,55 +73,51 @@ def part(k: int, entries: Array, rng: np.random.Generator) -> Move:
 
 def tie_broken(
     primals: Sequence[Array], move: Move, spread: float
-) -> list[tuple[tuple[Array, ...], float]]:
-    """The primals with every tie broken, in several orders.
+) -> Iterator[tuple[tuple[Array, ...], float]]:
+    """The primals with every tie broken, in up to `ORDERS` orders.
 
     Only entries that are exactly equal to another one are moved. Among its equals, the entry that
-    the move is about comes first, last and in between, with the others in order, in reverse and
-    at random.
+    the move is about comes first, last and at every rank in between.
 
-    Returns
-    -------
-    list of (primals, gap)
-        ``gap`` is the smallest distance that was put between two entries. Empty without ties.
+    Yields
+    ------
+    (primals, gap)
+        ``gap`` is the smallest distance that was put between two entries. Nothing without ties.
     """
     tied = _tied(primals)
     places = [(k, int(flat)) for k, mask in enumerate(tied) for flat in np.flatnonzero(mask)]
     k, entries, _ = move.parts[0]
     if (k, int(entries[0])) not in places:
-        return []
+        return
     own = places.index((k, int(entries[0])))
     gap = spread / len(places)
-    broken = []
-
-    for rank in _orders(_values(primals, places), own):
+    values = np.array([float(primals[k].reshape(-1)[flat]) for k, flat in places])
+    for ranks in _orders(values, own):
         moved = [
             np.asarray(p, np.float64).copy() if t.any() else p
             for p, t in zip(primals, tied, strict=True)
         ]
-        for (input, flat), place in zip(places, rank, strict=True):
-            moved[input].reshape(-1)[flat] += place * gap
+        for (input, flat), rank in zip(places, ranks, strict=True):
+            moved[input].reshape(-1)[flat] += rank * gap
         back = (np.asarray(m).astype(p.dtype) for m, p in zip(moved, primals, strict=True))
-        broken.append((tuple(back), gap))
-    return broken
-
-
-def _values(primals: Sequence[Array], places: list[tuple[int, int]]) -> Array:
-    return np.array([float(primals[k].reshape(-1)[flat]) for k, flat in places])
+        yield tuple(back), gap
 
 
 def _orders(values: Array, own: int) -> Iterator[Array]:
-    """Ranks of all tied entries, so that entry ``own`` takes each kind of rank among its equals."""
+    """Ranks of all tied entries: entry ``own`` at each rank among its equals, the others at random.
+
+    The equals that matter may be few among many (those of its own row), so ranks are drawn evenly.
+    """
     count = len(values)
     rng = np.random.default_rng(count)
-    equals = [int(i) for i in np.flatnonzero(values == values[own]) if i != own]
-    last = len(equals)
-    for others in (equals, equals[::-1], list(rng.permutation(equals).astype(int))):
-        for rank in dict.fromkeys((0, last, last // 2, 1, last - 1)):
-            order = [*others[:rank], own, *others[rank:]]
-            ranks = np.arange(count) if others is equals else rng.permutation(count)
-            ranks[order] = np.arange(len(order))
-            yield ranks
+    equals = np.flatnonzero((values == values[own]) & (np.arange(count) != own))
+    for turn in range(ORDERS):
+        others = equals if turn < 2 else equals[::-1] if turn < 4 else rng.permutation(equals)
+        share = (0.0, 1.0)[turn] if turn < 2 else (turn % RANKS) / (RANKS - 1)
+        order = np.insert(others, round(share * len(others)), own)
+        ranks = rng.permutation(count)
+        ranks[order] = np.arange(len(order))
+        yield ranks
 
 
 def _tied(primals: Sequence[Array]) -> list[Array]:
