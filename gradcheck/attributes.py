@@ -10,7 +10,7 @@ import ast
 import enum
 import inspect
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, get_args, get_origin
 
@@ -28,6 +28,11 @@ _SIGNED = ("offset", "diagonal", "diag", "shift", "shifts", "roll")
 """Integers that may well be negative."""
 _SLOPES = ("alpha", "slope", "negative_slope", "leak", "leakiness", "weight", "c", "scale")
 """Floats that may well be negative."""
+_COUNTS = (
+    *("s", "d", "k", "g", "r", "stride", "dilation", "kernel", "pool", "window", "size"),
+    *("group", "scale", "factor", "block", "head", "num_head", "repeat", "rep"),
+)
+"""Integers that are at least 1, also in the plural or with a suffix such as ``_size``."""
 _FAMILIES = (
     ("U", "L"),
     ("upper", "lower"),
@@ -109,7 +114,9 @@ def _integers(name: str, value: int) -> tuple[int, ...]:
     near = (0, 1, value - 1, value + 1, 2 * value)
     if name.lower() in _SIGNED:
         return (*near, -1, -2)
-    return tuple(v for v in near if v >= 0 or value < 0)
+    stem = name.lower().removesuffix("_size")
+    least = int(stem in _COUNTS or stem.rstrip("s") in _COUNTS)
+    return tuple(v for v in near if v >= least or value < 0)
 
 
 def _floats(name: str, value: float) -> tuple[float, ...]:
@@ -136,6 +143,21 @@ def _distinct(tried: Iterable[Any], known: tuple[Any, ...]) -> tuple[Any, ...]:
         if not any(type(k) is type(value) and k == value for k in (*known, *kept)):
             kept.append(value)
     return tuple(kept[:_MOST])
+
+
+def guessed_numbers(attributes: Sequence[Attribute], chosen: Mapping[str, int]) -> int:
+    """How many attributes are at a number that nobody declared; ``chosen``: values by place.
+
+    A flag, an axis or a known word has few other values, and they are meant. A number that is near
+    the example's may break a relation to another one (padding and kernel).
+    """
+    return sum(
+        chosen.get(a.name, 0) >= len(a.values)
+        and a.name.lower() not in _AXES
+        and isinstance(a.values[0], (int, float, tuple))
+        and not isinstance(a.values[0], bool)
+        for a in attributes
+    )
 
 
 def with_constants(attributes: tuple[Attribute, ...], known: Constants) -> tuple[Attribute, ...]:

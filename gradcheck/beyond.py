@@ -9,6 +9,7 @@ deal that no author meant, and that stays a warning:
   gamma, which nobody declared, is an accident.
 * the first input without its leading axis: one sample where there was a batch.
 * labels that no longer sum to one.
+* two numbers among the attributes at once that nobody declared: padding beyond the kernel.
 * 0-d, unless the op keeps its input's shape: NumPy takes ``axis=-1`` of a number.
 * a backward that *raises*: it is loud, and nobody trains for weeks with it.
 """
@@ -180,7 +181,7 @@ def is_accident(op: Op, case: Case, outputs: Outputs | None, usually: Usual) -> 
         What it does on declared inputs.
     """
     kind = case.recipe.beyond
-    if kind in ("sample", "labels"):
+    if kind in ("sample", "labels", "numbers"):
         return True
     if outputs is None:
         return False

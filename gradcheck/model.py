@@ -28,7 +28,9 @@ Array = NDArray[Any]
 Outputs = tuple[Array, ...]
 Pullback = Callable[[Outputs], Any]
 Scope = Literal["declared", "forward"]
-Beyond = Literal["", "broadcast", "axis", "sample", "rank", "size", "values", "labels", "mode"]
+Beyond = Literal[
+    "", "broadcast", "axis", "sample", "rank", "size", "values", "labels", "mode", "numbers"
+]
 """In what a case goes beyond the declaration; empty: in nothing."""
 
 REAL, POSITIVE, NONNEGATIVE, NEGATIVE = "real", "positive", "nonnegative", "negative"

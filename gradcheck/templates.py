@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from gradcheck.attributes import MODES
+from gradcheck.attributes import MODES, guessed_numbers
 from gradcheck.beyond import made_up
 from gradcheck.corners import (
     PLAIN_BATCH,
@@ -210,11 +210,12 @@ def _with_attributes(
     """Plain with some attributes at other values, by place; ``words``: what else is special."""
     given = [a for a in op.attributes if a.name in chosen]
     guessed = [a for a in given if chosen[a.name] >= len(a.values)]
+    several = guessed_numbers(op.attributes, chosen) > 1
     said = [f"{a.name}={a.all_values[chosen[a.name]]!r}" for a in given]
     return replace(
         plain,
         attributes=chosen,
-        beyond="mode" if any(a.name in MODES for a in guessed) else "",
+        beyond="mode" if any(a.name in MODES for a in guessed) else "numbers" if several else "",
         refusable=plain.refusable or bool(guessed),
         note=", ".join([*said, *words]) or "plain",
     )

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from gradcheck.arrays import all_finite, is_real, same_bits
+from gradcheck.attributes import guessed_numbers
 from gradcheck.beyond import Usual, is_accident, usual
 from gradcheck.cases import build
 from gradcheck.checks import contract, layout, linearity, purity, reference, values
@@ -49,6 +50,8 @@ class Trial:
     recipe: Recipe
     rejected: str = ""
     """Why forward refused it, or empty."""
+    empty: bool = False
+    """Forward's outputs have no entries there."""
     findings: list[Finding] = field(default_factory=list)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     facts: Facts | None = None
@@ -118,6 +121,7 @@ class Bench:
         outputs = self._outputs(trial, case)
         if outputs is None:
             return
+        trial.empty = not any(o.size for o in outputs)
         cotangents = make(trial.recipe, outputs)
         stage[0] = "backward"
         try:
@@ -202,8 +206,11 @@ class Bench:
                 "valid=lambda ...: ... for a relation between inputs"
             )
         severity: Severity = "fail"
-        made_up = trial.recipe.refusable and not any(trial.recipe.attributes.values())
+        chosen = trial.recipe.attributes
+        made_up = trial.recipe.refusable and not any(chosen.values())
         loud = made_up and (self.settings.scope == "declared" or bool(trial.recipe.beyond))
+        loud |= guessed_numbers(self.op.attributes, chosen) > 0
+        loud |= trial.empty and trial.recipe.refusable
         if error.where == "backward" and loud:
             severity = "warning"
             hint = f"; forward accepts this ({trial.recipe.note}), but nobody declared it"
