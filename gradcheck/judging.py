@@ -124,12 +124,11 @@ class Judge:
                 judged.status[i] = Status.FAIL
                 continue
             quick_value = (float(judged.value[i]), float(judged.bound[i]))
-            made = self.climb(
-                judged.moves[i], float(judged.analytic[i]), float(floor[i]), quick_value
-            )
+            claimed, least = float(judged.analytic[i]), float(floor[i])
+            made = self.climb(judged.moves[i], claimed, least, quick_value)
             if made.status is Status.INCONCLUSIVE and asked < ASKED:
                 asked += 1
-                made = opinions.ask(self.point, judged.moves[i], made, self.rules, float(floor[i]))
+                made = opinions.ask(self.point, judged.moves[i], made, self.rules, least)
             wrong += made.status is Status.FAIL
             judged.put(int(i), made)
 
@@ -170,17 +169,25 @@ class Judge:
         )
         if made.status in (Status.FAIL, Status.SLIGHT) and witness is not None:
             made = compare.heard(made, *witness)
+        made = self._unseen(made)
         if made.status is Status.FAIL and (made.estimate.kink or self._rough(move)):
             made = compare.in_wider_hull(made, self._output_slopes(move), self.rules.resolution)
         if made.status is Status.FAIL and moves.is_tied(self.point.primals, move):
             return self._at_tie(made, move)
         return made
 
+    def _unseen(self, made: Comparison) -> Comparison:
+        """A tiny value against a difference of exactly 0: log(1 + t) does not move for a tiny t."""
+        least = self.point.eps * float(np.abs(self.point.cotangent).max(initial=0.0))
+        flat = made.estimate.value == 0 and not self.rules.tails
+        if made.status is Status.FAIL and flat and abs(made.analytic) <= least:
+            return replace(made, status=Status.INCONCLUSIVE, reason="below the rounding of forward")
+        return made
+
     def _at_tie(self, made: Comparison, move: Move) -> Comparison:
         """A fail at a tie, or a convention once some ways to break it allow the value."""
-        slack = min(1e3 * self.rules.resolution, 2e-2)
+        slack, slopes = min(1e3 * self.rules.resolution, 2e-2), list[float]()
         spread = _step(self.point, 2.0**-12, 2.0**-5)
-        slopes: list[float] = []
         for primals, gap in moves.tie_broken(self.point.primals, move, spread):
             slopes.append(_steep(replace(self.point, primals=primals), move, gap / 4))
             wider = compare.in_wider_hull(made, slopes, slack)

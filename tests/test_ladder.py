@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.polynomial.polynomial import polyder, polyval
 from numpy.typing import NDArray
 
+import gradcheck
 from gradcheck import ladder
 from gradcheck.estimate import Estimate, Float, Samples
 
@@ -478,3 +480,20 @@ def test_no_sample_whatever_raises_or_warns() -> None:
             estimate = ladder.estimate(Noise(rng))
             assert estimate.resolved == math.isfinite(estimate.bound)
             assert math.isfinite(estimate.value) or not estimate.resolved
+
+
+def test_a_tail_that_forward_rounds_away_is_not_called_wrong() -> None:
+    """log(1 + t) is exactly flat where t is 1e-59: its right gradient is 1e-59, no fail."""
+
+    def forward(z: Any) -> Any:
+        return np.log(np.exp(z - z.max()).sum()) + z.max() - z[0]
+
+    def backward(dz: Any, z: Any) -> Any:
+        p = np.exp(z - z.max())
+        return dz * (p / p.sum() - (np.arange(z.size) == 0))
+
+    z = np.array([500.0, 366.0, 420.0])
+    result = gradcheck.check(forward, backward, z, max_cases=12)
+    assert result.verdict == "pass"
+    with pytest.raises(gradcheck.GradientError):
+        gradcheck.check(forward, lambda dz, z: backward(dz, z) + 1e-9, z, max_cases=12)
