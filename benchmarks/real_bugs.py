@@ -48,8 +48,8 @@ LEARNT = """\
 - Ties, an upstream gradient with zeros in it, other axes, a strided or expanded upstream gradient
   and a second call find one each: none of these is superfluous.
 - Linear upsampling: wrong only for a scale of 5 or more, a row of 2 and aligned corners at once.
-  Attributes are varied to near values (a scale of 2 becomes 1, 3, 4), and in pairs, so that 5 is not
-  met: larger values of those that change the size of the output would be the method.
+  Attributes are varied to near values (a scale of 2 becomes 1, 3, 4) and in pairs, so that 5 is
+  not met: larger values of those that change the size of the output would be the method.
 - Layer normalisation: wrong only for more than two dimensions of one input, where the others keep
   theirs. One more dimension for all inputs at once does not reach it. One more for one input would;
   but right layers written for two dimensions would be red too, so it stays out.
