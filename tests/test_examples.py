@@ -654,3 +654,28 @@ def test_assumptions_are_printed_with_a_failure():
             max_cases=20,
         )
     assert "words: integers 0 <= i < n (forward refuses more)" in str(caught.value)
+
+
+# -- right ops that a first run must not call wrong -----------------------------------------------
+
+
+def ones_like(dz, x):
+    return dz * np.ones_like(x)
+
+
+def test_keywords_of_a_library_function_are_not_the_ops():
+    """np.sum has an axis; a backward that was written for the sum of all has not."""
+    result = passes(np.sum, ones_like, X)
+    assert "axis" not in "".join(result.assumptions)
+    passes(np.trace, lambda dz, a: dz * np.eye(len(a)), np.outer(V, V) + np.eye(5))
+    along = lambda dz, x: np.repeat(dz[:, None], x.shape[1], 1)  # noqa: E731
+    passes(np.sum, along, X, axis=1)  # that axis, and no other
+    assert wrong(fails(np.sum, lambda dz, x: 2 * ones_like(dz, x), X)) == {"a"}
+
+
+def test_keywords_that_backward_takes_too_are_varied():
+    def backward(dz, a, axis=-1):
+        return np.broadcast_to(np.expand_dims(dz, -1), a.shape).copy()
+
+    result = fails(np.sum, backward, X, axis=-1)
+    assert result.verdict == "fail"
