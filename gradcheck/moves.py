@@ -15,6 +15,9 @@ from gradcheck.arrays import Array, is_real
 from gradcheck.differences import Move
 from gradcheck.model import SIMPLEX, SYMMETRIC, Domain
 
+FEW_EQUALS = 24
+"""Entries of one value among which every rank is tried."""
+
 
 def single(k: int, primal: Array, domain: Domain, *, constrained: bool) -> list[Move]:
     """One move per entry of input ``k`` (per pair of entries where the domain demands it)."""
@@ -72,8 +75,8 @@ def tie_broken(
     """The primals with every tie broken, in several orders.
 
     Only entries that are exactly equal to another one are moved. Among its equals, the entry that
-    the move is about comes first, last and in between, with the others in order, in reverse and
-    at random.
+    the move is about takes every rank (of many equals, five ranks), with the others in order, in
+    reverse and at random: a sort's gradient depends on the rank alone.
 
     Returns
     -------
@@ -111,8 +114,9 @@ def _orders(values: Array, own: int) -> Iterator[Array]:
     rng = np.random.default_rng(count)
     equals = [int(i) for i in np.flatnonzero(values == values[own]) if i != own]
     last = len(equals)
+    every = range(last + 1) if last < FEW_EQUALS else (0, last, last // 2, 1, last - 1)
     for others in (equals, equals[::-1], list(rng.permutation(equals).astype(int))):
-        for rank in dict.fromkeys((0, last, last // 2, 1, last - 1)):
+        for rank in every:
             order = [*others[:rank], own, *others[rank:]]
             ranks = np.arange(count) if others is equals else rng.permutation(count)
             ranks[order] = np.arange(len(order))

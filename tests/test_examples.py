@@ -679,3 +679,13 @@ def test_keywords_that_backward_takes_too_are_varied():
 
     result = fails(np.sum, backward, X, axis=-1)
     assert result.verdict == "fail"
+
+
+def test_many_equal_entries_of_a_sort():
+    """Any rank among the equals is a limit of gradients."""
+
+    def ranks(x):
+        return np.argsort(np.argsort(x, kind="stable"), kind="stable")
+
+    passes(np.sort, lambda dz, x: dz[ranks(x)], np.array([2.0, 2, 1, 2, 2, 1, 2, 2, 1.5]))
+    assert wrong(fails(np.sort, lambda dz, x: dz[ranks(-x)], V))
