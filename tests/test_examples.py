@@ -689,3 +689,9 @@ def test_many_equal_entries_of_a_sort():
 
     passes(np.sort, lambda dz, x: dz[ranks(x)], np.array([2.0, 2, 1, 2, 2, 1, 2, 2, 1.5]))
     assert wrong(fails(np.sort, lambda dz, x: dz[ranks(-x)], V))
+
+
+def test_a_vector_for_one_of_three_operands_is_an_accident():
+    affine = lambda x, w, b: (x @ w + b, (x, w))  # noqa: E731
+    backward = lambda dz, cache: (dz @ cache[1].T, cache[0].T @ dz, dz.sum(0))  # noqa: E731
+    passes(affine, backward, X, X.T.copy() + 0.5, X[:, 0] - 1, scope="forward")
