@@ -695,3 +695,12 @@ def test_a_vector_for_one_of_three_operands_is_an_accident():
     affine = lambda x, w, b: (x @ w + b, (x, w))  # noqa: E731
     backward = lambda dz, cache: (dz @ cache[1].T, cache[0].T @ dz, dz.sum(0))  # noqa: E731
     passes(affine, backward, X, X.T.copy() + 0.5, X[:, 0] - 1, scope="forward")
+
+
+def test_what_a_pass_is_worth_leaves_out_what_was_never_declared():
+    def backward(dz, x, y):
+        return dz * y, dz * x * (1 if x.shape == y.shape else 2)
+
+    result = passes(lambda x, y: (x * y).sum(), backward, V, V + 3)
+    assert result.worst is not None
+    assert not result.worst.wrong
