@@ -704,3 +704,25 @@ def test_what_a_pass_is_worth_leaves_out_what_was_never_declared():
     result = passes(lambda x, y: (x * y).sum(), backward, V, V + 3)
     assert result.worst is not None
     assert not result.worst.wrong
+
+
+def layer_norm(x, gamma, beta):
+    s = np.sqrt(x.var(-1, keepdims=True) + 1e-5)
+    hat = (x - x.mean(-1, keepdims=True)) / s
+    return gamma * hat + beta, (hat, gamma, s)
+
+
+def layer_norm_backward(dz, cache):
+    hat, gamma, s = cache
+    d = dz * gamma
+    mean, along = d.mean(-1, keepdims=True), (d * hat).mean(-1, keepdims=True)
+    return (d - mean - hat * along) / s, (dz * hat).sum(0), dz.sum(0)
+
+
+def test_an_accident_is_a_note_and_a_warning_by_scope():
+    """NumPy stretches a gamma of size 1; nobody declared it, and the author need not hear of it."""
+    arguments = layer_norm, layer_norm_backward, X, X[0] + 0.5, X[1]
+    for scope, severity in (("declared", "note"), ("forward", "warning")):
+        result = passes(*arguments, scope=scope)
+        stretched = {f.severity for f in result.findings if "(broadcast" in f.message}
+        assert stretched == {severity}
