@@ -11,11 +11,13 @@ import pytest
 import gradcheck
 from gradcheck.attributes import attributes_of
 from gradcheck.cases import build, recipes
+from gradcheck.differences import Move
 from gradcheck.engine import generate
 from gradcheck.evaluation import Evaluator
 from gradcheck.examples import read
 from gradcheck.guards import GlobalRandom, quiet
 from gradcheck.model import Attribute, Op
+from gradcheck.moves import tie_broken
 from gradcheck.probe import Learnt, learn
 from gradcheck.registry import make
 from gradcheck.templates import plan
@@ -687,7 +689,11 @@ def test_many_equal_entries_of_a_sort():
     def ranks(x):
         return np.argsort(np.argsort(x, kind="stable"), kind="stable")
 
-    passes(np.sort, lambda dz, x: dz[ranks(x)], np.array([2.0, 2, 1, 2, 2, 1, 2, 2, 1.5]))
+    passes(np.sort, lambda dz, x: dz[ranks(x)], V)
+    primals = (np.array([2.0, 1, 2, 2, 2, 2, 2, 1]),)
+    broken = [p[0] for p, _ in tie_broken(primals, Move.entry(0, 3), 1e-3)]
+    equals = primals[0] == 2
+    assert {int((b[equals] < b[3]).sum()) for b in broken} == set(range(6))
     assert wrong(fails(np.sort, lambda dz, x: dz[ranks(-x)], V))
 
 
@@ -698,10 +704,14 @@ def test_a_vector_for_one_of_three_operands_is_an_accident():
 
 
 def test_what_a_pass_is_worth_leaves_out_what_was_never_declared():
+    def summed(gradient, shape):
+        return gradient if gradient.shape == shape else 2 * gradient.sum().reshape(shape)
+
     def backward(dz, x, y):
-        return dz * y, dz * x * (1 if x.shape == y.shape else 2)
+        return summed(dz * y + 0 * x, x.shape), summed(dz * x + 0 * y, y.shape)
 
     result = passes(lambda x, y: (x * y).sum(), backward, V, V + 3)
+    assert any(f.code == "wrong-gradient" for f in result.findings), "said all the same"
     assert result.worst is not None
     assert not result.worst.wrong
 
