@@ -179,6 +179,9 @@ class Bench:
         if not any(is_real(o) for o in outputs):
             kinds = ", ".join(str(o.dtype) for o in outputs)
             message = f"forward returns no real output, but {kinds}: nothing to differentiate"
+            if trial.recipe.beyond:  # a sum over nothing may be an integer
+                trial.rejected = message
+                return None
             self._add(trial, _finding("no-real-output", "fail", message))
             return None
         if not all_finite(outputs):
@@ -202,11 +205,10 @@ class Bench:
                 "valid=lambda ...: ... for a relation between inputs"
             )
         severity: Severity = "fail"
-        made_up = trial.recipe.refusable and not any(trial.recipe.attributes.values())
-        loud = made_up and (self.settings.scope == "declared" or bool(trial.recipe.beyond))
-        if error.where == "backward" and loud:
-            quiet = trial.recipe.beyond and self.settings.scope == "declared"
-            severity = "note" if quiet else "warning"
+        declared_only = self.settings.scope == "declared"
+        guessed = trial.recipe.refusable and not any(trial.recipe.attributes.values())
+        if error.where == "backward" and (trial.recipe.beyond or (guessed and declared_only)):
+            severity = "note" if trial.recipe.beyond and declared_only else "warning"
             hint = f"; forward accepts this ({trial.recipe.note}), but nobody declared it"
         message = f"{error.where} raises {error.summary}{hint}"
         finding = _finding(f"{error.where}-raised", severity, message)

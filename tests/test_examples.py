@@ -736,3 +736,34 @@ def test_an_accident_is_a_note_and_a_warning_by_scope():
         result = passes(*arguments, scope=scope)
         stretched = {f.severity for f in result.findings if "(broadcast" in f.message}
         assert stretched == {severity}
+
+
+class Dropout:
+    def __init__(self, ratio=0.5):
+        self.ratio, self.mask = ratio, None
+
+    def forward(self, x, train_flg=True):
+        if not train_flg:
+            return x * (1.0 - self.ratio)
+        self.mask = np.random.rand(*x.shape) > self.ratio
+        return x * self.mask
+
+    def backward(self, dz):
+        return dz * self.mask
+
+
+@pytest.mark.parametrize(("scope", "severity"), [("declared", "note"), ("forward", "warning")])
+def test_a_mode_in_which_backward_refuses_aloud(scope, severity):
+    """Nobody calls backward in evaluation, and who does hears of it."""
+    raised = [f for f in passes(Dropout, X, scope=scope).findings if f.code == "backward-raised"]
+    assert {f.severity for f in raised} == {severity}
+
+
+@pytest.mark.parametrize("scope", ["declared", "forward"])
+def test_no_real_output_beyond_the_example_is_a_refusal(scope):
+    """np.bincount of nothing is an array of integers, whatever the weights."""
+    index = np.array([0, 1, 3, 1, 0])
+    forward = lambda x, i: np.bincount(i, weights=x, minlength=4)  # noqa: E731
+    result = passes(forward, lambda dz, x, i: dz[i], V, index, scope=scope)
+    assert not result.findings
+    assert any("no real output" in why for why in result.rejected)
