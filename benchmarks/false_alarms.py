@@ -46,7 +46,7 @@ def one_seed(task: Task) -> tuple[Counter[str], list[str]]:
         for finding in result.findings:
             if finding.severity == "fail" or finding.code == "slightly-off":
                 total[f"{finding.severity}s: {finding.code}"] += 1
-                alarms.append(f"  {task} {result.id}: {finding.severity}: {finding.message}")
+                alarms.append(f"  {task} {result.op}: {finding.severity}: {finding.message}")
                 alarms.append(f"    {finding.recipe}")
     total["false alarms"] += sum(n for name, n in total.items() if name.startswith("fails"))
     return total, alarms

@@ -2,7 +2,7 @@
 
 Forward defines the domain, so what it refuses among these is rejected and counted. What it accepts
 and backward gets wrong is a warning, and a fail under ``scope="forward"``; but NumPy accepts a good
-deal that no author meant, and that stays a warning:
+deal that no author meant, and that is one step less, a note (a warning under that scope):
 
 * an operand that is stretched by broadcasting, unless the op is elementwise: its operands are
   declared with the same dimensions and its output has their shape. A scalar for a batch norm's
@@ -11,7 +11,7 @@ deal that no author meant, and that stays a warning:
 * labels that no longer sum to one.
 * two numbers among the attributes at once that nobody declared: padding beyond the kernel.
 * 0-d, unless the op keeps its input's shape: NumPy takes ``axis=-1`` of a number.
-* a backward that *raises*: it is loud, and nobody trains for weeks with it.
+* a backward that *raises* (`trial`): it is loud, and nobody trains for weeks with it.
 """
 
 from __future__ import annotations
@@ -193,6 +193,7 @@ def is_accident(op: Op, case: Case, outputs: Outputs | None, usually: Usual) -> 
         )
     if kind not in ("broadcast", "axis"):
         return False
-    if kind == "axis" and usually.ranks and tuple(o.ndim for o in outputs) != usually.ranks:
-        return False  # not stretched: forward does something else with a vector
+    ranks = tuple(o.ndim for o in outputs)
+    if kind == "axis" and len(real) == 2 and usually.ranks and ranks != usually.ranks:
+        return False  # not stretched: forward does something else with a vector, as a product does
     return not usually.elementwise

@@ -99,11 +99,14 @@ def _is_own(value: Any, function: types.FunctionType) -> bool:
     """A function of the same package: its thresholds are this op's."""
     if not isinstance(value, types.FunctionType):
         return False
-    return _package(value) == _package(function)
+    return package_of(value) == package_of(function)
 
 
-def _package(function: types.FunctionType) -> str:
-    return str(function.__module__ or "").partition(".")[0]  # None where the code was exec'd
+def package_of(function: Any) -> str:
+    """The package that a function was written in; empty where the code was exec'd."""
+    if isinstance(function, functools.partial):
+        function = function.func
+    return str(getattr(function, "__module__", "") or "").partition(".")[0]
 
 
 def _loaded(code: types.CodeType) -> Iterator[tuple[Any, bool]]:

@@ -14,8 +14,6 @@ from gradcheck.model import Beyond, Input, Op
 PLAIN_SIZES = (3, 4, 2, 5, 6, 7)
 """Distinct small sizes: a transposed or swapped gradient has another shape."""
 RANDOM_SIZES = (2, 3, 1, 4, 5)
-LARGER = 9
-"""One more than the eight numbers of a vector register: kernels treat the rest apart."""
 PLAIN_BATCH = (3, 2)
 RANDOM_BATCHES = ((3,), (2, 3), (), (1,), (4,), (2, 1, 3))
 

@@ -15,10 +15,10 @@ from gradcheck.arrays import Array, is_real
 from gradcheck.differences import Move
 from gradcheck.model import SIMPLEX, SYMMETRIC, Domain
 
-ORDERS = 48
+ORDERS = 72
 """Ways in which ties are broken, at most."""
-RANKS = 8
-"""Ranks of the entry in question among its equals."""
+RANKS = 24
+"""Ranks of the entry in question among its equals, at most."""
 
 
 def single(k: int, primal: Array, domain: Domain, *, constrained: bool) -> list[Move]:
@@ -111,9 +111,10 @@ def _orders(values: Array, own: int) -> Iterator[Array]:
     count = len(values)
     rng = np.random.default_rng(count)
     equals = np.flatnonzero((values == values[own]) & (np.arange(count) != own))
+    different = min(len(equals) + 1, RANKS)
     for turn in range(ORDERS):
-        others = equals if turn < 2 else equals[::-1] if turn < 4 else rng.permutation(equals)
-        share = (0.0, 1.0)[turn] if turn < 2 else (turn % RANKS) / (RANKS - 1)
+        others = (equals, equals[::-1])[turn % 2] if turn < 4 else rng.permutation(equals)
+        share = 1 - (turn % different) / max(1, different - 1)
         order = np.insert(others, round(share * len(others)), own)
         ranks = rng.permutation(count)
         ranks[order] = np.arange(len(order))

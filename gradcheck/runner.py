@@ -71,8 +71,7 @@ def run_one(
     settings = for_op(settings, op.options, fixed)
     random = GlobalRandom(settings.seed)
     with random.restored(), quiet(), one_blas_thread():
-        free = op.options.dtypes is None and "dtypes" not in (fixed or {})
-        ready = prepare(Evaluator(op, random), settings, only, own_precision=free)
+        ready = prepare(Evaluator(op, random), settings, only, fixed=fixed)
         history = History()
         _try_all(ready.bench, ready.drawn, (ready.tally, history), started)
         findings = [
@@ -101,15 +100,16 @@ def prepare(
     settings: Settings,
     only: list[Recipe] | None = None,
     *,
-    own_precision: bool = False,
+    fixed: Mapping[str, Any] | None = None,
 ) -> Ready:
     """Ask forward for its domain, draw the cases, measure precision and time of a forward pass.
 
-    ``own_precision``: nobody named dtypes, so those that forward refuses are left out.
+    Dtypes that forward refuses are left out, unless the op or ``fixed`` (the command line) names
+    them.
     """
     op, limit = evaluator.op, settings.time_limit
     learnt = within_limit(lambda: probe.learn(op, evaluator), limit, probe.untaught(op))
-    if own_precision:
+    if op.options.dtypes is None and "dtypes" not in (fixed or {}):
         narrowed, settings = _own_precision(learnt.op, evaluator, settings)
         learnt = replace(learnt, op=narrowed)
     op = evaluator.op = learnt.op
@@ -182,7 +182,7 @@ def _finish(bench: Bench, made: Plan, found: tuple[Finding, engine.Drawn, Trial]
     recipe = drawn.value
     if drawn.choices and finding.code != "never-ends":
         recipe = _shrunk(bench, made, finding, drawn)
-        again = bench.run(recipe, _needed(finding))
+        again = bench.run(recipe, (finding.check,))
         same = [f for f in again.findings if _same(f, finding)]
         if same:
             finding, trial = msgspec.structs.replace(same[0], cases=finding.cases), again
@@ -204,17 +204,11 @@ def _with_diagnosis(finding: Finding, found: Diagnosis | None) -> Finding:
 
 
 def _shrunk(bench: Bench, made: Plan, finding: Finding, drawn: engine.Drawn) -> Recipe:
-    checks = _needed(finding)
-
     def still(recipe: Recipe) -> bool:
-        trial = bench.run(recipe, checks)
+        trial = bench.run(recipe, (finding.check,))
         return any(_same(f, finding) for f in trial.findings)
 
     return engine.shrink(recipes(made), drawn, still, seconds=SHRINK_SECONDS)
-
-
-def _needed(finding: Finding) -> tuple[str, ...]:
-    return (finding.check,)
 
 
 def _same(a: Finding, b: Finding) -> bool:

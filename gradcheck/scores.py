@@ -12,6 +12,10 @@ from gradcheck.results import Record, Source
 
 SCHEMA_VERSION = 1
 
+ONES = "an upstream of ones"
+"""The trap of tests that all use `sum` as their loss."""
+STRUCTURED = "structured inputs"
+"""The trap of inputs on which the wrong rule is right: gamma = 1, symmetric, one-hot, defaults."""
 State = Literal["killed", "equivalent", "survived"]
 NOT_JUDGED = "not judged"
 """In the place of a check, where no case failed and the op as a whole had too little evidence."""

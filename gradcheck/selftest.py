@@ -48,19 +48,18 @@ class Course:
     """The cases that every mutant of an op has to pass, and those that decide what it is."""
 
     ready: Ready
-    settings: Settings
     trials: list[Trial]
     """What the right op did in each case."""
     _rest: Iterator[Witness]
     _known: list[Witness] = field(default_factory=list)
 
     @staticmethod
-    def of(ready: Ready, settings: Settings) -> Course:
+    def of(ready: Ready) -> Course:
         trials = [ready.bench.run(d.value) for d in ready.drawn]
         if not any(t.facts.answer.overwritten for t in trials if t.facts is not None):
             op = ready.bench.op
             ready.bench.op = replace(op, forward=remembering(op.forward))
-        return Course(ready, settings, trials, witnesses(ready, trials))
+        return Course(ready, trials, witnesses(ready, trials))
 
     def witnesses(self) -> Iterator[Witness]:
         """Made when the first mutant asks for them, and kept for the next."""
@@ -83,8 +82,8 @@ class Course:
         op = mutant.of(right.op)
         bench = replace(right, op=op, evaluator=Evaluator(op, right.evaluator.random))
         probe = Evaluator(mutant.of(right.op), right.evaluator.random)
-        tally = Tally(op, self.settings, planned=self.ready.tally.planned)
-        started, limit = time.perf_counter(), self.settings.op_time_limit
+        tally = Tally(op, right.settings, planned=self.ready.tally.planned)
+        started, limit = time.perf_counter(), right.settings.op_time_limit
         for number, (drawn, trial) in enumerate(zip(self.ready.drawn, self.trials, strict=True), 1):
             if self._differs(trial, probe, mutant):
                 trial = bench.run(drawn.value)
@@ -150,7 +149,7 @@ def selftest_one(op: Op, settings: Settings, *, fixed: Mapping[str, Any] | None 
         random = GlobalRandom(settings.seed)
         own = for_op(settings, op.options, fixed)
         with random.restored(), quiet(), one_blas_thread():
-            score = _scored(score, Course.of(prepare(Evaluator(op, random), own), own))
+            score = _scored(score, Course.of(prepare(Evaluator(op, random), own, fixed=fixed)))
     return msgspec.structs.replace(score, seconds=time.perf_counter() - started)
 
 
@@ -163,6 +162,9 @@ def _not_clean(clean: OpResult) -> str:
 
 
 def _scored(score: Score, course: Course) -> Score:
+    if failed := [f for t in course.trials if t.failed for f in t.findings if f.severity == "fail"]:
+        reason = f"the unbroken op fails when it is run again: {failed[0].message}"
+        return msgspec.structs.replace(score, reason=reason)
     if course.attempt(FORCED) is None:
         reason = (
             f"a forced failure ({FORCED.label}) passes: these settings, or this op's options, "

@@ -110,6 +110,8 @@ class Tally:
             place = (convention.input, *convention.normalised(), convention.where)
             self.conventions[place] += 1
         for worst in outcome.worst.values():
+            if worst.wrong and not trial.failed:
+                continue  # wrong where nobody declared it: not what a pass is worth
             order = _order(worst, trial)
             if order > self._worst_order:
                 self.worst, self._worst_order = worst, order
@@ -122,7 +124,7 @@ class Tally:
     def representatives(self) -> list[tuple[Finding, Drawn, Trial]]:
         """The first of each kind of finding, gravest first, with its case.
 
-        A warning beyond the declaration says nothing more where the same is a fail within it.
+        Less than a fail beyond the declaration says nothing more where the same is one within it.
         """
         order = {"fail": 0, "not judged": 1, "warning": 2, "note": 3}
         failed = {(f.code, f.input) for f, _, _ in self._first.values() if f.severity == "fail"}
@@ -132,7 +134,7 @@ class Tally:
             (msgspec.structs.replace(f, cases=self._seen[k]), drawn, trial)
             for k, (f, drawn, trial) in self._first.items()
             if not (f.code in folded and f.severity == "fail")
-            and not ((f.code, f.input) in failed and f.severity == "warning")
+            and not ((f.code, f.input) in failed and f.severity in ("warning", "note"))
         ]
         return sorted(kept, key=lambda item: order[item[0].severity])
 

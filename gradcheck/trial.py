@@ -183,6 +183,9 @@ class Bench:
         if not any(is_real(o) for o in outputs):
             kinds = ", ".join(str(o.dtype) for o in outputs)
             message = f"forward returns no real output, but {kinds}: nothing to differentiate"
+            if trial.recipe.beyond:  # a sum over nothing may be an integer
+                trial.rejected = message
+                return None
             self._add(trial, _finding("no-real-output", "fail", message))
             return None
         if not all_finite(outputs):
@@ -212,7 +215,8 @@ class Bench:
         loud |= guessed_numbers(self.op.attributes, chosen) > 0
         loud |= trial.empty and trial.recipe.refusable
         if error.where == "backward" and loud:
-            severity = "warning"
+            quiet = bool(trial.recipe.beyond) and self.settings.scope == "declared"
+            severity = "note" if quiet else "warning"
             hint = f"; forward accepts this ({trial.recipe.note}), but nobody declared it"
         message = f"{error.where} raises {error.summary}{hint}"
         finding = _finding(f"{error.where}-raised", severity, message)
@@ -233,22 +237,21 @@ class Bench:
         """Note a finding; beyond what was declared a fail is a warning, except by scope."""
         if trial.recipe.beyond and finding.severity == "fail":
             accepts = f"forward accepts this ({trial.recipe.note}), backward is wrong for it: "
-            severity: Severity = "fail" if self._is_meant(trial) else "warning"
             finding = msgspec.structs.replace(
-                finding, severity=severity, message=accepts + finding.message
+                finding, severity=self._beyond(trial), message=accepts + finding.message
             )
         elif trial.recipe.beyond and finding.severity == "not judged":
             finding = msgspec.structs.replace(finding, severity="note")
         trial.findings.append(finding)
 
-    def _is_meant(self, trial: Trial) -> bool:
-        """What forward accepts, backward must handle: by scope, and unless by accident."""
-        if self.settings.scope != "forward":
-            return False
-        facts = trial.facts
-        if facts is None:
-            return True
-        return not is_accident(self.op, facts.case, facts.answer.outputs, self.usually)
+    def _beyond(self, trial: Trial) -> Severity:
+        """How grave an error beyond the declaration is: by scope, and less by accident."""
+        facts, meant = trial.facts, True
+        if facts is not None:
+            meant = not is_accident(self.op, facts.case, facts.answer.outputs, self.usually)
+        if self.settings.scope == "forward":
+            return "fail" if meant else "warning"
+        return "warning" if meant else "note"
 
 
 def _finding(code: str, severity: Severity, message: str) -> Finding:

@@ -432,3 +432,14 @@ def test_diagnosing_adds_a_handful_of_backward_calls():
     result = fails(np.sin, backward, X)
     assert result.backward_calls == len(calls)
     assert result.backward_calls < 1000
+
+
+def test_nan_where_forward_is_flat_is_no_surrogate():
+    """At size 1 a standard deviation does not move, and its backward is 0 / 0."""
+
+    def backward(dz, x):
+        return dz * (x - x.mean()) / (x.size * x.std())
+
+    with np.errstate(all="ignore"):
+        found = fails(lambda x: x.std(), backward, V).findings[0]
+    assert found.likely == "not-finite"

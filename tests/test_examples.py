@@ -11,11 +11,13 @@ import pytest
 import gradcheck
 from gradcheck.attributes import attributes_of
 from gradcheck.cases import build, recipes
+from gradcheck.differences import Move
 from gradcheck.engine import generate
 from gradcheck.evaluation import Evaluator
 from gradcheck.examples import read
 from gradcheck.guards import GlobalRandom, quiet
 from gradcheck.model import Attribute, Op
+from gradcheck.moves import tie_broken
 from gradcheck.probe import Learnt, learn
 from gradcheck.registry import make
 from gradcheck.templates import plan
@@ -654,3 +656,114 @@ def test_assumptions_are_printed_with_a_failure():
             max_cases=20,
         )
     assert "words: integers 0 <= i < n (forward refuses more)" in str(caught.value)
+
+
+# -- right ops that a first run must not call wrong -----------------------------------------------
+
+
+def ones_like(dz, x):
+    return dz * np.ones_like(x)
+
+
+def test_keywords_of_a_library_function_are_not_the_ops():
+    """np.sum has an axis; a backward that was written for the sum of all has not."""
+    result = passes(np.sum, ones_like, X)
+    assert "axis" not in "".join(result.assumptions)
+    passes(np.trace, lambda dz, a: dz * np.eye(len(a)), np.outer(V, V) + np.eye(5))
+    along = lambda dz, x: np.repeat(dz[:, None], x.shape[1], 1)  # noqa: E731
+    passes(np.sum, along, X, axis=1)  # that axis, and no other
+    assert wrong(fails(np.sum, lambda dz, x: 2 * ones_like(dz, x), X)) == {"a"}
+
+
+def test_keywords_that_backward_takes_too_are_varied():
+    def backward(dz, a, axis=-1):
+        return np.broadcast_to(np.expand_dims(dz, -1), a.shape).copy()
+
+    result = fails(np.sum, backward, X, axis=-1)
+    assert result.verdict == "fail"
+
+
+def test_many_equal_entries_of_a_sort():
+    """Any rank among the equals is a limit of gradients."""
+
+    def ranks(x):
+        return np.argsort(np.argsort(x, kind="stable"), kind="stable")
+
+    passes(np.sort, lambda dz, x: dz[ranks(x)], V)
+    primals = (np.array([2.0, 1, 2, 2, 2, 2, 2, 1]),)
+    broken = [p[0] for p, _ in tie_broken(primals, Move.entry(0, 3), 1e-3)]
+    equals = primals[0] == 2
+    assert {int((b[equals] < b[3]).sum()) for b in broken} == set(range(6))
+    assert wrong(fails(np.sort, lambda dz, x: dz[ranks(-x)], V))
+
+
+def test_a_vector_for_one_of_three_operands_is_an_accident():
+    affine = lambda x, w, b: (x @ w + b, (x, w))  # noqa: E731
+    backward = lambda dz, cache: (dz @ cache[1].T, cache[0].T @ dz, dz.sum(0))  # noqa: E731
+    passes(affine, backward, X, X.T.copy() + 0.5, X[:, 0] - 1, scope="forward")
+
+
+def test_what_a_pass_is_worth_leaves_out_what_was_never_declared():
+    def summed(gradient, shape):
+        return gradient if gradient.shape == shape else 2 * gradient.sum().reshape(shape)
+
+    def backward(dz, x, y):
+        return summed(dz * y + 0 * x, x.shape), summed(dz * x + 0 * y, y.shape)
+
+    result = passes(lambda x, y: (x * y).sum(), backward, V, V + 3)
+    assert any(f.code == "wrong-gradient" for f in result.findings), "said all the same"
+    assert result.worst is not None
+    assert not result.worst.wrong
+
+
+def layer_norm(x, gamma, beta):
+    s = np.sqrt(x.var(-1, keepdims=True) + 1e-5)
+    hat = (x - x.mean(-1, keepdims=True)) / s
+    return gamma * hat + beta, (hat, gamma, s)
+
+
+def layer_norm_backward(dz, cache):
+    hat, gamma, s = cache
+    d = dz * gamma
+    mean, along = d.mean(-1, keepdims=True), (d * hat).mean(-1, keepdims=True)
+    return (d - mean - hat * along) / s, (dz * hat).sum(0), dz.sum(0)
+
+
+def test_an_accident_is_a_note_and_a_warning_by_scope():
+    """NumPy stretches a gamma of size 1; nobody declared it, and the author need not hear of it."""
+    arguments = layer_norm, layer_norm_backward, X, X[0] + 0.5, X[1]
+    for scope, severity in (("declared", "note"), ("forward", "warning")):
+        result = passes(*arguments, scope=scope)
+        stretched = {f.severity for f in result.findings if "(broadcast" in f.message}
+        assert stretched == {severity}
+
+
+class Dropout:
+    def __init__(self, ratio=0.5):
+        self.ratio, self.mask = ratio, None
+
+    def forward(self, x, train_flg=True):
+        if not train_flg:
+            return x * (1.0 - self.ratio)
+        self.mask = np.random.rand(*x.shape) > self.ratio
+        return x * self.mask
+
+    def backward(self, dz):
+        return dz * self.mask
+
+
+@pytest.mark.parametrize(("scope", "severity"), [("declared", "note"), ("forward", "warning")])
+def test_a_mode_in_which_backward_refuses_aloud(scope, severity):
+    """Nobody calls backward in evaluation, and who does hears of it."""
+    raised = [f for f in passes(Dropout, X, scope=scope).findings if f.code == "backward-raised"]
+    assert {f.severity for f in raised} == {severity}
+
+
+@pytest.mark.parametrize("scope", ["declared", "forward"])
+def test_no_real_output_beyond_the_example_is_a_refusal(scope):
+    """np.bincount of nothing is an array of integers, whatever the weights."""
+    index = np.array([0, 1, 3, 1, 0])
+    forward = lambda x, i: np.bincount(i, weights=x, minlength=4)  # noqa: E731
+    result = passes(forward, lambda dz, x, i: dz[i], V, index, scope=scope)
+    assert not result.findings
+    assert any("no real output" in why for why in result.rejected)

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from gradcheck import targets
-from gradcheck.mutants import KINDS, ONES, STRUCTURED, mutants_of
+from gradcheck.mutants import KINDS, mutants_of
 from gradcheck.registry import make
-from gradcheck.scores import Score
+from gradcheck.scores import ONES, STRUCTURED, Score
 from gradcheck.selftest import selftest_one
 from gradcheck.settings import Settings
 
@@ -316,3 +316,17 @@ def test_an_interrupt_keeps_the_scores_so_far():
 def test_scores_are_plain_data():
     score = reference("mean")
     assert msgspec.json.decode(msgspec.json.encode(score), type=Score) == score
+
+
+def test_a_float32_kernel_is_broken_in_float32():
+    """A case that the right op fails says nothing of any mistake: it would kill them all."""
+
+    def forward(x):
+        if x.dtype != np.float32:
+            raise TypeError("float32 only")
+        return x * x
+
+    example = np.array([[1.5, 2.5], [-1.0, 0.5]], np.float32)
+    score = selftest_one(make((forward, lambda dz, x: 2 * x * dz, example), {}, {}), FAST)
+    assert score.killed
+    assert not [p for p in score.planted if p.code == "forward-raised"]

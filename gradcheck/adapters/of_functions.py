@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from gradcheck.adapters.binding import bind, settled
+from gradcheck.adapters.binding import bind, keywords_of, settled
 from gradcheck.adapters.description import Description, arguments_of, op_from
 from gradcheck.adapters.functions import Arguments, Fused, Leaf, Pair, leaves_in
 from gradcheck.adapters.source import name_of
 from gradcheck.arrays import as_outputs, is_real
+from gradcheck.constants import package_of
 from gradcheck.errors import UsageError
 from gradcheck.examples import Reading
 from gradcheck.guards import TimeLimit, quiet, time_limit
-from gradcheck.model import Input, Op
+from gradcheck.model import Attribute, Input, Op
 
 EXAMPLE_SECONDS = 10
 
@@ -31,6 +32,8 @@ def pair_door(
         if not callable(function):
             raise UsageError(f"{what} must be callable, not a {type(function).__name__}")
     reading, inputs, attributes = description.inputs(forward)
+    if call is None and package_of(forward) != package_of(backward):
+        attributes = _known_to(backward, attributes, description.attributes)
     arguments = arguments_of(forward, reading, inputs)
     binding = bind(backward, arguments.names, [a.name for a in attributes], call)
     if binding.ask and reading is not None:
@@ -46,6 +49,21 @@ def pair_door(
         kind="function pair",
         written=(forward, backward),
         notes=(binding.sentence,),
+    )
+
+
+def _known_to(
+    backward: Callable[..., Any], attributes: tuple[Attribute, ...], given: Mapping[str, Any]
+) -> tuple[Attribute, ...]:
+    """Attributes of a forward from another package, without what its backward does not take.
+
+    ``np.sum`` has seven keywords. A backward that was written for it and takes no ``axis`` is not
+    meant for every axis, but for the one of the example call.
+    """
+    taken = keywords_of(backward)
+    kept = (a for a in attributes if taken is None or a.name in taken or a.name in given)
+    return tuple(
+        a if taken is None or a.name in taken else Attribute(a.name, (given[a.name],)) for a in kept
     )
 
 

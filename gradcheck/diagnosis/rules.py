@@ -48,7 +48,7 @@ def explain(evidence: Evidence) -> Diagnosis | None:
 
 def _mistake(evidence: Evidence) -> Diagnosis | None:
     if sum(int((v.table.difference != 0).sum()) for v in evidence.views) < FEW:
-        return None
+        return _not_finite(evidence) if evidence.views else None  # that is no coincidence
     return next((found for rule in RULES if (found := rule(evidence))), None)
 
 
@@ -56,6 +56,8 @@ def _flat(evidence: Evidence) -> Diagnosis | None:
     """Forward does not move at all: a rounding or a step, with a gradient made up for it."""
     tables = [v.table for v in evidence.views]
     if any(t.difference.any() for t in tables) or not any(t.backward.any() for t in tables):
+        return None
+    if not all(np.isfinite(t.backward).all() for t in tables):
         return None
     return Diagnosis(
         "flat-forward",

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from gradcheck.model import Op
 from gradcheck.mutants import memory, numbers, saved, upstream
-from gradcheck.mutants.tampering import ONES, STRUCTURED, Call, Kind, Mutant, Spot, whole
+from gradcheck.mutants.tampering import Call, Kind, Mutant, Spot, whole
 
-__all__ = ["FORCED", "KINDS", "ONES", "STRUCTURED", "Kind", "Mutant", "mutants_of"]
+__all__ = ["FORCED", "KINDS", "Kind", "Mutant", "mutants_of"]
 
 KINDS: tuple[Kind, ...] = (*numbers.KINDS, *upstream.KINDS, *saved.KINDS, *memory.KINDS)
 

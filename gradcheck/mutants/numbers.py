@@ -10,7 +10,6 @@ import numpy as np
 from gradcheck.arrays import Array, is_real
 from gradcheck.model import Op
 from gradcheck.mutants.tampering import (
-    STRUCTURED,
     Call,
     Kind,
     Spot,
@@ -22,6 +21,7 @@ from gradcheck.mutants.tampering import (
     has_axis,
     square,
 )
+from gradcheck.scores import STRUCTURED
 
 Rule = Callable[[Array, Call, Spot], Array | None]
 """From a right gradient to a wrong one; None where the mistake makes no difference."""

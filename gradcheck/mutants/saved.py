@@ -13,7 +13,8 @@ import numpy as np
 
 from gradcheck.arrays import Array, is_real
 from gradcheck.model import Op
-from gradcheck.mutants.tampering import STRUCTURED, Call, Kind, Spot, Tamper, has_axis, like, square
+from gradcheck.mutants.tampering import Call, Kind, Spot, Tamper, has_axis, like, square
+from gradcheck.scores import STRUCTURED
 
 Rule = Callable[[Array], Array | None]
 """From an input to what backward takes for it."""

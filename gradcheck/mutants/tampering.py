@@ -19,10 +19,6 @@ from gradcheck.evaluation import Evaluator
 from gradcheck.guards import GlobalRandom
 from gradcheck.model import Op, Outputs, Pullback
 
-ONES = "an upstream of ones"
-"""The trap of tests that all use `sum` as their loss."""
-STRUCTURED = "structured inputs"
-"""The trap of inputs on which the wrong rule is right: gamma = 1, symmetric, one-hot, defaults."""
 _UNUSED = GlobalRandom(0)
 
 

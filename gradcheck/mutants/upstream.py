@@ -12,16 +12,8 @@ import numpy as np
 
 from gradcheck.arrays import Array, is_real
 from gradcheck.model import INDEX, Op
-from gradcheck.mutants.tampering import (
-    ONES,
-    STRUCTURED,
-    Call,
-    Kind,
-    Spot,
-    Tamper,
-    changed,
-    has_axis,
-)
+from gradcheck.mutants.tampering import Call, Kind, Spot, Tamper, changed, has_axis
+from gradcheck.scores import ONES, STRUCTURED
 
 Rule = Callable[[Array, Spot], Array | None]
 """From one cotangent to what the wrong backward takes for it."""

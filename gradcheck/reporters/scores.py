@@ -9,11 +9,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gradcheck.scores import NOT_JUDGED, Planted, Score, Scores
+from gradcheck.scores import NOT_JUDGED, ONES, STRUCTURED, Planted, Score, Scores
 from gradcheck.settings import CHECKS
 
 ORDER = (*CHECKS, NOT_JUDGED)
-TRAPS = ("an upstream of ones", "structured inputs")
 
 
 def print_scores(console: Console, scores: Scores, *, verbosity: int) -> None:
@@ -72,7 +71,7 @@ def caught(scores: Sequence[Score]) -> str:
 
 def traps(scores: Scores) -> Iterator[str]:
     """How the two well-known weaknesses of tests fared."""
-    for trap in TRAPS:
+    for trap in (ONES, STRUCTURED):
         killed, telling = scores.trapped(trap)
         if telling:
             yield f"mistakes that {trap} hide{'s' * trap.startswith('an ')}: {killed} of {telling}"

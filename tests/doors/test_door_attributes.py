@@ -65,7 +65,7 @@ def test_attribute_of_the_example_that_backward_ignores():
 
 
 def test_attribute_that_nobody_gave_and_backward_ignores():
-    """Every attribute of forward's own signature is declared (DECISIONS)."""
+    """Every attribute of forward's own signature is declared."""
 
     def scaled(x, factor=1.0):
         return factor * x
