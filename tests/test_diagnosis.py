@@ -432,3 +432,33 @@ def test_diagnosing_adds_a_handful_of_backward_calls():
     result = fails(np.sin, backward, X)
     assert result.backward_calls == len(calls)
     assert result.backward_calls < 1000
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def test_an_error_below_the_slack_of_its_dtype_fits_no_mistake():
+    """What changes nothing would fit as well: another order of one row, a sum of one term."""
+    x = np.random.default_rng(4).normal(size=(3, 4)).astype(np.float32)
+    x[0, 3] = 12.096
+
+    def backward(d, x):
+        s = sigmoid(x)
+        return d * s * (1 - s)
+
+    found = diagnosed(sigmoid, backward, x, tails="exact")
+    assert found.likely in ("nearly", "some-entries"), found.diagnosis
+
+
+def test_the_mistake_is_sought_beside_the_reference_where_there_is_one():
+    x = np.random.default_rng(5).normal(size=(3, 4))
+
+    def steep(x):
+        return sigmoid(1.01 * x)
+
+    def backward(d, x):
+        return 1.01 * d * steep(x) * (1 - steep(x))
+
+    found = diagnosed(steep, backward, x, reference=sigmoid)
+    assert found.likely == "nearly", found.diagnosis
