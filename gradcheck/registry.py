@@ -211,7 +211,7 @@ def make(target: Sequence[Any], attributes: dict[str, Any], given: dict[str, Any
 def _finished(made: Op, given: Mapping[str, Any], extras: Extras) -> Op:
     """The op with its domains; the inputs that options name exist."""
     for option in ("nondiff", "overwrites"):
-        demand_inputs(made, option, words(given.get(option)))
+        demand_inputs(made, option, words(option, given.get(option)))
     demand_inputs(made, "conventions", list(made.options.conventions))
     return with_domains(made, extras.domain)
 

@@ -177,7 +177,7 @@ class Bench:
             self._raised(trial, error)
             return None
         if not any(is_real(o) for o in outputs):
-            kinds = ", ".join(str(o.dtype) for o in outputs)
+            kinds = ", ".join(str(o.dtype) for o in outputs) or "an empty tuple"
             message = f"forward returns no real output, but {kinds}: nothing to differentiate"
             self._add(trial, _finding("no-real-output", "fail", message))
             return None
