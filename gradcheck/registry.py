@@ -148,7 +148,7 @@ def op(*target: Any, **options: Any) -> Op:
     **options
         scope : "declared" or "forward"
         strict : bool
-        dtypes : str or sequence of str: "float64", "float32", "float16", "bfloat16"
+        dtypes : str or sequence of str: "float64", "float32", "float16", "bfloat16", "mixed"
         signif : float, relative errors up to this are no failure; 0 is strict
         valid : callable, ``valid(*primals, **attributes) -> bool``
         overwrites : str or sequence of str, inputs that the op changes on purpose
