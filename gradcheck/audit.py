@@ -6,10 +6,13 @@ import math
 from collections.abc import Iterable
 
 from gradcheck.compare import SIGNIF
+from gradcheck.floats import MIXED
 from gradcheck.results import Finding, Tolerance, num
 
 LOOSE = 10
 """A tolerance may be this many times what was needed."""
+JUDGED_AS = {MIXED: "float32"}
+"""Whose tolerance a mixture has."""
 PLANTED = 1e-2
 """A tolerance that would hide an error of this size is loose, however much was needed."""
 
@@ -28,7 +31,7 @@ def audit(signif: float, needed: float, dtypes: Iterable[str]) -> Tolerance:
         Judged in; a tolerance that is no wider than the usual one of the narrowest is not loose.
     """
     loose = ""
-    if signif > max((SIGNIF[d] for d in dtypes), default=0.0):
+    if signif > max((SIGNIF[JUDGED_AS.get(d, d)] for d in dtypes), default=0.0):
         if signif > LOOSE * needed:
             loose = f"more than {LOOSE} times what was needed"
         if signif >= PLANTED:

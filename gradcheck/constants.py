@@ -70,7 +70,7 @@ def _codes(
     for code in _nested(function.__code__):
         seen.add(code)
         named = [function.__globals__.get(n) for n in code.co_names]
-        yield code, [float(v) for v in named if isinstance(v, (int, float)) and v is not True]
+        yield code, [n for v in named for n in _number(v)]
         if depth:
             for value in named:
                 if _is_own(value, function):
@@ -118,7 +118,12 @@ def _loaded(code: types.CodeType) -> Iterator[tuple[Any, bool]]:
         follows = after.opname if after is not None else ""
         is_compared = follows.startswith(("COMPARE_OP", "CONTAINS_OP", "BUILD_CONST_KEY_MAP"))
         for value in step.argval if isinstance(step.argval, (tuple, frozenset)) else (step.argval,):
-            if type(value) in (int, float):
-                yield float(value), is_compared
-            elif isinstance(value, str):
-                yield value, is_compared
+            for found in [value] if isinstance(value, str) else _number(value):
+                yield found, is_compared
+
+
+def _number(value: Any) -> list[float]:
+    """A number as a float; flags, and integers beyond all floats, are none."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or abs(value) > LARGEST:
+        return []
+    return [float(value)]

@@ -21,6 +21,7 @@ from gradcheck.arrays import (
     copy_array,
     copy_tuple,
     flatten,
+    is_numeric,
     is_real,
     same_bits,
 )
@@ -173,7 +174,7 @@ class Evaluator:
             returned = leaves if len(leaves) == len(inputs) else returned
         if len(returned) == len(inputs):
             return tuple(returned)
-        if len(returned) == self.op.arity:  # None for a mode or an axis among the arguments
+        if returned and len(returned) == self.op.arity:  # None for a mode among the arguments
             return tuple(returned[k] for k in self.op.slots)
         places = [k for k, i in enumerate(inputs) if i.differentiable]
         if len(returned) != len(places):
@@ -213,7 +214,7 @@ def gradient_array(value: Any, shape: tuple[int, ...]) -> Float | None:
         array = np.asarray(value)
     except Exception:
         return None
-    if array.shape != shape or array.dtype.kind not in "fiubV":
+    if array.shape != shape or not is_numeric(array):
         return None
     return array.astype(np.float64)
 

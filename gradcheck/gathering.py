@@ -31,6 +31,7 @@ from gradcheck.diagnosis import (
 )
 from gradcheck.diagnosis.evidence import Pull
 from gradcheck.diagnosis.shapes import Misshapen
+from gradcheck.differences import Point
 from gradcheck.evaluation import UserCodeRaised
 from gradcheck.jacobian import gradient_at, jacobian
 from gradcheck.model import Outputs
@@ -202,7 +203,7 @@ def _probe(trial: Trial, view: View) -> Probe | None:
     first, second, zero, twice = answers
     if first is None or second is None or zero is None or twice is None:
         return None
-    point = values.point(facts)
+    point = _point(facts)
     return Probe(
         view,
         jacobian(point, k),
@@ -211,6 +212,12 @@ def _probe(trial: Trial, view: View) -> Probe | None:
         twice,
         partial(_elsewhere, facts, k),
     )
+
+
+def _point(facts: Facts) -> Point:
+    """Where the finding's own differences were taken: of what stands in for forward, if named."""
+    other = values.stand_in(facts)
+    return values.point(facts, other if other is not None and other.usable else None)
 
 
 def _pulled(facts: Facts, k: int, cotangents: Outputs) -> Float | None:
@@ -244,7 +251,7 @@ def _elsewhere(facts: Facts, k: int) -> Mapping[str, Float]:
     for other, primal in zip(facts.op.inputs, facts.case.primals, strict=True):
         if other.name != name:
             candidates[f"that of {other.name}"] = primal
-    point = values.point(facts)
+    point = _point(facts)
     return {
         what: gradient_at(point, k, np.asarray(value, own.dtype))
         for what, value in candidates.items()

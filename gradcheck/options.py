@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -64,19 +65,18 @@ def split_options(given: dict[str, Any]) -> tuple[Options, Extras]:
     for key in ("reference", "differentiates"):
         if given.get(key) is not None and not callable(given[key]):
             raise UsageError(
-                f"{key} must be a function with forward's arguments, not a "
-                f"{type(given[key]).__name__}"
+                f"{key} must be a function with forward's arguments, not {given[key]!r}"
             )
     if given.get("tails") not in (None, "exact"):
         raise UsageError(f"tails={given['tails']!r}: 'exact', or leave it out")
     options = Options(
         scope=given.get("scope"),
         strict=given.get("strict"),
-        dtypes=words(given.get("dtypes")) or None,
+        dtypes=words("dtypes", given.get("dtypes")) or None,
         signif=given.get("signif"),
-        overwrites=words(given.get("overwrites")),
+        overwrites=words("overwrites", given.get("overwrites")),
         valid=given.get("valid"),
-        checks=words(given.get("checks")) or None,
+        checks=words("checks", given.get("checks")) or None,
         conventions=_pinned(given.get("conventions")),
         vary_sizes=bool(given.get("vary_sizes", True)),
         reference=given.get("reference"),
@@ -85,7 +85,7 @@ def split_options(given: dict[str, Any]) -> tuple[Options, Extras]:
     )
     example = given.get("example", ())
     extras = Extras(
-        nondiff=words(given.get("nondiff")),
+        nondiff=words("nondiff", given.get("nondiff")),
         domain=_domains(given.get("domain")),
         call=given.get("call"),
         name=given.get("name"),
@@ -123,19 +123,37 @@ def _pinned(value: Any) -> dict[str, Pinned]:
 
 def _pinned_one(places: dict[Any, Any]) -> Pinned:
     ties = _shares(places.pop("tie", ()))
-    return Pinned({float(place): _shares(shares) for place, shares in places.items()}, ties)
+    kinks = {float(place): _shares(shares) for place, shares in places.items()}
+    if not all(map(math.isfinite, kinks)):
+        raise ValueError(places)
+    return Pinned(kinks, ties)
 
 
 def _shares(value: Any) -> tuple[float, ...]:
-    return tuple(map(float, value if isinstance(value, (tuple, list)) else (value,)))
+    shares = tuple(map(float, value if isinstance(value, (tuple, list)) else (value,)))
+    if not all(map(math.isfinite, shares)):
+        raise ValueError(value)
+    return shares
 
 
-def words(value: Any) -> tuple[str, ...]:
+def words(option: str, value: Any) -> tuple[str, ...]:
+    """The names that an option holds.
+
+    Raises
+    ------
+    UsageError
+        It holds something else, or an empty text.
+    """
     if value is None:
         return ()
-    if isinstance(value, str):
-        return tuple(value.replace(",", " ").split())
-    return tuple(value)
+    found = value.replace(",", " ").split() if isinstance(value, str) else value
+    if not isinstance(found, (tuple, list, set, frozenset)) or not all(
+        isinstance(word, str) for word in found
+    ):
+        raise UsageError(f"{option}={value!r}: a name, or several, as text")
+    if isinstance(value, str) and not found:
+        raise UsageError(f"{option}={value!r} names nothing: leave it out")
+    return tuple(found)
 
 
 def with_domains(made: Op, domains: Sequence[tuple[str, Any]]) -> Op:
@@ -159,6 +177,11 @@ def with_domains(made: Op, domains: Sequence[tuple[str, Any]]) -> Op:
             inputs[name] = replace(inputs[name], domain=Domain(domain))
         elif isinstance(domain, Domain):
             inputs[name] = replace(inputs[name], domain=domain)
+        elif not hasattr(domain, "example"):  # what every Hypothesis strategy has
+            raise UsageError(
+                f"domain={{{name!r}: {domain!r}}}: a Hypothesis strategy, or a word such as "
+                "'positive'"
+            )
         else:
             inputs[name] = replace(inputs[name], strategy=domain)
     return replace(made, inputs=tuple(inputs.values()))

@@ -148,7 +148,7 @@ def op(*target: Any, **options: Any) -> Op:
     **options
         scope : "declared" or "forward"
         strict : bool
-        dtypes : str or sequence of str: "float64", "float32", "float16", "bfloat16"
+        dtypes : str or sequence of str: "float64", "float32", "float16", "bfloat16", "mixed"
         signif : float, relative errors up to this are no failure; 0 is strict
         valid : callable, ``valid(*primals, **attributes) -> bool``
         overwrites : str or sequence of str, inputs that the op changes on purpose
@@ -211,7 +211,7 @@ def make(target: Sequence[Any], attributes: dict[str, Any], given: dict[str, Any
 def _finished(made: Op, given: Mapping[str, Any], extras: Extras) -> Op:
     """The op with its domains; the inputs that options name exist."""
     for option in ("nondiff", "overwrites"):
-        demand_inputs(made, option, words(given.get(option)))
+        demand_inputs(made, option, words(option, given.get(option)))
     demand_inputs(made, "conventions", list(made.options.conventions))
     return with_domains(made, extras.domain)
 

@@ -33,6 +33,8 @@ INCONCLUSIVE_SHARE = 0.2
 """An op with more inconclusive comparisons than this share is not judged."""
 JUDGED_CASES = 10
 """An op with fewer judged cases than this is not judged (where so many were asked for)."""
+FEW = 3
+"""Kinks of an input that are named by their places; at more of them inputs are tied."""
 FOLD_AFTER = {
     "gradient-count": ("wrong-gradient", "wrong-shape"),
     "wrong-gradient": ("wrong-at-tie",),
@@ -82,11 +84,15 @@ class Tally:
         self.coverage[trial.recipe.note or trial.recipe.regime] += 1
         self.judged += trial.judged and trial.recipe.cotangent != "zero"
         self.failing += trial.failed
-        for finding in trial.findings:
-            key = (finding.code, finding.check, finding.input, finding.severity)
-            self._first.setdefault(key, (finding, drawn, trial))
-            self._seen[key] += 1
+        found: dict[Key, Finding] = {}
+        for finding in trial.findings:  # a kink or a tie of a case has a finding each
+            found.setdefault(
+                (finding.code, finding.check, finding.input, finding.severity), finding
+            )
             self.hopeless |= finding.code in ("never-ends", "random-forward")
+        for key, finding in found.items():
+            self._first.setdefault(key, (finding, drawn, trial))
+        self._seen.update(found.keys())
         self.vacuity.add(trial)
         for name, outcome in trial.outcomes.items():
             self._count(name, outcome, trial)
@@ -214,6 +220,8 @@ class Tally:
         missing = any(code == "no-gradient" for code, *_ in self._first)
         if values is not None and not values["comparisons"] and missing:
             return "nothing was compared: backward returned no gradient for a real input"
+        if not any(i.differentiable for i in self.op.inputs):
+            return "no input is real: there is no gradient to check"
         wanted = min(JUDGED_CASES, (self.planned + 1) // 2)
         if self.judged < max(1, wanted if self.op.options.vary_sizes else 1):
             reasons = (self.rejected + self.reasons).most_common(3)
@@ -262,7 +270,7 @@ class Tally:
                 left=num(left),
                 right=num(right),
                 yours=num(yours),
-                where=next(iter(places)) if len(places) == 1 else "a tie",
+                where=", ".join(sorted(places, key=float)) if len(places) <= FEW else "a tie",
             )
             for (input, left, right, yours), places in grouped.items()
         ]

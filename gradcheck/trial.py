@@ -181,7 +181,7 @@ class Bench:
             self._raised(trial, error)
             return None
         if not any(is_real(o) for o in outputs):
-            kinds = ", ".join(str(o.dtype) for o in outputs)
+            kinds = ", ".join(str(o.dtype) for o in outputs) or "an empty tuple"
             message = f"forward returns no real output, but {kinds}: nothing to differentiate"
             if trial.recipe.beyond:  # a sum over nothing may be an integer
                 trial.rejected = message

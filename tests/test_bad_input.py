@@ -66,6 +66,10 @@ BACKWARD = (
         (BACKWARD.format(body="return dz * y, 'text'"), "not-a-gradient",
          "gradient of y is a str of dtype <U4: return real numbers", 21),
         (BACKWARD.format(body="return dz * y, dz * x * 1j"), "not-a-gradient", "complex", 21),
+        (BACKWARD.format(body="return dz * y, np.zeros(len(x), 'f8, f8')"), "not-a-gradient",
+         "gradient of y is a ndarray of dtype [('f0', '<f8'), ('f1', '<f8')]", 21),
+        (FORWARD.format(body="return ()"), "no-real-output",
+         "forward returns no real output, but an empty tuple", 11),
     ],
     ids=lambda p: "",
 )  # fmt: skip
@@ -97,7 +101,10 @@ def test_a_forward_that_changes_its_shape_is_not_judged(project):
     assert "3 ops, 2 passed, 1 not judged" in ran.out
 
 
-@pytest.mark.parametrize("returned", ["None", "'text'", "{'out': x}", "object()"])
+STRUCTURED = "np.zeros(2, 'f8, f8')"
+
+
+@pytest.mark.parametrize("returned", ["None", "'text'", "{'out': x}", "object()", STRUCTURED])
 def test_a_forward_without_arrays_is_a_sentence(project, returned):
     project.write("gates.py", OPS.format(op=FORWARD.format(body=f"return {returned}")))
     ran = project.run("run", "gates.py", *FEW)
@@ -105,6 +112,63 @@ def test_a_forward_without_arrays_is_a_sentence(project, returned):
     assert "could not be checked: gates::op: forward must return an array" in ran.out
     assert "2 ops, 2 passed, 1 could not be checked" in ran.out
     assert "Traceback" not in ran.text
+
+
+def test_a_gradient_that_comes_as_a_list_of_numbers_is_a_wrong_count(project):
+    """At size 0 the list is empty, like the answer of an op that has nothing to return."""
+    backward = "\n\ndef backward(dz, x):\n    return list(2 * x * dz)\n\n"
+    op = backward + "op = gradcheck.op(square, backward, 'x[n]')\n"
+    project.write("gates.py", OPS.format(op=op))
+    ran = project.run("run", "gates.py", *FEW)
+    assert ran.code == 1
+    assert "backward returned 2 gradients, but forward takes 1 input (x)" in " ".join(
+        ran.out.split()
+    )
+    assert "internal error" not in ran.text
+
+
+def test_integers_beyond_all_floats_in_the_source_are_no_constants(project):
+    body = "return x * x if 10**400 > BIG else x"
+    op = "\nBIG = 10**400 - 1\n" + FORWARD.format(body=body)
+    project.write("gates.py", OPS.format(op=op))
+    ran = project.run("run", "gates.py", *FEW)
+    assert ran.code == 0, ran.text
+
+
+def test_a_forward_in_long_double_is_a_function_of_its_inputs(project):
+    """The padding of a long double differs from call to call."""
+    body = "return (x * x).astype(np.longdouble)"
+    project.write("gates.py", OPS.format(op=FORWARD.format(body=body)))
+    ran = project.run("run", "gates.py", *FEW)
+    assert ran.code == 0, ran.text
+
+
+def test_an_op_of_integers_alone_is_not_judged_with_the_reason(project):
+    op = "\nop = gradcheck.op(lambda t: t * 1.0, lambda dz, t: None, 't:int[n]')\n"
+    project.write("gates.py", OPS.format(op=op))
+    ran = project.run("run", "gates.py", *FEW)
+    assert ran.code == 1
+    assert "no input is real: there is no gradient to check" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("option", "says"),
+    [
+        ("dtypes=np.float16", "dtypes=<class 'numpy.float16'>: a name, or several, as text"),
+        ("dtypes=''", "dtypes='' names nothing: leave it out"),
+        ("overwrites=3", "overwrites=3: a name, or several, as text"),
+        ("domain={'x': 3}", "domain={'x': 3}: a Hypothesis strategy, or a word such as"),
+        ("conventions={'x': {0: float('nan')}}", "say by input and place what share"),
+        ("conventions={'x': {float('nan'): 0}}", "say by input and place what share"),
+    ],
+)
+def test_an_option_of_another_form_is_a_sentence(project, option, says):
+    op = f"\nop = gradcheck.op(square, dsquare, 'x[n]', {option})\n"
+    project.write("gates.py", OPS.format(op=op))
+    ran = project.run("run", "gates.py", *FEW)
+    assert ran.code == 1
+    assert "could not be checked: gates.py:" in ran.out
+    assert says in " ".join(ran.out.split())
 
 
 NEVER = "while True: pass"

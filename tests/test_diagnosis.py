@@ -443,3 +443,33 @@ def test_nan_where_forward_is_flat_is_no_surrogate():
     with np.errstate(all="ignore"):
         found = fails(lambda x: x.std(), backward, V).findings[0]
     assert found.likely == "not-finite"
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def test_an_error_below_the_slack_of_its_dtype_fits_no_mistake():
+    """What changes nothing would fit as well: another order of one row, a sum of one term."""
+    x = np.random.default_rng(4).normal(size=(3, 4)).astype(np.float32)
+    x[0, 3] = 12.096
+
+    def backward(d, x):
+        s = sigmoid(x)
+        return d * s * (1 - s)
+
+    found = diagnosed(sigmoid, backward, x, tails="exact")
+    assert found.likely in ("nearly", "some-entries"), found.diagnosis
+
+
+def test_the_mistake_is_sought_beside_the_reference_where_there_is_one():
+    x = np.random.default_rng(5).normal(size=(3, 4))
+
+    def steep(x):
+        return sigmoid(1.01 * x)
+
+    def backward(d, x):
+        return 1.01 * d * steep(x) * (1 - steep(x))
+
+    found = diagnosed(steep, backward, x, reference=sigmoid)
+    assert found.likely == "nearly", found.diagnosis

@@ -33,3 +33,8 @@ def test_what_is_wrong_for_two_precisions_only() -> None:
 def test_an_unknown_mixture_is_refused() -> None:
     with pytest.raises(UsageError, match="Did you mean 'mixed'"):
         passes(multiply, right, x5, x5, dtypes="float64 mixt")
+
+
+def test_a_tolerance_beside_a_mixture_is_audited() -> None:
+    result = passes(multiply, right, x5, x5[::-1].copy(), dtypes="mixed", signif=0.5)
+    assert "loose-tolerance" in [f.code for f in result.findings]

@@ -6,7 +6,18 @@ import numpy as np
 import pytest
 
 from gradcheck.errors import UsageError
-from tests.gates import Array, Function, fails, near_zero, passes, relu, sine, sine_backward, x5
+from tests.gates import (
+    Array,
+    Function,
+    fails,
+    near_zero,
+    passes,
+    refused,
+    relu,
+    sine,
+    sine_backward,
+    x5,
+)
 
 
 def codes(result: object) -> set[tuple[str, str]]:
@@ -70,8 +81,8 @@ def test_convention_that_is_pinned(pinned: object) -> None:
     passes(relu, relu_backward(0.0), near_zero)
     found = fails(relu, relu_backward(0.0), near_zero, conventions=pinned)
     assert found.code == "convention"
-    assert "at x = 0 the slopes are 0 to 1" in found.message
-    assert "backward takes 0, and 0.5" in found.message
+    assert "at x = 0 backward takes 0 of the larger one-sided slope" in found.message
+    assert "conventions= demands 0.5" in found.message
 
 
 def test_convention_at_ties() -> None:
@@ -102,3 +113,13 @@ def test_conventions_in_another_form_are_refused_in_words() -> None:
 def test_example_outside_of_the_declared_domain() -> None:
     with pytest.raises(UsageError, match="says x is positive, the example has -1"):
         passes(np.log, lambda dz, x: dz / x, "x:positive[n]", x5)
+
+
+def test_a_case_with_several_kinks_counts_once_and_kinks_are_named_by_their_places():
+    pinned = {"x": {0: 0}}
+    result = refused(relu, relu_backward(1.0), np.zeros((2, 3)), conventions=pinned).result
+    (found,) = [f for f in result.findings if f.code == "convention"]
+    assert found.cases <= result.cases
+    clipped = passes(lambda x: np.clip(x, -1, 1), lambda d, x: d * (abs(x) <= 1), x5)
+    assert {c.where for c in clipped.conventions} <= {"-1", "1", "-1, 1"}
+    assert clipped.conventions

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.arrays import Array, is_real
+from gradcheck.arrays import Array, is_numeric, is_real
 from gradcheck.checks.facts import Facts, Outcome, furthest
 from gradcheck.evaluation import UserCodeRaised
 from gradcheck.floats import eps_of
@@ -48,18 +48,18 @@ def _check_some_wanted(outcome: Outcome, facts: Facts) -> None:
         one = tuple(g if w else None for g, w in zip(facts.gradients, wanted, strict=True))
         where = furthest(facts, alone, one)
         if alone[k] is None or where:
-            what = where or "none is returned"
-            message = f"where only the gradient of {name} is wanted it is another one: {what}"
+            what = f"it is another one: {where}" if where else "none is returned"
+            message = f"where only the gradient of {name} is wanted (needs_grad) {what}"
             outcome.find_in(NAME, "wanted-alone", facts.op.inputs[k], message)
 
 
 def _count_message(facts: Facts) -> str:
     returned = facts.answer.returned
     count = len(returned) if isinstance(returned, (tuple, list)) else 1
-    names = ", ".join(i.name for i in facts.op.inputs)
+    names, wanted = ", ".join(i.name for i in facts.op.inputs), len(facts.op.inputs)
     return (
         f"backward returned {count} gradient{'s' * (count != 1)}, but forward takes "
-        f"{len(facts.op.inputs)} inputs ({names}): return one per input, in that order, "
+        f"{wanted} input{'s' * (wanted != 1)} ({names}): return one per input, in that order, "
         "None for integer inputs"
     )
 
@@ -73,7 +73,7 @@ def _check_one(outcome: Outcome, facts: Facts, parts: tuple[Input, Array, Any]) 
         array = np.asarray(gradient)
     except Exception:
         array = np.asarray(None)
-    if array.dtype.kind not in "fiubV":
+    if not is_numeric(array):
         what = f"{type(gradient).__name__} of dtype {array.dtype}"
         outcome.find_in(
             NAME,

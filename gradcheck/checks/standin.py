@@ -71,7 +71,8 @@ def _evaluated(
         shown = " where forward returns ".join(_shapes(s) for s in (other, own))
         return replace(made, misshapen=f"{what} returns {shown}")
     if flatten(outputs).shape != flatten(facts.answer.outputs).shape:
-        return replace(made, misshapen=f"{what} returns integers where forward returns reals")
+        kinds = ", ".join(dict.fromkeys(str(o.dtype) for o in outputs if not is_real(o)))
+        return replace(made, misshapen=f"{what} returns {kinds} where forward returns reals")
     if not all_finite(outputs):
         return replace(made, refused=f"{what} is NaN or infinite where forward is not")
     return replace(made, outputs=outputs)

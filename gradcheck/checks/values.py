@@ -49,18 +49,22 @@ def check(facts: Facts) -> Outcome:
 
 def _function(outcome: Outcome, facts: Facts) -> StandIn | None:
     """What is differenced instead of forward; None for forward itself."""
-    if facts.op.options.differentiates is not None:
-        made = of_surrogate(facts)
+    made = stand_in(facts)
+    if facts.op.options.differentiates is not None and made is not None:
         if made.misshapen:
             outcome.find(NAME, "surrogate-shape", made.misshapen, severity="not judged")
         elif made.refused:
             outcome.comparisons = outcome.inconclusive = 1
             outcome.reasons[made.refused] = 1
         return made
-    if facts.op.options.reference is not None:
-        made = of_reference(facts)
-        return made if made.usable else None  # counted by the check "reference"
-    return None
+    return made if made is not None and made.usable else None  # counted by the check "reference"
+
+
+def stand_in(facts: Facts) -> StandIn | None:
+    """What an op names instead of forward, at one case, usable there or not."""
+    if facts.op.options.differentiates is not None:
+        return of_surrogate(facts)
+    return of_reference(facts) if facts.op.options.reference is not None else None
 
 
 def point(facts: Facts, function: StandIn | None = None) -> Point:
@@ -214,8 +218,9 @@ def _conventions(outcome: Outcome, facts: Facts, k: int, judged: Judged) -> None
         if allowed and not any(abs(yours - a) <= 1e-3 for a in allowed):
             demanded = " or ".join(f"{a:g}" for a in allowed)
             message = (
-                f"at {input.name} = {convention.where} the slopes are {left:g} to {right:g} of the "
-                f"larger one; backward takes {yours:g}, and {demanded} is pinned"
+                f"at {input.name} = {convention.where} backward takes {yours:g} of the larger "
+                f"one-sided slope; conventions= demands {demanded} (any from {left:g} to {right:g} "
+                "would be a gradient)"
             )
             outcome.find_in(NAME, "convention", input, message)
 

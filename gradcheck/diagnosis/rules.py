@@ -49,7 +49,9 @@ def explain(evidence: Evidence) -> Diagnosis | None:
 def _mistake(evidence: Evidence) -> Diagnosis | None:
     if sum(int((v.table.difference != 0).sum()) for v in evidence.views) < FEW:
         return _not_finite(evidence) if evidence.views else None  # that is no coincidence
-    return next((found for rule in RULES if (found := rule(evidence))), None)
+    tells = not all(v.is_backward(v.table.difference) for v in evidence.views)
+    rules = RULES if tells else BY_BOUNDS
+    return next((found for rule in rules if (found := rule(evidence))), None)
 
 
 def _flat(evidence: Evidence) -> Diagnosis | None:
@@ -164,6 +166,8 @@ def _in_the_upstream(evidence: Evidence) -> Diagnosis | None:
         return None
     if probe.jacobian.shape[0] * len(probe.pulls) < FEW or not probe.jacobian.shape[1]:
         return None
+    if probe.explained(tuple(probe.jacobian @ pull.cotangent for pull in probe.pulls)):
+        return None  # the error is below the slack: a prediction that changes nothing would fit
     for diagnosis, made in predictions(probe):
         if all(np.isfinite(m).all() for m in made) and probe.explained(made):
             count = len(probe.pulls)
@@ -223,3 +227,14 @@ RULES: tuple[Rule, ...] = (
     _elsewhere,
     _nearly,
 )
+
+BY_BOUNDS: tuple[Rule, ...] = (
+    _not_finite,
+    _zero,
+    _homogeneity,
+    zero_entries,
+    named_entries,
+    some_entries,
+    _nearly,
+)
+"""Those left where errors are within the slack, where the right gradient fits every prediction."""

@@ -66,7 +66,9 @@ def _time(score: Score) -> Text:
 def caught(scores: Sequence[Score]) -> str:
     """Which check caught how many."""
     counts: Counter[str] = sum((s.by_check() for s in scores), Counter())
-    return "caught by " + ", ".join(f"{n} {counts[n]:,}" for n in ORDER if counts[n])
+    return "caught by " + (
+        ", ".join(f"{n} {counts[n]:,}" for n in ORDER if counts[n]) or "no check"
+    )
 
 
 def traps(scores: Scores) -> Iterator[str]:
