@@ -67,8 +67,8 @@ def test_replay_of_a_warning_shows_the_warning_alone(project):
     project.write(
         "gates.py",
         "import gradcheck\n"
-        "bias = gradcheck.op(lambda x, b: x + b, lambda dz, x, b: (dz + 0, dz.sum(0)),"
-        " 'x[n d], b[d]')\n",
+        "bias = gradcheck.op(lambda x, b: x + b, lambda dz, x, b: (dz + 0, 1.0 * dz),"
+        " 'x[n d], b[n d]')\n",
     )
     assert project.run("run", "gates.py", "--max-cases", "40").code == 0
     finding = project.results()["results"][0]["findings"][0]
@@ -77,6 +77,22 @@ def test_replay_of_a_warning_shows_the_warning_alone(project):
     assert ran.out.startswith("bias: contract: ")
     assert "WARNING" in ran.out
     assert "NOT JUDGED" not in ran.out
+
+
+def test_replay_of_a_fail_beyond_the_declaration_is_that_fail(project):
+    """What is an accident is told beside a declared case, which the replayed one is not."""
+    project.write(
+        "gates.py",
+        "import gradcheck\n"
+        "multiply = gradcheck.op(lambda x, y: x * y, lambda dz, x, y: (dz * y, dz * x),"
+        " 'x[n d], y[n d]', scope='forward')\n",
+    )
+    assert project.run("run", "gates.py", "--max-cases", "40").code == 1
+    finding = project.results()["results"][0]["findings"][0]
+    assert finding["severity"] == "fail"
+    ran = project.run("replay", finding["replay"].split()[-1])
+    assert ran.code == 1
+    assert "FAIL" in ran.out
 
 
 @pytest.mark.parametrize(
