@@ -211,7 +211,7 @@ class Bench:
         severity: Severity = "fail"
         chosen = trial.recipe.attributes
         made_up = trial.recipe.refusable and not any(chosen.values())
-        loud = made_up and (self.settings.scope == "declared" or bool(trial.recipe.beyond))
+        loud = bool(trial.recipe.beyond) or (made_up and self.settings.scope == "declared")
         loud |= guessed_numbers(self.op.attributes, chosen) > 0
         loud |= trial.empty and trial.recipe.refusable
         if error.where == "backward" and loud:

@@ -251,7 +251,7 @@ class Times:
     def backward(self, dz):
         return self.y * dz, self.x * dz
 """
-WEAKER = STRONG.replace("x[n], y[n]", "x[n], y:positive[n]")
+WEAKER = STRONG.replace("x[n], y[n]", "x[n], y:positive[n]").replace('forward")', 'declared")')
 
 
 def test_the_command_scores_and_exits_with_0(project):
