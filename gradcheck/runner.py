@@ -10,6 +10,7 @@ import shlex
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -21,7 +22,6 @@ from gradcheck.checks.facts import Facts
 from gradcheck.corners import Plan
 from gradcheck.diagnosis import Diagnosis
 from gradcheck.environment import environment
-from gradcheck.errors import UsageError
 from gradcheck.evaluation import Evaluator
 from gradcheck.floats import HALF, MIXED
 from gradcheck.gathering import History, diagnose
@@ -29,6 +29,7 @@ from gradcheck.guards import GlobalRandom, one_blas_thread, quiet, within_limit
 from gradcheck.model import Op, Recipe
 from gradcheck.precision import working_precision
 from gradcheck.results import Finding, OpResult, Report, summarise
+from gradcheck.series import one_by_one
 from gradcheck.settings import Settings, for_op
 from gradcheck.tally import Tally
 from gradcheck.templates import plan
@@ -271,21 +272,9 @@ def run(
         The settings of an op are wrong.
     """
     started = time.perf_counter()
-    results: list[OpResult] = []
-    interrupted = False
     problems = list(errors)
-    for op in ops:
-        try:
-            result = run_one(op, settings, fixed=fixed)
-        except KeyboardInterrupt:
-            interrupted = True
-            break
-        except UsageError as error:
-            problems.append(f"{op.id}: {error}")
-            continue
-        results.append(result)
-        if progress is not None:
-            progress(result)
+    work = partial(run_one, settings=settings, fixed=fixed)
+    results, interrupted = one_by_one(ops, work, problems, progress)
     return Report(
         seed=settings.seed,
         profile=settings.profile,

@@ -11,6 +11,7 @@ import copy
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -18,7 +19,6 @@ import numpy as np
 
 from gradcheck.environment import environment
 from gradcheck.equivalence import Witness, exactly, tells_apart, witnesses
-from gradcheck.errors import UsageError
 from gradcheck.evaluation import Evaluator
 from gradcheck.guards import GlobalRandom, one_blas_thread, quiet
 from gradcheck.model import Op
@@ -26,6 +26,7 @@ from gradcheck.mutants import FORCED, Mutant, mutants_of
 from gradcheck.results import OpResult
 from gradcheck.runner import Ready, prepare, run_one
 from gradcheck.scores import NOT_JUDGED, Planted, Score, Scores
+from gradcheck.series import one_by_one
 from gradcheck.settings import CHECKS, Settings, for_op
 from gradcheck.tally import Tally
 from gradcheck.trial import Trial
@@ -275,20 +276,9 @@ def selftest(
         Never: an op whose settings are wrong is counted among the errors.
     """
     started = time.perf_counter()
-    scores: list[Score] = []
     problems = list(errors)
-    interrupted = False
-    for op in ops:
-        try:
-            scores.append(selftest_one(op, settings, fixed=fixed))
-        except KeyboardInterrupt:
-            interrupted = True
-            break
-        except UsageError as error:
-            problems.append(f"{op.id}: {error}")
-            continue
-        if progress is not None:
-            progress(scores[-1])
+    work = partial(selftest_one, settings=settings, fixed=fixed)
+    scores, interrupted = one_by_one(ops, work, problems, progress)
     return Scores(
         seed=settings.seed,
         profile=settings.profile,

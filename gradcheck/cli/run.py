@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -152,15 +152,9 @@ def _run_shown(
     if job.verbosity < 0:
         return run(ops, settings, fixed=job.given, errors=errors)
     progress = Progress(console, len(ops))
-
-    def one_by_one() -> Iterator[Op]:
-        for op in ops:
-            progress.begin(op.name)
-            yield op
-
     with progress.shown():
         return run(
-            one_by_one(), settings, fixed=job.given, errors=errors, progress=progress.advance
+            progress.over(ops), settings, fixed=job.given, errors=errors, progress=progress.advance
         )
 
 

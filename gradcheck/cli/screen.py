@@ -6,13 +6,14 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
+from gradcheck.model import Op
 from gradcheck.results import OpResult, unnum
 
 WIDTH = 120
@@ -48,6 +49,12 @@ class Progress:
     def begin(self, name: str) -> None:
         """An op is about to be checked."""
         self._now = name
+
+    def over(self, ops: Iterable[Op]) -> Iterator[Op]:
+        """The ops, each said to be begun when it is taken."""
+        for op in ops:
+            self.begin(op.name)
+            yield op
 
     def advance(self, result: OpResult) -> None:
         """An op has been checked."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -54,15 +53,9 @@ def _run_shown(
     if job.verbosity < 0:
         return selftest(ops, settings, fixed=job.given, errors=errors)
     progress = Progress(console, len(ops))
-
-    def one_by_one() -> Iterator[Op]:
-        for op in ops:
-            progress.begin(op.name)
-            yield op
-
     with progress.shown():
         return selftest(
-            one_by_one(),
+            progress.over(ops),
             settings,
             fixed=job.given,
             errors=errors,
