@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gradcheck.api import check, check_params
     from gradcheck.errors import GradientError, UsageError
-    from gradcheck.graphs import Graph
-    from gradcheck.registry import op, register
+    from gradcheck.graphs.building import Graph
+    from gradcheck.registry import graph, op, register
     from gradcheck.results import Report
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "UsageError",
     "check",
     "check_params",
+    "graph",
     "op",
     "register",
 ]
@@ -33,7 +34,8 @@ _HOMES = {
     "check_params": "gradcheck.api",
     "GradientError": "gradcheck.errors",
     "UsageError": "gradcheck.errors",
-    "Graph": "gradcheck.graphs",
+    "Graph": "gradcheck.graphs.building",
+    "graph": "gradcheck.registry",
     "op": "gradcheck.registry",
     "register": "gradcheck.registry",
     "Report": "gradcheck.results",

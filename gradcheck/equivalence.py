@@ -158,7 +158,7 @@ def tells_apart(
     ``hidden``: look beyond the numbers of a single call too.
     """
     try:
-        if mutant.op.stateful is not None:
+        if mutant.op.session is not None:
             return _by_instances(facts, mutant, compare)
         if not hidden:
             return _by_numbers(facts, mutant.answer(facts.case, facts.cotangents), compare)
@@ -217,17 +217,17 @@ def _by_layout(facts: Facts, mutant: Evaluator, compare: Compare) -> str:
 
 def _by_instances(facts: Facts, mutant: Evaluator, compare: Compare) -> str:
     """Two instances in turn, and what the first backward of one returned after the second."""
-    assert mutant.op.stateful is not None
-    (forward_a, backward_a), (forward_b, _) = mutant.op.stateful(), mutant.op.stateful()
+    assert mutant.op.session is not None
+    rule_a, rule_b = mutant.op.session(), mutant.op.session()
     case, given = facts.case, tuple(c.copy() for c in facts.cotangents)
     others = tuple(p * 2 if is_real(p) else p for p in case.primals)
-    mutant.call_forward(forward_a, copy_tuple(case.primals), case.attributes)
-    mutant.call_forward(forward_b, copy_tuple(others), case.attributes)
-    first = mutant.align(mutant.pull(backward_a, given)) or ()
+    _, pull = mutant.call_forward(rule_a, copy_tuple(case.primals), case.attributes)
+    mutant.call_forward(rule_b, copy_tuple(others), case.attributes)
+    first = mutant.align(mutant.pull(pull, given)) or ()
     if found := _by_numbers(facts, replace(facts.answer, gradients=first), compare):
         return found
     arrays = [np.asarray(g) for g in first]
     kept = copy_tuple(arrays)
-    mutant.call_forward(forward_a, copy_tuple(others), case.attributes)
-    mutant.pull(backward_a, random_like(facts.answer.outputs, 9))
+    _, pull = mutant.call_forward(rule_a, copy_tuple(others), case.attributes)
+    mutant.pull(pull, random_like(facts.answer.outputs, 9))
     return "" if _intact(arrays, kept) else "a second call changes what the first returned"

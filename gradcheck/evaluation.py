@@ -32,14 +32,26 @@ from gradcheck.model import Case, Op, Outputs
 _IMMUTABLE = (bool, int, float, str, type(None), tuple)
 
 
+class NodeRaised(Exception):
+    """An op in a graph raised: at which node, with which shapes, and what."""
+
+    def __init__(self, place: str, error: BaseException) -> None:
+        self.place, self.error = place, error
+        super().__init__(f"node {place}: {type(error).__name__}: {error}")
+
+
 class UserCodeRaised(Exception):
     """Forward or backward raised. ``where`` is "forward" or "backward"."""
 
     def __init__(self, where: str, error: BaseException) -> None:
+        place = ""
+        if isinstance(error, NodeRaised):
+            place, error = f" (at node {error.place})", error.error
         self.where = where
         self.error = error
         first = str(error).strip().splitlines()
         self.summary = f"{type(error).__name__}: {first[0]}" if first else type(error).__name__
+        self.summary += place
         super().__init__(f"{where} raised {self.summary}")
 
     def frames(self) -> str:
@@ -161,28 +173,8 @@ class Evaluator:
             raise UserCodeRaised("backward", error) from error
 
     def align(self, returned: Any) -> tuple[Any, ...] | None:
-        """One gradient per input, or None where the count cannot be matched.
-
-        A bare array stands for a tuple of one; gradients for the differentiable inputs alone
-        (a loss that returns dx and not None for its labels) are put in their places.
-        """
-        inputs = self.op.inputs
-        if not isinstance(returned, (tuple, list)):
-            returned = (returned,)
-        if any(isinstance(r, (tuple, list)) for r in returned):
-            leaves = _flat(returned)  # a list of arrays was an argument, its gradients are one
-            returned = leaves if len(leaves) == len(inputs) else returned
-        if len(returned) == len(inputs):
-            return tuple(returned)
-        if returned and len(returned) == self.op.arity:  # None for a mode among the arguments
-            return tuple(returned[k] for k in self.op.slots)
-        places = [k for k, i in enumerate(inputs) if i.differentiable]
-        if len(returned) != len(places):
-            return None
-        aligned: list[Any] = [None] * len(inputs)
-        for place, gradient in zip(places, returned, strict=True):
-            aligned[place] = gradient
-        return tuple(aligned)
+        """`aligned`, for this op."""
+        return aligned(self.op, returned)
 
     def _handed(self, primals: tuple[Array, ...]) -> tuple[Any, ...]:
         """0-d inputs whose example was a scalar are handed over as NumPy scalars."""
@@ -192,6 +184,31 @@ class Evaluator:
             a[()] if i.scalar and a.ndim == 0 else a
             for a, i in zip(primals, self.op.inputs, strict=True)
         )
+
+
+def aligned(op: Op, returned: Any) -> tuple[Any, ...] | None:
+    """One gradient per input, or None where the count cannot be matched.
+
+    A bare array stands for a tuple of one; gradients for the differentiable inputs alone
+    (a loss that returns dx and not None for its labels) are put in their places.
+    """
+    inputs = op.inputs
+    if not isinstance(returned, (tuple, list)):
+        returned = (returned,)
+    if any(isinstance(r, (tuple, list)) for r in returned):
+        leaves = _flat(returned)  # a list of arrays was an argument, its gradients are one
+        returned = leaves if len(leaves) == len(inputs) else returned
+    if len(returned) == len(inputs):
+        return tuple(returned)
+    if returned and len(returned) == op.arity:  # None for a mode among the arguments
+        return tuple(returned[k] for k in op.slots)
+    places = [k for k, i in enumerate(inputs) if i.differentiable]
+    if len(returned) != len(places):
+        return None
+    full: list[Any] = [None] * len(inputs)
+    for place, gradient in zip(places, returned, strict=True):
+        full[place] = gradient
+    return tuple(full)
 
 
 def _flat(returned: Any) -> list[Any]:

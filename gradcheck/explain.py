@@ -7,16 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.arrays import Array
-from gradcheck.graphs import Graph, Node, Pass
+from gradcheck.graphs.composed import Composed
+from gradcheck.graphs.reverse import Gradients, backward, pulled
+from gradcheck.graphs.tape import Step, Tape
 
 
-def explain_graph(graph: Graph, values: Sequence[Any]) -> str:
+def explain_graph(graph: Composed, values: Sequence[Any]) -> str:
     """Forward values, then gradients from the output back to the sources.
 
     Parameters
     ----------
-    graph : Graph
+    graph : Composed
         With an output node.
     values : sequence
         One value per source.
@@ -26,66 +27,55 @@ def explain_graph(graph: Graph, values: Sequence[Any]) -> str:
     str
         The lecture's picture in words: a line per node forwards, a block per node backwards.
     """
-    record, pullbacks = graph.run([np.asarray(v, dtype=np.float64) for v in values])
-    assert graph.result is not None
-    output = record.values[graph.result.index]
-    graph.backward(record, pullbacks, np.ones_like(output))
-    lines = [f"{graph.name}({', '.join(_named(s, record) for s in graph.sources)})", "", "forward"]
-    lines += [
-        f"  {_call(node):<28s} = {show(record.values[node.index])}"
-        for node in graph.nodes
-        if node.op is not None
-    ]
+    tape = graph.run([np.asarray(v, dtype=np.float64) for v in values])
+    gradients = backward(tape, [np.ones_like(tape.values[r]) for r in tape.results])
+    sources = [(tape.names[s], s) for s in tape.sources]
+    shown = ", ".join(f"{n} = {show(tape.values[s])}" for n, s in sources)
+    lines = [f"{graph.name}({shown})", "", "forward"]
+    for step in tape.steps:
+        call = f"{step.name} = {step.op.name}({', '.join(tape.names[p] for p in step.parents)})"
+        made = ", ".join(show(tape.values[o]) for o in step.outputs)
+        lines.append(f"  {call:<28s} = {made}")
     lines += ["", "backward (output gradient 1)"]
-    for node in reversed(graph.nodes):
-        if node.op is not None and node.index in record.upstream:
-            lines += _block(node, record, pullbacks[node.index])
+    for number, step in reversed(list(enumerate(tape.steps))):
+        if number in gradients.received:
+            lines += _block(tape, gradients, number, step)
     lines += ["", "gradients (summed where a value is used more than once)"]
-    for source in graph.sources:
-        lines.append(f"  d{graph.name}/d{source.name:<4s} = {_sum(graph, source, record)}")
+    for name, place in sources:
+        lines.append(f"  d{graph.name}/d{name:<4s} = {_sum(tape, gradients, place)}")
     return "\n".join(lines)
 
 
-def _named(source: Node, record: Pass) -> str:
-    return f"{source.name} = {show(record.values[source.index])}"
-
-
-def _call(node: Node) -> str:
-    assert node.op is not None
-    return f"{node.name} = {node.op.name}({', '.join(p.name for p in node.parents)})"
-
-
-def _block(node: Node, record: Pass, pullback: Any) -> list[str]:
+def _block(tape: Tape, gradients: Gradients, number: int, step: Step) -> list[str]:
     """One node: what came from above, its local gradients, what it passes on."""
-    upstream = record.upstream[node.index]
-    lines = [f"  {node.name}: upstream {show(upstream)}"]
-    local = local_gradients(pullback, record.values[node.index])
-    for k, parent in enumerate(node.parents):
-        own = "" if local is None else f"local d{node.name}/d{parent.name} = {show(local[k])}, "
-        lines.append(
-            f"      {own}downstream to {parent.name}: {show(record.downstream[node.index][k])}"
-        )
+    upstream = ", ".join(show(u) for u in gradients.received[number])
+    lines = [f"  {step.name}: upstream {upstream}"]
+    local = local_gradients(tape, step)
+    for k, parent in enumerate(step.parents):
+        name = tape.names[parent]
+        own = "" if local is None else f"local d{step.name}/d{name} = {show(local[k])}, "
+        lines.append(f"      {own}downstream to {name}: {show(gradients.downstream[number][k])}")
     return lines
 
 
-def local_gradients(pullback: Any, output: Array) -> tuple[Any, ...] | None:
+def local_gradients(tape: Tape, step: Step) -> tuple[Any, ...] | None:
     """d output / d parent for scalar nodes; an array node has a Jacobian, which is not shown."""
-    if output.size != 1:
+    outputs = [tape.values[o] for o in step.outputs]
+    if len(outputs) != 1 or outputs[0].size != 1:
         return None
-    returned = pullback((np.ones_like(output),))
-    return tuple(returned) if isinstance(returned, (tuple, list)) else (returned,)
+    return pulled(step, (np.ones_like(outputs[0]),))
 
 
-def _sum(graph: Graph, source: Node, record: Pass) -> str:
+def _sum(tape: Tape, gradients: Gradients, place: int) -> str:
     """``3 + 2 = 5`` where a source has several successors."""
     parts = [
-        record.downstream[node.index][k]
-        for node in graph.nodes
-        if node.index in record.downstream
-        for k, parent in enumerate(node.parents)
-        if parent is source
+        gradients.downstream[number][k]
+        for number, step in enumerate(tape.steps)
+        if number in gradients.downstream
+        for k, parent in enumerate(step.parents)
+        if parent == place
     ]
-    total = record.upstream.get(source.index)
+    total = gradients.upstream.get(place)
     if total is None:
         return "0 (not used)"
     if len(parts) > 1:

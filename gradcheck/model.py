@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from gradcheck.constants import Constants
 from gradcheck.floats import dtype_of
+from gradcheck.node import recorder_of
 from gradcheck.results import Source
 
 Array = NDArray[Any]
@@ -173,8 +174,10 @@ class Op:
     """Forward's own arguments from the primals, where lists or constants stand among them."""
     sizes_declared: bool = True
     """Sizes other than the example's are declared (signature), not made up (example)."""
-    stateful: Callable[[], tuple[Any, Any]] | None = None
-    """Builds one fresh (forward, backward) pair that shares state, for purity's second calls."""
+    session: Callable[[], Callable[..., tuple[Any, Pullback]]] | None = None
+    """Makes one fresh instance: the vjp rule whose calls all use it, as a training loop's do."""
+    one_instance: bool = False
+    """Made from an instance, which all its uses in a graph share; a class makes one for each."""
     vjp_wanting: Callable[..., tuple[Any, Pullback]] | None = None
     """``vjp_wanting(wanted, *primals)``, where backward takes which gradients are wanted."""
     linear: bool = True
@@ -185,6 +188,13 @@ class Op:
     @property
     def id(self) -> str:
         return f"{self.module}::{self.name}" if self.module else self.name
+
+    def __call__(self, *primals: Any, **attributes: Any) -> Any:
+        """Forward on arrays; on graph nodes the op is recorded there."""
+        recorder = recorder_of(primals)
+        if recorder is not None:
+            return recorder.call(self, primals, attributes)
+        return self.forward(*primals, **attributes)
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

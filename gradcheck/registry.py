@@ -1,22 +1,20 @@
-"""Ops by module and name: `register`, `op`, and the function object that carries its vjp.
-
-The same file and qualified name again replaces (a notebook cell run twice); the same id from two
-places is an error that names both.
-"""
+"""The ways to say what is an op: `register`, `op`, `graph`, and a function that carries its vjp."""
 
 from __future__ import annotations
 
 import functools
-import os
+import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar, overload
 
 from gradcheck.adapters import Description, adapt
+from gradcheck.catalogue import add
 from gradcheck.errors import UsageError, did_you_mean
-from gradcheck.examples import read
+from gradcheck.graphs.tracing import GraphFunction
 from gradcheck.model import Op, Options, Pullback
+from gradcheck.node import recorder_of
 from gradcheck.options import (
     OPTION_NAMES,
     Extras,
@@ -31,7 +29,6 @@ T = TypeVar("T")
 
 MARK = "__gradcheck_op__"
 """Attribute by which the pytest plugin and `gradcheck run` know an op in a module."""
-_ops: dict[str, tuple[Op, tuple[str, str, str]]] = {}
 
 
 class RegisteredFunction:
@@ -46,6 +43,9 @@ class RegisteredFunction:
         self._op: Op | None = None
 
     def __call__(self, *primals: Any, **attributes: Any) -> Any:
+        recorder = recorder_of([*primals, *attributes.values()])
+        if recorder is not None:
+            return recorder.call(self, primals, attributes)
         return self.forward(*primals, **attributes)
 
     def def_vjp(self, backward: F) -> F:
@@ -137,6 +137,62 @@ def _register(thing: Any, signature: str | None, given: dict[str, Any]) -> Any:
     return thing
 
 
+class GraphDecorator(Protocol):
+    """What ``graph("x[n d]")`` returns."""
+
+    def __call__(self, function: Callable[..., Any], /) -> GraphFunction: ...
+
+
+@overload
+def graph(target: Callable[..., Any], /) -> GraphFunction: ...
+@overload
+def graph(target: str | None = None, /, **options: Any) -> GraphDecorator: ...
+def graph(target: Any = None, /, **options: Any) -> Any:
+    """Make a function a graph: what it calls on its arguments is recorded, and is an op.
+
+    Parameters
+    ----------
+    target : str or callable, optional
+        A signature (``"x[d], W[k d], lam=0.01|0.0"``), or the decorated function itself; without
+        a signature, an example or annotations it is a building block of other graphs, and
+        `check` takes it with an example call.
+    **options
+        As `register`.
+
+    Returns
+    -------
+    GraphFunction
+        On arrays it evaluates, on nodes of another graph it is recorded there.
+
+    Raises
+    ------
+    UsageError
+        The signature cannot be read, an option is unknown, or the name is taken elsewhere.
+    """
+    if target is None or isinstance(target, str):
+        return lambda function: _graph(function, target, options)
+    return _graph(target, None, options)
+
+
+def _graph(function: Callable[..., Any], signature: str | None, given: dict[str, Any]) -> Any:
+    if not inspect.isfunction(function):
+        raise UsageError(f"@gradcheck.graph decorates a function, not {function!r}")
+    options, extras = split_options(given)
+    made = GraphFunction(function)
+    annotated = any(hasattr(a, "dim_str") or a is float for a in _annotations(function))
+    if signature is None and not extras.example and not annotated:
+        return made
+    description = Description(signature, extras.example, {}, options, extras.nondiff)
+    op = _finished(adapt(made, None, description, name=extras.name), given, extras)
+    names = (extras.name or function.__name__, function.__qualname__)
+    made.made = add(op, function.__module__, names)
+    return made
+
+
+def _annotations(function: Callable[..., Any]) -> list[Any]:
+    return [a for name, a in function.__annotations__.items() if name != "return"]
+
+
 def op(*target: Any, **options: Any) -> Op:
     """An op from functions, a class, a layer or a graph: assign it to a name in a module.
 
@@ -185,7 +241,7 @@ def make(target: Sequence[Any], attributes: dict[str, Any], given: dict[str, Any
         raise UsageError("nothing to check: pass forward and backward, a gate class, or a layer")
     first, rest = target[0], list(target[1:])
     options, extras = split_options(given)
-    known = vars(first).get(MARK) if isinstance(first, type) else getattr(first, MARK, first)
+    known = op_known(first)
     if isinstance(known, Op):
         if rest or attributes:
             extra = ", ".join([*(type(r).__name__ for r in rest), *attributes])
@@ -195,9 +251,6 @@ def make(target: Sequence[Any], attributes: dict[str, Any], given: dict[str, Any
                 f"only, not {extra}.{hint}"
             )
         return _finished(_with_options(known, options, given), given, extras)
-    if hasattr(first, "sources") and hasattr(first, "op") and callable(first.op):
-        made = _graph_op(first, rest, attributes)
-        return _finished(_with_options(made, options, given), given, extras)
     backward = None
     if rest and callable(rest[0]) and not hasattr(rest[0], "dtype"):
         backward = rest.pop(0)
@@ -208,6 +261,18 @@ def make(target: Sequence[Any], attributes: dict[str, Any], given: dict[str, Any
     return _finished(made, given, extras)
 
 
+def op_known(thing: Any) -> Op | None:
+    """The op that a registered thing carries, if it is one."""
+    if isinstance(thing, Op):
+        return thing
+    if isinstance(thing, type):
+        return vars(thing).get(MARK)
+    if isinstance(thing, GraphFunction):
+        return thing.made
+    own = getattr(thing, MARK, None)
+    return own if isinstance(own, Op) else None
+
+
 def _finished(made: Op, given: Mapping[str, Any], extras: Extras) -> Op:
     """The op with its domains; the inputs that options name exist."""
     for option in ("nondiff", "overwrites"):
@@ -216,45 +281,6 @@ def _finished(made: Op, given: Mapping[str, Any], extras: Extras) -> Op:
     return with_domains(made, extras.domain)
 
 
-def _graph_op(graph: Any, rest: list[Any], attributes: Mapping[str, Any]) -> Op:
-    """A graph's op, by signature or by one example call."""
-    if attributes:
-        raise UsageError(f"{graph.name} is a graph: it has no attribute {next(iter(attributes))}")
-    signature = rest.pop(0) if rest and isinstance(rest[0], str) else None
-    made: Op = graph.op(signature)
-    if not rest:
-        return made
-    reading = read([s.name for s in graph.sources], rest)
-    return replace(
-        made,
-        inputs=reading.inputs if signature is None else made.inputs,
-        example=reading.values,
-        sizes_declared=signature is not None,
-        assumptions=reading.assumptions,
-    )
-
-
 def _with_options(known: Op, options: Options, given: dict[str, Any]) -> Op:
     changed = {k: getattr(options, k) for k in given if hasattr(options, k)}
     return replace(known, options=replace(known.options, **changed)) if changed else known
-
-
-def add(made: Op, module: str, names: tuple[str, str]) -> Op:
-    """Put an op into the registry under its name; ``names`` are that and the qualified name.
-
-    Raises
-    ------
-    UsageError
-        The id is taken by an op from another place.
-    """
-    made = replace(made, name=names[0], module=module)
-    notebook = module == "__main__"  # a cell run again is another file
-    home = str(getattr(sys.modules.get(module), "__file__", ""))
-    place = (home, "" if notebook else os.path.abspath(made.source.file), names[1])
-    known = _ops.get(made.id)
-    if known is not None and known[1][0] == home and known[1] != place:
-        raise UsageError(
-            f"two ops are called {made.id}: {known[0].source} and {made.source}; rename one"
-        )
-    _ops[made.id] = (made, place)
-    return made

@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from gradcheck.errors import TargetError, UsageError, did_you_mean
+from gradcheck.graphs.tracing import GraphFunction
 from gradcheck.model import Op
 from gradcheck.registry import MARK, RegisteredFunction
 
@@ -239,6 +240,8 @@ def op_of(thing: Any) -> Op | None:
         return thing  # type: ignore[no-any-return]
     if issubclass(kind, RegisteredFunction):
         return thing.__gradcheck_op__  # type: ignore[no-any-return]
+    if issubclass(kind, GraphFunction):
+        return thing.made  # type: ignore[no-any-return]
     if issubclass(kind, type):
         own = type.__getattribute__(thing, "__dict__").get(MARK)
         return own if isinstance(own, Op) else None

@@ -9,6 +9,24 @@ accepts, its backward handles; whatever it does not support, it refuses with a V
 
 from __future__ import annotations
 
-from reference_ops import arithmetic, graphs, lecture, linear, losses, nonlinear, words
+from reference_ops import (
+    arithmetic,
+    graphs,
+    indexing,
+    lecture,
+    linear,
+    losses,
+    nonlinear,
+    words,
+)
 
-__all__ = ["arithmetic", "graphs", "lecture", "linear", "losses", "nonlinear", "words"]
+__all__ = [
+    "arithmetic",
+    "graphs",
+    "indexing",
+    "lecture",
+    "linear",
+    "losses",
+    "nonlinear",
+    "words",
+]

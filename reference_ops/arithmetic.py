@@ -1,6 +1,7 @@
 """The three nodes of the lecture's worked example: + distributes, * switches, max routes.
 
-All three broadcast, so each backward sums over the broadcast axes (`unbroadcast`).
+And what else one writes between two numbers: operators on graph nodes record these ops. All of
+them broadcast, so each backward sums over the broadcast axes (`unbroadcast`).
 """
 
 from __future__ import annotations
@@ -25,6 +26,28 @@ def _(dz: Array, x: Array, y: Array) -> tuple[Any, ...]:
 
 
 @gradcheck.register("x[...], y[...]", scope="forward")
+def subtract(x: Array, y: Array) -> Any:
+    """z = x - y; dx = dz, dy = -dz."""
+    return np.subtract(x, y)
+
+
+@subtract.def_vjp
+def _(dz: Array, x: Array, y: Array) -> tuple[Any, ...]:
+    return unbroadcast(dz, np.shape(x)), unbroadcast(-dz, np.shape(y))
+
+
+@gradcheck.register("x[...]", scope="forward")
+def negative(x: Array) -> Any:
+    """z = -x; dx = -dz."""
+    return np.negative(x)
+
+
+@negative.def_vjp
+def _(dz: Array, x: Array) -> tuple[Any, ...]:
+    return (np.negative(dz),)
+
+
+@gradcheck.register("x[...], y[...]", scope="forward")
 def multiply(x: Array, y: Array) -> Any:
     """z = x y; dx = y dz, dy = x dz: * switches (CS224N lecture 4, MultiplyGate)."""
     return np.multiply(x, y)
@@ -33,6 +56,18 @@ def multiply(x: Array, y: Array) -> Any:
 @multiply.def_vjp
 def _(dz: Array, x: Array, y: Array) -> tuple[Any, ...]:
     return unbroadcast(y * dz, np.shape(x)), unbroadcast(x * dz, np.shape(y))
+
+
+@gradcheck.register("x[...], y:nonzero[...]", scope="forward")
+def divide(x: Array, y: Array) -> Any:
+    """z = x / y; dx = dz / y, dy = -z dz / y (quotient rule)."""
+    return np.divide(x, y)
+
+
+@divide.def_vjp
+def _(dz: Array, x: Array, y: Array) -> tuple[Any, ...]:
+    dx = dz / y
+    return unbroadcast(dx, np.shape(x)), unbroadcast(-dx * (x / y), np.shape(y))
 
 
 @gradcheck.register("x[...], y[...]", scope="forward")

@@ -1,56 +1,59 @@
-"""The lecture's graphs, built node by node: a graph is an op and is checked like one."""
+"""The lecture's graphs, written as formulas: tracing one records the graph, and a graph is an op.
+
+``worked_example`` is built node by node instead, as one draws it.
+"""
 
 from __future__ import annotations
 
-from gradcheck import Graph
-from reference_ops.arithmetic import add, maximum, multiply
-from reference_ops.linear import affine, dot, matvec
+from typing import Any
+
+import gradcheck
+from reference_ops.arithmetic import maximum
+from reference_ops.linear import affine, dot
 from reference_ops.losses import l2_penalty, softmax_cross_entropy
 from reference_ops.nonlinear import tanh
 from reference_ops.words import embedding, window_concat
 
 
-def _worked_example() -> Graph:
+def _worked_example() -> gradcheck.Graph:
     """f(x, y, z) = (x + y) max(y, z): at (1, 2, 0) f = 6 and the gradient is (2, 5, 0)."""
-    graph = Graph("f")
+    graph = gradcheck.Graph("f")
     x, y, z = graph.input("x"), graph.input("y"), graph.input("z")
-    a = graph.apply(add, x, y, name="a")
-    b = graph.apply(maximum, y, z, name="b")
-    graph.output(graph.apply(multiply, a, b, name="f"))
+    a = x + y
+    b = maximum(y, z)
+    f = a * b
+    graph.output(f)
     graph.example = (1.0, 2.0, 0.0)
     return graph
 
 
-def _window_score() -> Graph:
-    """s = u . tanh(W x + b), the lecture's neural net for one window."""
-    graph = Graph("s")
-    x, W, b, u = (graph.input(n) for n in ("x", "W", "b", "u"))
-    z = graph.apply(add, graph.apply(matvec, W, x), b, name="z")
-    graph.output(graph.apply(dot, u, graph.apply(tanh, z, name="h"), name="s"))
-    return graph
+worked_example = _worked_example().op()
 
 
-def _window_classifier() -> Graph:
-    """J = mean cross-entropy of softmax(tanh(windows W' + b) U' + c) + lambda (|W|^2 + |U|^2).
+@gradcheck.graph("x[d], W[k d], b[k], u[k]")
+def window_score(x: Any, W: Any, b: Any, u: Any) -> Any:
+    """s = u'h, h = tanh(z), z = Wx + b: the lecture's neural net for one window."""
+    z = W @ x + b
+    h = tanh(z)
+    return dot(u, h)
+
+
+@gradcheck.graph(
+    "table[v 2], words:int[t]<v, W[k 6], b[k], U[c k], c[c], labels:int[t]<c, lam=0.01|0.0"
+)
+def window_classifier(
+    table: Any, words: Any, W: Any, b: Any, U: Any, c: Any, labels: Any, lam: float = 0.01
+) -> Any:
+    """J = mean cross-entropy of softmax(tanh(windows W' + b) U' + c) + lam (|W|^2 + |U|^2).
 
     Words are looked up in a table and concatenated with their neighbours, so that one word
-    vector is used in several windows and its gradients add up.
+    vector is used in several windows and its gradients add up. ``lam=0`` is the data term alone:
+    a penalty cannot hide a wrong gradient of the data.
     """
-    graph = Graph("J")
-    names = ("table", "words", "W", "b", "U", "c", "labels")
-    table, words, W, b, U, c, labels = (graph.input(n) for n in names)
-    windows = graph.apply(window_concat, graph.apply(embedding, table, words), window=1)
-    hidden = graph.apply(tanh, graph.apply(affine, windows, W, b), name="h")
-    logits = graph.apply(affine, hidden, U, c, name="logits")
-    loss = graph.apply(softmax_cross_entropy, logits, labels, name="data")
-    weights = graph.apply(l2_penalty, W), graph.apply(l2_penalty, U)
-    penalty = graph.apply(add, *weights, name="penalty")
-    graph.output(graph.apply(add, loss, penalty, name="J"))
-    return graph
-
-
-worked_example = _worked_example().op()
-window_score = _window_score().op("x[d], W[k d], b[k], u[k]")
-window_classifier = _window_classifier().op(
-    "table[v 2], words:int[t]<v, W[k 6], b[k], U[c k], c[c], labels:int[t]<c"
-)
+    vectors = embedding(table, words)
+    windows = window_concat(vectors, window=1)
+    h = tanh(affine(windows, W, b))
+    logits = affine(h, U, c)
+    data = softmax_cross_entropy(logits, labels)
+    penalty = l2_penalty(W, lam=lam) + l2_penalty(U, lam=lam)
+    return data + penalty

@@ -1,7 +1,7 @@
 """Linear maps: the lecture's z = Wx + b and s = u'h, one example at a time and in batches.
 
-None of them broadcasts: other ranks and sizes are refused, because NumPy's own rules for products
-(1-D operands, stacks of matrices, b of size 1) would each need a backward of their own.
+All but `matmul` refuse other ranks and sizes, because NumPy's own rules for products (1-D operands,
+stacks of matrices, b of size 1) would each need a backward of their own.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import gradcheck
-from reference_ops._shapes import Array, require
+from reference_ops._shapes import Array, require, unbroadcast
 
 
 def _require_shapes(fits: bool, wanted: str, *operands: Array) -> None:
@@ -60,15 +60,24 @@ def _(dz: Array, x: Array, W: Array) -> tuple[Any, ...]:
 
 @gradcheck.register("A[n k], B[k m]", scope="forward")
 def matmul(A: Array, B: Array) -> Any:
-    """C = A B; dA = dC B', dB = A' dC (shape convention: each like its matrix)."""
-    fits = np.ndim(A) == np.ndim(B) == 2 and A.shape[1] == B.shape[0]
-    _require_shapes(fits, "A (n, k), B (k, m)", A, B)
-    return A @ B
+    """C = A B; dA = dC B', dB = A' dC (shape convention: each like its matrix).
+
+    As NumPy's ``@``: a vector is a row on the left and a column on the right, stacks broadcast.
+    """
+    return np.matmul(A, B)
 
 
 @matmul.def_vjp
 def _(dC: Array, A: Array, B: Array) -> tuple[Any, ...]:
-    return dC @ B.T, A.T @ dC
+    rows = A[np.newaxis, :] if np.ndim(A) == 1 else A
+    columns = B[:, np.newaxis] if np.ndim(B) == 1 else B
+    if np.ndim(A) == 1:
+        dC = np.expand_dims(dC, -1 if np.ndim(B) == 1 else -2)
+    if np.ndim(B) == 1:
+        dC = np.expand_dims(dC, -1)
+    dA = unbroadcast(dC @ np.swapaxes(columns, -1, -2), rows.shape)
+    dB = unbroadcast(np.swapaxes(rows, -1, -2) @ dC, columns.shape)
+    return np.reshape(dA, np.shape(A)), np.reshape(dB, np.shape(B))
 
 
 @gradcheck.register("u[n], h[n]", scope="forward")

@@ -19,12 +19,12 @@ def project(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Project]:
     """An empty project; what is imported from it and registered in it is forgotten again."""
-    from gradcheck import registry
+    from gradcheck import catalogue
 
     for name in set(os.environ) - set(clean_environment()):
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(registry, "_ops", dict(registry._ops))
+    monkeypatch.setattr(catalogue, "_ops", dict(catalogue._ops))
     monkeypatch.setattr(sys, "path", list(sys.path))
     before = set(sys.modules)
     yield Project(tmp_path, capsys)

@@ -14,13 +14,24 @@ LEVELS = [  # from the top; a module may import its own level and those below
     {"reporters", "policy", "files"},
     {"runner", "tally", "vacuity", "audit", "trial", "gathering", "teaching", "explain", "selftest"}
     | {"equivalence", "series"},
-    {"registry", "options", "targets", "adapters", "graphs", "probe", "asking", "corners", "cases"}
+    {
+        "registry",
+        "catalogue",
+        "options",
+        "targets",
+        "adapters",
+        "graphs",
+        "probe",
+        "asking",
+        "corners",
+        "cases",
+    }
     | {"templates", "beyond"}
     | {"engine", "checks", "mutants"},
     {"settings", "signatures", "examples", "attributes", "domains", "cotangents", "covering"},
     {"judging", "judged", "opinions", "precision", "backward_noise"},
     {"differences", "ladder", "fit", "compare", "moves", "jacobian", "diagnosis"},
-    {"model", "results", "scores", "estimate", "arrays", "evaluation", "guards", "errors"}
+    {"model", "node", "results", "scores", "estimate", "arrays", "evaluation", "guards", "errors"}
     | {"environment", "constants", "floats"},
 ]
 RESULTS_ONLY = {"reporters", "policy", "files"}

@@ -10,7 +10,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import gradcheck
-from gradcheck.graphs import Graph, as_op
+from gradcheck.graphs.building import Graph
+from gradcheck.graphs.calls import as_op
+from gradcheck.graphs.reverse import backward
 from gradcheck.model import Op
 from gradcheck.registry import make
 from tests.judged import fails, passes, wrong
@@ -72,9 +74,9 @@ def test_lecture_example():
 def test_lecture_example_node_by_node():
     """Every value, every upstream gradient, every product that a node passes on."""
     graph = lecture()
-    record, pullbacks = graph.run([1.0, 2.0, 0.0])
-    index = {n.name: n.index for n in graph.nodes}
-    assert {n: float(record.values[k]) for n, k in index.items()} == {
+    tape = graph.run([1.0, 2.0, 0.0])
+    index = {n: k for k, n in enumerate(tape.names)}
+    assert {n: float(tape.values[k]) for n, k in index.items()} == {
         "x": 1,
         "y": 2,
         "z": 0,
@@ -82,8 +84,8 @@ def test_lecture_example_node_by_node():
         "b": 2,
         "f": 6,
     }
-    graph.backward(record, pullbacks, np.array(1.0))
-    assert {n: float(record.upstream[k]) for n, k in index.items()} == {
+    gradients = backward(tape, [np.array(1.0)])
+    assert {n: float(gradients.upstream[k]) for n, k in index.items()} == {
         "f": 1,
         "a": 2,
         "b": 3,
@@ -91,7 +93,9 @@ def test_lecture_example_node_by_node():
         "y": 5,
         "z": 0,
     }
-    passed_on = {n: [float(g) for g in record.downstream[index[n]]] for n in ("f", "a", "b")}
+    passed_on = {
+        s.name: [float(g) for g in gradients.downstream[k]] for k, s in enumerate(tape.steps)
+    }
     assert passed_on == {"f": [2, 3], "a": [2, 2], "b": [3, 0]}
 
 

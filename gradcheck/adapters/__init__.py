@@ -11,8 +11,11 @@ from typing import Any
 from gradcheck.adapters.description import Description
 from gradcheck.adapters.gates import methods
 from gradcheck.adapters.of_functions import fused_door, pair_door
+from gradcheck.adapters.of_graphs import graph_door, traced_door
 from gradcheck.adapters.of_objects import class_door, layer_door
 from gradcheck.errors import UsageError
+from gradcheck.graphs.composed import Composed
+from gradcheck.graphs.tracing import GraphFunction
 from gradcheck.model import Op
 
 __all__ = ["Description", "adapt"]
@@ -33,6 +36,10 @@ def adapt(
     UsageError
         The target has none of the forms that can be checked; says which there are.
     """
+    if isinstance(target, Composed):
+        return graph_door(target, description, name)
+    if isinstance(target, GraphFunction):
+        return traced_door(target, description, name)
     if backward is not None:
         return pair_door(target, backward, description, call, name)
     if inspect.isclass(target):

@@ -23,6 +23,7 @@ from gradcheck.examples import Reading, read
 from gradcheck.floats import FORMATS, HALF
 from gradcheck.model import Attribute, Input, Op, Options
 from gradcheck.options import OPTION_NAMES, SETTING_NAMES
+from gradcheck.results import Source
 from gradcheck.signatures import from_annotations, parse
 
 Described = tuple[Reading | None, tuple[Input, ...], tuple[Attribute, ...]]
@@ -264,7 +265,7 @@ def op_from(
         inputs=inputs,
         attributes=with_constants(attributes, constants) if loose else attributes,
         constants=constants,
-        source=source_of(*written[:2]),
+        source=source_of(*written[:2]) if written else Source(),
         example=example,
         sizes_declared=not loose,
         assumptions=assumptions,

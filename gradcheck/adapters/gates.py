@@ -75,24 +75,19 @@ class Gate:
         output, full = self._run(instance, primals, rest)
         return output, self._pullback(instance, full, rest)
 
-    def stateful(self) -> tuple[Callable[..., Any], Pullback]:
-        """A forward and a backward that share one instance, for second calls."""
+    def session(self) -> Callable[..., tuple[Any, Pullback]]:
+        """The vjp rule of one instance, kept over its calls."""
         instance: Any = None
-        full: Sequence[Any] = []
-        rest: dict[str, Any] = {}
 
-        def forward(*primals: Any, **attributes: Any) -> Any:
-            nonlocal instance, full, rest
+        def vjp(*primals: Any, **attributes: Any) -> tuple[Any, Pullback]:
+            nonlocal instance
             own, rest = self._split(attributes)
             if instance is None:
                 instance = self._make(**own)
             output, full = self._run(instance, primals, rest)
-            return output
+            return output, self._pullback(instance, full, rest)
 
-        def backward(cotangents: Outputs) -> Any:
-            return self._pullback(instance, full, rest)(cotangents)
-
-        return forward, backward
+        return vjp
 
     def _split(self, attributes: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         own = {k: v for k, v in attributes.items() if k in self._constructor}

@@ -57,7 +57,7 @@ def class_door(cls: type, description: Description, call: str | None, name: str 
         vjp=gate.vjp,
         kind="gate class",
         written=(*found, *(v for v in vars(cls).values() if inspect.isfunction(v))),
-        stateful=gate.stateful,
+        session=gate.session,
         linear=bool(binding.slots),
     )
 
@@ -170,7 +170,8 @@ def layer_door(instance: Any, description: Description, call: str | None, name: 
         vjp=gate.vjp,
         kind="layer" if own else "gate object",
         written=(forward, backward),
-        stateful=gate.stateful,
+        session=gate.session,
+        one_instance=True,
         notes=(*(p.sentence() for p in own), *([FIRST_ONLY] if first_only else [])),
         more_example=tuple(p.value for p in own),
         linear=bool(binding.slots),

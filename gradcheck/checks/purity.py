@@ -29,7 +29,7 @@ def check(facts: Facts) -> Outcome:
     memory.unwritten(outcome, facts)
     memory.second_backward(outcome, facts)
     memory.shared_inputs(outcome, facts)
-    if facts.op.stateful is not None:
+    if facts.op.session is not None:
         _one_instance(outcome, facts)
         _two_instances(outcome, facts)
     return outcome
@@ -123,19 +123,19 @@ def _first_answer_changed(facts: Facts) -> bool:
 
 def _one_instance(outcome: Outcome, facts: Facts) -> None:
     """Forward and backward again on the same instance, as a training loop does."""
-    assert facts.op.stateful is not None
-    forward, backward = facts.op.stateful()
+    assert facts.op.session is not None
+    rule = facts.op.session()
     case, evaluator = facts.case, facts.evaluator
     other = tuple(p[::-1].copy() if p.ndim and is_real(p) else p.copy() for p in case.primals)
     run = _Runner(evaluator, case.attributes)
     try:
-        run(forward, other)
-        first = run.back(backward, random_like(facts.answer.outputs, 5))
+        _, pullback = run(rule, other)
+        first = run.back(pullback, random_like(facts.answer.outputs, 5))
         own = zip(first, facts.op.inputs, strict=False)
         raw = [g for g, i in own if isinstance(g, np.ndarray) and not i.parameter]
         kept = copy_tuple(raw)
-        outputs = run(forward, case.primals)
-        gradients = run.back(backward, facts.cotangents)
+        outputs, pullback = run(rule, case.primals)
+        gradients = run.back(pullback, facts.cotangents)
     except UserCodeRaised:
         return  # needs a reset in between, or refuses these values: its own protocol
     if any(not same_bits(g, k) for g, k in zip(raw, kept, strict=True)):
@@ -165,16 +165,15 @@ def _accumulates(facts: Facts, where: str) -> bool:
 
 def _two_instances(outcome: Outcome, facts: Facts) -> None:
     """forward of A, forward of B, backward of A: a cache on the class or module shows."""
-    assert facts.op.stateful is not None
-    forward_a, backward_a = facts.op.stateful()
-    forward_b, _ = facts.op.stateful()
+    assert facts.op.session is not None
+    rule_a, rule_b = facts.op.session(), facts.op.session()
     case = facts.case
     other = tuple(p * p.dtype.type(2) if is_real(p) else p.copy() for p in case.primals)
     run = _Runner(facts.evaluator, case.attributes)
     try:
-        run(forward_a, case.primals)
-        run(forward_b, other)
-        gradients = run.back(backward_a, facts.cotangents)
+        _, pullback = run(rule_a, case.primals)
+        run(rule_b, other)
+        gradients = run.back(pullback, facts.cotangents)
     except UserCodeRaised:
         return
     outcome.comparisons += 1
@@ -189,15 +188,15 @@ def _two_instances(outcome: Outcome, facts: Facts) -> None:
 
 
 class _Runner:
-    """Calls one shared-state pair with copies, through the evaluator's door."""
+    """Calls one instance's rule with copies, through the evaluator's door."""
 
     def __init__(self, evaluator: Evaluator, attributes: dict[str, Any]) -> None:
         self._evaluator, self._attributes = evaluator, attributes
 
-    def __call__(self, forward: Any, primals: tuple[Array, ...]) -> tuple[Array, ...]:
-        made = self._evaluator.call_forward(forward, copy_tuple(primals), self._attributes)
-        return as_outputs(made)
+    def __call__(self, rule: Any, primals: tuple[Array, ...]) -> tuple[tuple[Array, ...], Any]:
+        made = self._evaluator.call_forward(rule, copy_tuple(primals), self._attributes)
+        return as_outputs(made[0]), made[1]
 
-    def back(self, backward: Any, cotangents: tuple[Array, ...]) -> tuple[Any, ...]:
+    def back(self, pullback: Any, cotangents: tuple[Array, ...]) -> tuple[Any, ...]:
         given = tuple(c.copy() for c in cotangents)
-        return self._evaluator.align(self._evaluator.pull(backward, given)) or ()
+        return self._evaluator.align(self._evaluator.pull(pullback, given)) or ()

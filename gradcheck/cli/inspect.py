@@ -17,7 +17,7 @@ from gradcheck.cli.run import REFERENCE, chosen, collect
 from gradcheck.cli.screen import screen
 from gradcheck.errors import NothingCollected, UsageError, did_you_mean
 from gradcheck.explain import explain_graph
-from gradcheck.graphs import Graph
+from gradcheck.graphs.building import Graph
 from gradcheck.model import Op, Recipe
 from gradcheck.reporters import json, text
 from gradcheck.results import Finding, OpResult

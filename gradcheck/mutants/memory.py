@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.arrays import Array, is_real
-from gradcheck.model import Op, Outputs
+from gradcheck.model import Op, Outputs, Pullback
 from gradcheck.mutants.tampering import Call, Kind, Spot, whole
 
 _REAL = "an array, not a number"
@@ -89,13 +89,13 @@ def _with_unit_strides(array: Array) -> Array:
 
 def _one_for_all(op: Op) -> Any:
     """Every new instance is the same one: a cache on the class."""
-    pair: list[Any] = []
+    rules: list[Any] = []
 
     def build() -> Any:
-        if not pair:
-            assert op.stateful is not None
-            pair.append(op.stateful())
-        return pair[0]
+        if not rules:
+            assert op.session is not None
+            rules.append(op.session())
+        return rules[0]
 
     return build
 
@@ -103,17 +103,22 @@ def _one_for_all(op: Op) -> Any:
 def _own_workspace(op: Op) -> Any:
     """Each instance returns its own arrays again and again."""
 
-    def build() -> tuple[Callable[..., Any], Callable[[Outputs], Any]]:
-        assert op.stateful is not None
-        forward, backward = op.stateful()
+    def build() -> Callable[..., tuple[Any, Pullback]]:
+        assert op.session is not None
+        rule = op.session()
         buffers: dict[Any, Any] = {}
 
-        def buffered(cotangents: Outputs) -> Any:
-            returned = backward(cotangents)
-            parts = returned if isinstance(returned, (tuple, list)) else (returned,)
-            return [_buffered(buffers, k, g) for k, g in enumerate(parts)]
+        def vjp(*primals: Any, **attributes: Any) -> tuple[Any, Pullback]:
+            output, pullback = rule(*primals, **attributes)
 
-        return forward, buffered
+            def buffered(cotangents: Outputs) -> Any:
+                returned = pullback(cotangents)
+                parts = returned if isinstance(returned, (tuple, list)) else (returned,)
+                return [_buffered(buffers, k, g) for k, g in enumerate(parts)]
+
+            return output, buffered
+
+        return vjp
 
     return build
 
@@ -128,7 +133,7 @@ def _inputs(op: Op) -> list[Spot]:
 
 
 def _gates(op: Op) -> list[Spot]:
-    return [] if op.stateful is None else [Spot()]
+    return [] if op.session is None else [Spot()]
 
 
 KINDS = (

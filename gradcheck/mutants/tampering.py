@@ -92,7 +92,7 @@ class Kind:
     spots: Callable[[Op], list[Spot]]
     tamper: Tamper | None = None
     shares: Callable[[Op], Any] | None = None
-    """Instead of tampering: another `Op.stateful`."""
+    """Instead of tampering: another `Op.session`."""
     trap: str = ""
     hidden: bool = False
     """The numbers of a single call are right."""
@@ -116,8 +116,8 @@ class Mutant:
         """The op with this mistake in it, as new: nothing kept from other runs."""
         if self.kind.shares is not None:
             self.acted["acted"] = 1
-            return replace(op, stateful=self.kind.shares(op))
-        return replace(op, vjp=self._vjp(op), stateful=None)
+            return replace(op, session=self.kind.shares(op))
+        return replace(op, vjp=self._vjp(op), session=None)
 
     def _vjp(self, op: Op) -> Callable[..., tuple[Any, Pullback]]:
         tamper, memory = self.kind.tamper, dict[Any, Any]()

@@ -19,9 +19,9 @@ right = gradcheck.op(lambda x: x * x, lambda dz, x: 2 * x * dz, "x[n]")
 
 @pytest.fixture(autouse=True)
 def fresh_registry(monkeypatch):
-    from gradcheck import registry
+    from gradcheck import catalogue
 
-    monkeypatch.setattr(registry, "_ops", {})
+    monkeypatch.setattr(catalogue, "_ops", {})
 
 
 def names(pytester, *arguments):

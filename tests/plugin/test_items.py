@@ -23,9 +23,9 @@ twice = gradcheck.op(lambda x, y: x + y, lambda dz, x, y: (dz, dz), "x[n], y[n]"
 
 @pytest.fixture(autouse=True)
 def fresh_registry(monkeypatch):
-    from gradcheck import registry
+    from gradcheck import catalogue
 
-    monkeypatch.setattr(registry, "_ops", {})
+    monkeypatch.setattr(catalogue, "_ops", {})
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Composed functions: how a graph is written, recorded and run."""

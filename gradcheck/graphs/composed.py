@@ -1,0 +1,74 @@
+"""What built and traced graphs have in common: recorded on a tape, a graph is one vjp rule."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from gradcheck.arrays import Array, is_real
+from gradcheck.graphs.reverse import backward
+from gradcheck.graphs.tape import Tape
+from gradcheck.model import Outputs, Pullback
+from gradcheck.node import Node, Recorder
+
+
+class Composed(ABC):
+    """A function composed of ops. `Op.detail` of an op that is a graph."""
+
+    name: str
+
+    @property
+    @abstractmethod
+    def names(self) -> list[str]:
+        """The sources, in order."""
+
+    @abstractmethod
+    def record(
+        self, recorder: Recorder, parents: Sequence[Node], attributes: Mapping[str, Any]
+    ) -> Any:
+        """Apply the graph's ops to some nodes: the node it returns, or a tuple of them."""
+
+    def run(
+        self,
+        values: Sequence[Any],
+        attributes: Mapping[str, Any] | None = None,
+        *,
+        pullbacks: bool = True,
+    ) -> Tape:
+        """Fprop: every node in topological order, on a new tape.
+
+        Raises
+        ------
+        UsageError
+            The graph has no output, or takes another number of values.
+        """
+        tape = Tape(self.name, pullbacks=pullbacks)
+        sources = tape.start(self.names, values)
+        tape.finish(self.record(tape, sources, attributes or {}))
+        return tape
+
+    def forward(self, *values: Any, **attributes: Any) -> Any:
+        """The graph's value, or a tuple of them: forward passes only."""
+        return _returned(self.run(values, attributes, pullbacks=False))
+
+    def vjp(self, *values: Any, **attributes: Any) -> tuple[Any, Pullback]:
+        """The graph as one vjp rule."""
+        tape = self.run(values, attributes)
+
+        def pullback(cotangents: Outputs) -> list[Any]:
+            upstream = backward(tape, cotangents).upstream
+            return [upstream[s] if s in upstream else _zeros(tape.values[s]) for s in tape.sources]
+
+        return _returned(tape), pullback
+
+
+def _returned(tape: Tape) -> Any:
+    made = tuple(tape.values[r] for r in tape.results)
+    return made if len(made) > 1 else made[0]
+
+
+def _zeros(value: Array) -> Any:
+    return np.zeros(value.shape, value.dtype) if is_real(value) else None

@@ -1,0 +1,113 @@
+"""One backward pass through a graph: gradients from the results to the sources.
+
+The lecture's rules are here and nowhere else: each node multiplies its upstream gradient by its
+local gradient and passes the product downstream; where a value is used more than once, the
+gradients that come back add up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from gradcheck.arrays import Array, is_real
+from gradcheck.errors import UsageError
+from gradcheck.evaluation import NodeRaised, aligned
+from gradcheck.graphs.tape import Step, Tape
+from gradcheck.model import Op, Outputs
+
+
+@dataclass(slots=True)
+class Gradients:
+    """What went backwards in one pass."""
+
+    upstream: dict[int, Array] = field(default_factory=dict)
+    """By value, the sum of the gradients that came back to it."""
+    downstream: dict[int, tuple[Any, ...]] = field(default_factory=dict)
+    """By step, the gradient that it passed to each parent."""
+    received: dict[int, Outputs] = field(default_factory=dict)
+    """By step, the upstream gradients that it was given."""
+
+
+def backward(tape: Tape, cotangents: Sequence[Any]) -> Gradients:
+    """Bprop: steps in reverse order, each with the sum of its successors' gradients.
+
+    Parameters
+    ----------
+    tape : Tape
+        Recorded with its pullbacks.
+    cotangents : sequence of array
+        One per result.
+
+    Raises
+    ------
+    NodeRaised
+        A step's backward raised, or returned what cannot be added up.
+    """
+    made = Gradients()
+    for result, cotangent in zip(tape.results, cotangents, strict=True):
+        _add(tape, made, result, np.array(cotangent))
+    for number in range(len(tape.steps) - 1, -1, -1):
+        step = tape.steps[number]
+        if not any(o in made.upstream for o in step.outputs):
+            continue
+        made.received[number] = tuple(
+            made.upstream[o] if o in made.upstream else np.zeros_like(tape.values[o])
+            for o in step.outputs
+        )
+        try:
+            gradients = pulled(step, made.received[number])
+            for parent, gradient in zip(step.parents, gradients, strict=True):
+                if gradient is not None and is_real(tape.values[parent]):
+                    _add(tape, made, parent, gradient)
+        except UsageError:
+            raise
+        except Exception as error:
+            place = tape.place(step.name, step.op, step.parents)
+            raise NodeRaised(place, error) from error
+        made.downstream[number] = gradients
+    return made
+
+
+def pulled(step: Step, cotangents: Outputs) -> tuple[Any, ...]:
+    """One step's gradients, one per parent, for copies of some cotangents."""
+    assert step.pullback is not None
+    handed = tuple(
+        c.copy()[()] if scalar else c.copy()
+        for c, scalar in zip(cotangents, step.scalars, strict=True)
+    )
+    return gradients_of(step.op, step.pullback(handed))
+
+
+def gradients_of(op: Op, returned: Any) -> tuple[Any, ...]:
+    """What a node's backward returned, one gradient per parent.
+
+    Raises
+    ------
+    ValueError
+        Their number is not that of the op's inputs.
+    """
+    gradients = aligned(op, returned)
+    if gradients is None:
+        count = len(returned) if isinstance(returned, (tuple, list)) else 1
+        raise ValueError(
+            f"backward of {op.name} returned {count} gradients for {len(op.inputs)} inputs"
+        )
+    return gradients
+
+
+def _add(tape: Tape, made: Gradients, place: int, gradient: Any) -> None:
+    """Gradients add up where a value is used more than once; each in the value's own dtype."""
+    value = tape.values[place]
+    array = np.asarray(gradient)
+    if array.shape != value.shape:
+        raise ValueError(
+            f"the gradient of {tape.names[place]} has shape {array.shape}, its value {value.shape}"
+        )
+    if array.dtype != value.dtype and is_real(value):
+        array = array.astype(value.dtype)
+    before = made.upstream.get(place)
+    made.upstream[place] = array if before is None else np.asarray(before + array)

@@ -1,0 +1,95 @@
+"""Functions that are graphs: the formula is run on nodes, and what it calls is recorded.
+
+::
+
+    @gradcheck.graph("x[d], W[k d], b[k], u[k]")
+    def score(x, W, b, u):
+        h = tanh(W @ x + b)
+        return dot(u, h)
+
+The function is traced anew at each evaluation, with values: loops over time steps, shapes and
+Python's own branches on them work as they stand.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from gradcheck.errors import UsageError
+from gradcheck.graphs.composed import Composed
+from gradcheck.graphs.tape import Tape
+from gradcheck.model import Op
+from gradcheck.node import Node, Recorder, recorder_of
+
+Arrange = Callable[[Sequence[Any]], Sequence[Any]]
+
+
+class Traced(Composed):
+    """A function of nodes with named sources.
+
+    Parameters
+    ----------
+    name : str
+    function : callable
+        Takes nodes, returns a node or a tuple of them.
+    names : list of str
+        The sources.
+    arrange : callable, optional
+        The function's arguments from one node per source, where lists stand among them.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        names: Sequence[str],
+        arrange: Arrange | None = None,
+    ) -> None:
+        self.name, self.function = name, function
+        self._names, self._arrange = list(names), arrange
+
+    @property
+    def names(self) -> list[str]:
+        return self._names
+
+    def record(
+        self, recorder: Recorder, parents: Sequence[Node], attributes: Mapping[str, Any]
+    ) -> Any:
+        """Run the function on the nodes."""
+        arguments = parents if self._arrange is None else self._arrange(parents)
+        return self.function(*arguments, **attributes)
+
+
+class GraphFunction:
+    """What `gradcheck.graph` makes of a function.
+
+    On arrays it is the function's forward pass; on nodes of another graph it is recorded there.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, function)
+        self.function, self.__name__ = function, function.__name__
+        self.made: Op | None = None
+        """The op, where its inputs are described: by a signature, an example or annotations."""
+
+    def __call__(self, *arguments: Any, **attributes: Any) -> Any:
+        recorder = recorder_of([*arguments, *attributes.values()])
+        if recorder is not None:
+            return recorder.inline(self.__name__, self.function, arguments, attributes)
+        tape = Tape(self.__name__, pullbacks=False)
+        names = [f"x{k}" for k in range(len(arguments))]
+        tape.finish(self.function(*tape.start(names, arguments), **attributes))
+        made = tuple(tape.values[r] for r in tape.results)
+        return made if len(made) > 1 else made[0]
+
+    @property
+    def __gradcheck_op__(self) -> Op:
+        if self.made is None:
+            raise UsageError(
+                f"{self.__name__} is a graph without described inputs: give a signature, as in "
+                '@gradcheck.graph("x[n d], W[k d]"), or an example call, as in '
+                f"gradcheck.check({self.__name__}, x, W)"
+            )
+        return self.made

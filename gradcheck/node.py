@@ -1,0 +1,194 @@
+"""A value in a graph as the user handles it: calls and operators on it record the graph.
+
+``dot(u, tanh(W @ x + b))`` on nodes is the formula and the graph at once (Griewank and Walther,
+Evaluating Derivatives, 2008: a tape). What records is the node's `Recorder`: a `graphs.tape.Tape`,
+which evaluates as it goes, or a `graphs.building.Graph`, which is evaluated later.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from gradcheck.errors import UsageError
+
+
+class Recorder(Protocol):
+    """What nodes belong to."""
+
+    name: str
+
+    def call(self, op: Any, arguments: Sequence[Any], attributes: Mapping[str, Any]) -> Any:
+        """Record an op applied to nodes; plain values among them become constants."""
+        ...
+
+    def operate(
+        self,
+        name: str,
+        operands: Sequence[Any],
+        namespace: Mapping[str, Any],
+        attributes: Mapping[str, Any] = ...,
+    ) -> Any:
+        """Record the op of that name: the caller's own, else the reference op."""
+        ...
+
+    def inline(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        arguments: Sequence[Any],
+        attributes: Mapping[str, Any],
+    ) -> Any:
+        """Record what a function does, under its name."""
+        ...
+
+    def value_of(self, node: Node) -> Any:
+        """The array that a node stands for."""
+        ...
+
+
+class Node:
+    """One value of a graph. Made by a recorder, never by hand.
+
+    ``+ - * / @ -x x[key] x.T`` and NumPy's functions record the op of that name (``add``,
+    ``subtract``, ``multiply``, ``divide``, ``matmul``, ``negative``, ``getitem``, ``transpose``,
+    ``tanh``, ...): the one that the calling module has under this name, else the reference op.
+    """
+
+    __slots__ = ("graph", "index", "name")
+
+    def __init__(self, graph: Recorder, index: int, name: str) -> None:
+        self.graph, self.index, self.name = graph, index, name
+
+    def __repr__(self) -> str:
+        return f"<node {self.name} of graph {self.graph.name}>"
+
+    @property
+    def value(self) -> Any:
+        """The array, while a function is traced.
+
+        Raises
+        ------
+        UsageError
+            The graph is built node by node and has no values yet.
+        """
+        return self.graph.value_of(self)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        shape: tuple[int, ...] = self.value.shape
+        return shape
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        return int(self.value.size)
+
+    @property
+    def dtype(self) -> Any:
+        return self.value.dtype
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError(f"node {self.name} is a number: it has no length")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        namespace = sys._getframe(1).f_globals
+        return (
+            self.graph.operate("getitem", [self], namespace, {"key": k}) for k in range(len(self))
+        )
+
+    def __bool__(self) -> bool:
+        raise UsageError(
+            f"node {self.name} is no truth value: a graph has no branches; where one is meant, "
+            "ask for node.value"
+        )
+
+    def __float__(self) -> float:
+        raise UsageError(
+            f"float() of node {self.name} would leave the graph, and its gradient with it: use an "
+            "op, or node.value where a number is meant"
+        )
+
+    def __add__(self, other: Any) -> Any:
+        return self.graph.operate("add", [self, other], sys._getframe(1).f_globals)
+
+    def __radd__(self, other: Any) -> Any:
+        return self.graph.operate("add", [other, self], sys._getframe(1).f_globals)
+
+    def __sub__(self, other: Any) -> Any:
+        return self.graph.operate("subtract", [self, other], sys._getframe(1).f_globals)
+
+    def __rsub__(self, other: Any) -> Any:
+        return self.graph.operate("subtract", [other, self], sys._getframe(1).f_globals)
+
+    def __mul__(self, other: Any) -> Any:
+        return self.graph.operate("multiply", [self, other], sys._getframe(1).f_globals)
+
+    def __rmul__(self, other: Any) -> Any:
+        return self.graph.operate("multiply", [other, self], sys._getframe(1).f_globals)
+
+    def __truediv__(self, other: Any) -> Any:
+        return self.graph.operate("divide", [self, other], sys._getframe(1).f_globals)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return self.graph.operate("divide", [other, self], sys._getframe(1).f_globals)
+
+    def __matmul__(self, other: Any) -> Any:
+        return self.graph.operate("matmul", [self, other], sys._getframe(1).f_globals)
+
+    def __rmatmul__(self, other: Any) -> Any:
+        return self.graph.operate("matmul", [other, self], sys._getframe(1).f_globals)
+
+    def __neg__(self) -> Any:
+        return self.graph.operate("negative", [self], sys._getframe(1).f_globals)
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.graph.operate("getitem", [self], sys._getframe(1).f_globals, {"key": key})
+
+    @property
+    def T(self) -> Any:
+        return self.graph.operate("transpose", [self], sys._getframe(1).f_globals)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
+        if method != "__call__":
+            raise UsageError(f"np.{ufunc.__name__}.{method} of a node cannot be recorded")
+        namespace = sys._getframe(1).f_globals
+        return self.graph.operate(ufunc.__name__, inputs, namespace, keywords)
+
+    def __array_function__(self, function: Any, types: Any, inputs: Any, keywords: Any) -> Any:
+        namespace = sys._getframe(1).f_globals
+        return self.graph.operate(function.__name__, inputs, namespace, keywords)
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise UsageError(
+            f"node {self.name} cannot be turned into an array: that would leave the graph, and its "
+            "gradient with it; use an op, or node.value where a number is meant"
+        )
+
+
+def recorder_of(values: Sequence[Any]) -> Recorder | None:
+    """The graph that some arguments are nodes of; None where none is a node.
+
+    Raises
+    ------
+    UsageError
+        They are nodes of two graphs.
+    """
+    found: Node | None = None
+    for value in values:
+        for part in value if type(value) in (list, tuple) else (value,):
+            if type(part) is not Node:
+                continue
+            if found is not None and found.graph is not part.graph:
+                raise UsageError(
+                    f"{found.name} is a node of graph {found.graph.name}, {part.name} one of "
+                    f"graph {part.graph.name}: an op takes nodes of one graph"
+                )
+            found = part
+    return None if found is None else found.graph
