@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from gradcheck import backward_noise
-from gradcheck.arrays import Float, is_real
+from gradcheck.arrays import Array, Float, copy_tuple, is_real
 from gradcheck.compare import RESOLUTION
 from gradcheck.diagnosis import Table
 from gradcheck.evaluation import Answer, Evaluator, gradient_array
 from gradcheck.floats import HALF, eps_of
+from gradcheck.graphs.composed import Composed
+from gradcheck.graphs.reverse import Gradients, backward
+from gradcheck.graphs.tape import Tape
 from gradcheck.model import Case, Input, Op, Outputs
 from gradcheck.results import Convention, Finding, Severity, Worst
 from gradcheck.settings import Settings
@@ -33,6 +37,7 @@ class Facts:
     gradients: tuple[Float | None, ...]
     """float64, of the input's shape; None where backward gave nothing usable."""
     _noise: list[tuple[Float, ...]] = field(default_factory=list)
+    _passed: list[tuple[Tape, Gradients]] = field(default_factory=list)
 
     def noise(self) -> tuple[Float, ...]:
         """Rounding noise of each gradient entry, measured once (14 backward passes)."""
@@ -42,6 +47,23 @@ class Facts:
             )
             self._noise.append(measured)
         return self._noise[0]
+
+    def passed(self) -> tuple[Tape, Gradients] | None:
+        """The pass of a graph node by node, forwards and backwards, run once; None for other ops.
+
+        Raises
+        ------
+        UserCodeRaised
+            A node raised.
+        """
+        graph = self.op.detail
+        if not isinstance(graph, Composed):
+            return None
+        if not self._passed:
+            tape = recorded(self.evaluator, graph, self.case.primals, self.case.attributes)
+            gradients = self.evaluator.pull(partial(backward, tape), self.cotangents)
+            self._passed.append((tape, gradients))
+        return self._passed[0]
 
     def resolution(self, k: int) -> float:
         """What a comparison of input ``k``'s gradient can resolve: its own dtype may be narrow."""
@@ -69,6 +91,21 @@ class Facts:
     def aligned(self, gradients: tuple[Any, ...] | None) -> tuple[Float | None, ...]:
         """The usable ones of some gradients, one per input."""
         return usable_gradients(self.op, self.case, gradients)
+
+
+def recorded(
+    evaluator: Evaluator,
+    graph: Composed,
+    primals: tuple[Array, ...],
+    attributes: dict[str, Any],
+) -> Tape:
+    """A graph's pass at copies of some primals, counted as a forward pass of the op."""
+
+    def run(*values: Any, **given: Any) -> Tape:
+        return graph.run(values, given)
+
+    made: Tape = evaluator.call_forward(run, copy_tuple(primals), attributes)
+    return made
 
 
 def usable_gradients(
