@@ -1,4 +1,4 @@
-"""The evidence of a diagnosis: each judged case in a line, failing ones in full, one asked further.
+"""The evidence of a diagnosis: failing cases in full, and one of them asked further.
 
 A finding is printed with the smallest case that shows it; it is diagnosed on the cases that say
 most: other shapes, distinct values, a generic upstream gradient.
@@ -6,8 +6,7 @@ most: other shapes, distinct values, a generic upstream gradient.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,7 +14,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from gradcheck.arrays import Array, Float, is_real
-from gradcheck.checks import contract, values
+from gradcheck.checks import contract, nodes, values
 from gradcheck.checks.facts import Facts
 from gradcheck.corners import Plan, shapes_for
 from gradcheck.cotangents import random_like
@@ -33,13 +32,13 @@ from gradcheck.diagnosis.evidence import Pull
 from gradcheck.diagnosis.shapes import Misshapen
 from gradcheck.differences import Point
 from gradcheck.evaluation import UserCodeRaised
+from gradcheck.graphs.composed import Composed
+from gradcheck.history import DIAGNOSED, History
 from gradcheck.jacobian import gradient_at, jacobian
 from gradcheck.model import Outputs
 from gradcheck.results import Finding, unnum
 from gradcheck.trial import Bench, Trial
 
-KEPT = 12
-"""Failing cases that are kept in full."""
 VIEWS = 6
 """Failing cases that an explanation has to hold for."""
 OTHER_BATCH = (5, 2)
@@ -48,40 +47,6 @@ LARGEST = 96
 """Entries of an input up to which its Jacobian is taken."""
 CELLS = 50_000
 """Numbers in a Jacobian, at most."""
-
-
-@dataclass(slots=True)
-class History:
-    """The cases of one op as they were tried."""
-
-    failing: list[Trial] = field(default_factory=list)
-    _lines: list[tuple[dict[str, str], frozenset[str], frozenset[str]]] = field(
-        default_factory=list
-    )
-    """What each judged case was like; the inputs that were wrong in it, and those seen right."""
-
-    def add(self, trial: Trial) -> None:
-        """Note one trial."""
-        outcome, facts = trial.outcomes.get(values.NAME), trial.facts
-        if any(f.code in _DIAGNOSED for f in trial.findings) and len(self.failing) < KEPT:
-            self.failing.append(trial)
-        if facts is None or outcome is None:
-            return
-        wrong = frozenset(f.input for f in outcome.findings if f.code == "wrong-gradient")
-        touched = frozenset(f.input for f in outcome.findings)
-        seen = {n for n, t in outcome.tables.items() if t.difference.any() and outcome.judged[n]}
-        self._lines.append((_description(facts), wrong, frozenset(seen) - touched))
-
-    def tried(self, name: str) -> tuple[Tried, ...]:
-        """The cases that say something of one input."""
-        return tuple(
-            Tried(line, name in wrong)
-            for line, wrong, right in self._lines
-            if name in wrong or name in right
-        )
-
-
-_DIAGNOSED = ("wrong-gradient", "wrong-shape")
 
 
 def diagnose(bench: Bench, plan: Plan, history: History, finding: Finding) -> Diagnosis | None:
@@ -93,14 +58,21 @@ def diagnose(bench: Bench, plan: Plan, history: History, finding: Finding) -> Di
     if finding.code == "wrong-at-tie" and finding.numbers is not None:
         numbers = finding.numbers
         return at_tie(unnum(numbers.backward), unnum(numbers.finite_difference))
-    if not trials or finding.code not in _DIAGNOSED:
+    if not trials or finding.code not in DIAGNOSED:
         return None
     resized = _resized(bench, plan, trials[0])
     if resized is not None and any(_same(f, finding) for f in resized.findings):
         trials.append(resized)
     if finding.code == "wrong-shape":
         return wrong_shape(finding.input, [_shapes(t, finding.input) for t in trials])
-    found = [(t, v) for t in trials if (v := _view(t, finding.input)) is not None]
+    if finding.code == "wrong-node":
+        return _explained(*_heard(trials, finding.input), ())
+    return _explained(trials, finding.input, history.tried(finding.input)) or _innocent(trials)
+
+
+def _explained(trials: Sequence[Trial], name: str, tried: tuple[Tried, ...]) -> Diagnosis | None:
+    """The mistake that explains what failing cases show of one input."""
+    found = [(t, v) for t in trials if (v := _view(t, name)) is not None]
     found.sort(key=lambda item: _richness(*item), reverse=True)
     alike = [item for item in found if item[1].precision == found[0][1].precision]
     finite = [item for item in alike if np.isfinite(item[1].table.backward).all()] or alike
@@ -108,11 +80,39 @@ def diagnose(bench: Bench, plan: Plan, history: History, finding: Finding) -> Di
     plain = [item for item in smooth if _generic(item[0])] or smooth
     return explain(
         Evidence(
-            finding.input,
+            name,
             tuple(view for _, view in plain[:VIEWS]),
             _probe(*plain[0]) if plain else None,
-            history.tried(finding.input),
+            tried,
         )
+    )
+
+
+def _heard(trials: Sequence[Trial], where: str) -> tuple[list[Trial], str]:
+    """A guilty node by itself, in each case in which it was, and the input that is wrong."""
+    made = []
+    for trial in trials:
+        heard = trial.outcomes[nodes.NAME].hearings[where]
+        outcomes = {values.NAME: heard.outcome}
+        made.append(Trial(trial.recipe, outcomes=outcomes, facts=heard.facts))
+    return made, where.rpartition(".")[2]
+
+
+def _innocent(trials: Sequence[Trial]) -> Diagnosis | None:
+    """A graph that is wrong though no node was accused: look at every node by itself."""
+    facts = trials[0].facts
+    if facts is None or not isinstance(facts.op.detail, Composed):
+        return None
+    guilty, heard = nodes.everyone(facts)
+    if guilty:
+        names = ", ".join(h.step.name for h in guilty)
+        return Diagnosis("node", f"checked by itself, node {names} is wrong here")
+    if not heard:
+        return None
+    return Diagnosis(
+        "composition",
+        f"each of the {heard} nodes is right by itself, at the values and upstream gradients that "
+        "it met here: what is wrong lies between them",
     )
 
 
@@ -272,28 +272,3 @@ def _shapes(trial: Trial, name: str) -> Misshapen:
     gradient = np.shape((facts.answer.gradients or ())[k])
     outputs = tuple(o.shape for o in facts.answer.outputs)
     return Misshapen(primals[name], gradient, primals, outputs)
-
-
-def _description(facts: Facts) -> dict[str, str]:
-    """What may tell failing cases from passing ones; keys are ``kind:what``."""
-    case = facts.case
-    found = {f"attribute:{n}": repr(v) for n, v in case.attributes.items()}
-    found["dtype:dtype"] = case.recipe.dtype
-    real = [p for p in case.primals if is_real(p)]
-    found["values:"] = _kind_of_values(case.recipe.regime, real)
-    for input, primal in zip(facts.op.inputs, case.primals, strict=True):
-        if input.integer and primal.size > 1:
-            repeats = len(np.unique(primal)) < primal.size
-            found[f"values:{input.name}"] = "with repeats" if repeats else "without repeats"
-        for axis, size in enumerate(primal.shape):
-            long = "1" if size == 1 else "more than 1"
-            found[f"sizes:size of axis {axis} of {input.name}"] = long
-    return found
-
-
-def _kind_of_values(regime: str, real: list[Array]) -> str:
-    if any((p == 0).any() for p in real):
-        return "inputs with zeros in them"
-    if regime in ("ties", "equal"):
-        return "inputs with equal values"
-    return "values without zeros or ties"

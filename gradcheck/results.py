@@ -102,6 +102,12 @@ class Finding(Record, frozen=True, kw_only=True):
     """Command that runs this case again."""
     cases: int = 1
     """In how many cases it was seen."""
+    nodes: tuple[str, ...] = ()
+    """In a graph, the nodes that are wrong; all of one op."""
+    path: str = ""
+    """The way from the first of them to the result: "h -> logits -> J"."""
+    source: Source | None = None
+    """Where the code of that node's op stands, if not that of the op under test."""
     traceback: str = ""
     """The user's own frames, where the op raised."""
 

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import shlex
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -16,16 +14,16 @@ from typing import Any
 import msgspec
 
 from gradcheck import engine, probe
-from gradcheck.arrays import literal
 from gradcheck.cases import build, recipes
-from gradcheck.checks.facts import Facts
 from gradcheck.corners import Plan
+from gradcheck.describing import describe
 from gradcheck.diagnosis import Diagnosis
 from gradcheck.environment import environment
 from gradcheck.evaluation import Evaluator
 from gradcheck.floats import HALF, MIXED
-from gradcheck.gathering import History, diagnose
+from gradcheck.gathering import diagnose
 from gradcheck.guards import GlobalRandom, one_blas_thread, quiet, within_limit
+from gradcheck.history import History
 from gradcheck.model import Op, Recipe
 from gradcheck.precision import working_precision
 from gradcheck.results import Finding, OpResult, Report, summarise
@@ -220,40 +218,6 @@ def _shrunk(bench: Bench, made: Plan, finding: Finding, drawn: engine.Drawn) -> 
 def _same(a: Finding, b: Finding) -> bool:
     """The same kind of finding about the same input, and as grave."""
     return (a.code, a.check, a.input, a.severity) == (b.code, b.check, b.input, b.severity)
-
-
-def describe(bench: Bench, finding: Finding, recipe: Recipe, trial: Trial) -> Finding:
-    """A finding with its case as code and its replay command."""
-    text = msgspec.json.encode(recipe).decode()
-    key = hashlib.sha256(f"{bench.op.id}|{text}".encode()).hexdigest()[:6]
-    return msgspec.structs.replace(
-        finding,
-        case=_code(bench, recipe, trial.facts),
-        regime=recipe.note or recipe.regime,
-        recipe=text,
-        replay=f"gradcheck replay {shlex.quote(f'{bench.op.name}-{key}')}",
-    )
-
-
-def _code(bench: Bench, recipe: Recipe, facts: Facts | None) -> str:
-    """The case as assignments that can be pasted."""
-    try:
-        case = facts.case if facts else build(bench.op, recipe)
-    except Exception:
-        return ""
-    lines = [
-        f"{input.name.replace('.', '_')} = {literal(primal)}"
-        for input, primal in zip(bench.op.inputs, case.primals, strict=True)
-    ]
-    lines += [f"{name} = {value!r}" for name, value in case.attributes.items()]
-    if facts is not None:
-        cotangents = ", ".join(literal(c) for c in facts.cotangents)
-        lines.append(
-            f"cotangent = {cotangents}"
-            if len(facts.cotangents) == 1
-            else f"cotangents = ({cotangents})"
-        )
-    return "\n".join(lines)
 
 
 def run(

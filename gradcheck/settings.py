@@ -16,8 +16,9 @@ from gradcheck.floats import FORMATS, MIXED, demand_installed
 
 PROFILES = {"fast": 25, "dev": 50, "ci": 100, "thorough": 1000}
 """Cases per op, plain and corner cases included."""
-CHECKS = ("contract", "reference", "values", "purity", "linearity", "layout")
-"""In the order in which a person debugs; "reference" is for ops that have one."""
+CHECKS = ("contract", "reference", "values", "nodes", "purity", "linearity", "layout")
+"""In the order in which a person debugs; "reference" is for ops that have one, "nodes" for graphs.
+"""
 ENVIRONMENT_PREFIX = "GRADCHECK_"
 
 

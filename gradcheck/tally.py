@@ -38,6 +38,8 @@ FEW = 3
 FOLD_AFTER = {
     "gradient-count": ("wrong-gradient", "wrong-shape"),
     "wrong-gradient": ("wrong-at-tie",),
+    "wrong-node": ("wrong-gradient", "wrong-at-tie", "slightly-off"),
+    "node-disturbed": ("wrong-gradient", "wrong-at-tie"),
 }
 """What explains what: findings on the right are folded under the one on the left."""
 

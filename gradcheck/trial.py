@@ -18,10 +18,11 @@ from gradcheck.arrays import all_finite, is_real, same_bits
 from gradcheck.attributes import guessed_numbers
 from gradcheck.beyond import Usual, is_accident, usual
 from gradcheck.cases import build
-from gradcheck.checks import contract, layout, linearity, purity, reference, values
+from gradcheck.checks import contract, layout, linearity, nodes, purity, reference, values
 from gradcheck.checks.facts import Facts, Outcome, usable_gradients
 from gradcheck.cotangents import make
 from gradcheck.evaluation import Evaluator, UserCodeRaised
+from gradcheck.graphs.composed import Composed
 from gradcheck.guards import TimeLimit, time_limit
 from gradcheck.model import Case, Op, Outputs, Recipe
 from gradcheck.results import Finding, Severity
@@ -31,6 +32,7 @@ _CHECKS: dict[str, Callable[[Facts], Outcome]] = {
     contract.NAME: contract.check,
     reference.NAME: reference.check,
     values.NAME: values.check,
+    nodes.NAME: nodes.check,
     purity.NAME: purity.check,
     linearity.NAME: linearity.check,
     layout.NAME: layout.check,
@@ -40,7 +42,7 @@ SLOW = 2e-3
 """Seconds of a forward pass above which the budget counts in time instead of evaluations."""
 BUDGET_SECONDS = 0.5
 _FOLLOWS = (linearity.NAME, layout.NAME)
-"""Checks that a wrong gradient explains: they are not run where values fail."""
+"""Checks that a wrong gradient explains: they are not run where values, or nodes, fail."""
 
 
 @dataclass(slots=True)
@@ -141,6 +143,7 @@ class Bench:
             answer,
             self.precision[trial.recipe.dtype],
             usable_gradients(self.op, case, answer.gradients),
+            trial.outcomes,
         )
 
     def _check(self, trial: Trial, facts: Facts, checks: tuple[str, ...]) -> None:
@@ -150,6 +153,8 @@ class Bench:
                 continue
             if name == reference.NAME and facts.op.options.reference is None:
                 continue
+            if name == nodes.NAME and not isinstance(facts.op.detail, Composed):
+                continue
             try:
                 outcome = _CHECKS[name](facts)
             except UserCodeRaised as error:
@@ -158,7 +163,8 @@ class Bench:
             trial.outcomes[name] = outcome
             for finding in outcome.findings:
                 self._add(trial, finding)
-            failed |= name == values.NAME and any(f.severity == "fail" for f in outcome.findings)
+            explains = name in (values.NAME, nodes.NAME)
+            failed |= explains and any(f.severity == "fail" for f in outcome.findings)
 
     def _valid(self, case: Case, trial: Trial) -> bool:
         valid = self.op.options.valid

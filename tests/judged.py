@@ -25,3 +25,8 @@ def fails(*target: Any, **options: Any) -> OpResult:
 
 def wrong(result: OpResult) -> set[str]:
     return {f.input for f in result.findings if f.severity == "fail" and f.code == "wrong-gradient"}
+
+
+def guilty(result: OpResult) -> set[str]:
+    """The nodes of a graph that are named as wrong."""
+    return {n for f in result.findings if f.severity == "fail" for n in f.nodes}

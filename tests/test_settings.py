@@ -364,4 +364,5 @@ def test_step_is_a_power_of_two():
 
 def test_checks_run_in_the_order_of_debugging():
     assert CHECKS[0] == "contract"
-    assert set(CHECKS) == {"contract", "reference", "values", "purity", "linearity", "layout"}
+    everything = {"contract", "reference", "values", "nodes", "purity", "linearity", "layout"}
+    assert set(CHECKS) == everything

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +22,9 @@ from gradcheck.model import Case, Input, Op, Outputs
 from gradcheck.results import Convention, Finding, Severity, Worst
 from gradcheck.settings import Settings
 
+if TYPE_CHECKING:
+    from gradcheck.checks.suspects import Hearing
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
@@ -36,6 +40,8 @@ class Facts:
     """What forward really computes in at this case's dtype."""
     gradients: tuple[Float | None, ...]
     """float64, of the input's shape; None where backward gave nothing usable."""
+    so_far: Mapping[str, Outcome] = field(default_factory=dict)
+    """What the checks before this one found at the case, by name."""
     _noise: list[tuple[Float, ...]] = field(default_factory=list)
     _passed: list[tuple[Tape, Gradients]] = field(default_factory=list)
 
@@ -98,11 +104,13 @@ def recorded(
     graph: Composed,
     primals: tuple[Array, ...],
     attributes: dict[str, Any],
+    *,
+    pullbacks: bool = True,
 ) -> Tape:
     """A graph's pass at copies of some primals, counted as a forward pass of the op."""
 
     def run(*values: Any, **given: Any) -> Tape:
-        return graph.run(values, given)
+        return graph.run(values, given, pullbacks=pullbacks)
 
     made: Tape = evaluator.call_forward(run, copy_tuple(primals), attributes)
     return made
@@ -151,6 +159,8 @@ class Outcome:
     reasons: dict[str, int] = field(default_factory=dict)
     """Why comparisons were inconclusive."""
     modes: dict[str, int] = field(default_factory=dict)
+    hearings: dict[str, Hearing] = field(default_factory=dict)
+    """In a graph, by the input of a finding, the node that was checked by itself."""
     excess: float = 0.0
     """The largest error beyond all bounds, relative to its scale: what ``signif`` must cover."""
 

@@ -44,7 +44,7 @@ def run(
     max_cases
         Cases per op, over the profile.
     checks
-        Some of contract,reference,values,purity,linearity,layout, separated by commas.
+        Some of contract,reference,values,nodes,purity,linearity,layout, separated by commas.
     scope
         "forward": what forward accepts, backward must handle.
     strict
@@ -165,7 +165,7 @@ def selftest(
     max_cases
         Cases per op, over the profile.
     checks
-        Some of contract,values,purity,linearity,layout, separated by commas.
+        Some of contract,values,nodes,purity,linearity,layout, separated by commas.
     scope
         "forward": what forward accepts, backward must handle.
     json

@@ -14,6 +14,8 @@ from gradcheck.results import Convention, Finding, OpResult, Report, Tolerance, 
 _HEADLINE = {
     "wrong-gradient": "wrong gradient",
     "wrong-at-tie": "wrong gradient along a tie",
+    "wrong-node": "a node is wrong",
+    "node-disturbed": "a node is disturbed",
     "wrong-shape": "wrong shape",
     "wrong-dtype": "wrong dtype",
     "no-gradient": "no gradient",
@@ -101,10 +103,12 @@ def finding(result: OpResult, found: Finding, *, stored: bool = True) -> str:
     mark = {"fail": "FAIL", "warning": "WARNING", "note": "NOTE"}.get(found.severity, "NOT JUDGED")
     title = f"{result.name}: {found.check}: {_HEADLINE.get(found.code, found.code)}"
     lines = [f"{title:<48s}  {mark}   {_extent(result, found)}".rstrip(), ""]
-    if found.numbers is not None and found.code in ("wrong-gradient", "wrong-at-tie"):
+    if found.numbers is not None and found.code in ("wrong-gradient", "wrong-at-tie", "wrong-node"):
         lines += _numbers(found, found.numbers)
     if what := _what(found):
         lines += _wrapped("what", what)
+    if found.path:
+        lines += _wrapped("path", found.path)
     if found.diagnosis:
         lines += _wrapped("likely", found.diagnosis)
     if found.traceback:
@@ -113,12 +117,14 @@ def finding(result: OpResult, found: Finding, *, stored: bool = True) -> str:
         kind = f" ({found.regime})" if found.regime else ""
         lines += ["", f"  smallest case found{kind}"]
         lines += ["    " + line for line in found.case.splitlines()]
-    lines += ["", *_labelled("backward", str(result.source))]
+    lines += ["", *_labelled("backward", str(found.source or result.source))]
     return "\n".join(lines + _again(result, found, stored=stored))
 
 
 def _what(found: Finding) -> str:
     """The message, where the numbers do not say it already."""
+    if found.code == "wrong-node" and found.numbers is not None:
+        return found.message.partition(": gradient of ")[0]
     if found.code != "wrong-gradient":
         return found.message
     undeclared, sign, _ = found.message.partition(", backward is wrong for it")

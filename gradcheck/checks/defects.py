@@ -1,0 +1,180 @@
+"""Which nodes of a graph may be wrong: one number each, from a few recorded forward passes.
+
+Along a direction in the sources every value v of the graph has a slope v'. A node y = f(x) whose
+backward is right passes on exactly what it received::
+
+    defect = <upstream of y, y'> - sum over inputs <gradient passed to x, x'> = 0
+
+and the defects of all nodes add up to what the graph as a whole has wrong along that direction, so
+two errors that cancel there still show. Slopes are central differences at h and 2h, of the values
+that the nodes really saw: only the rounding inside f and the curvature are left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gradcheck.arrays import Array, Float, is_real
+from gradcheck.checks.facts import Facts, recorded
+from gradcheck.differences import QUICK_EXPONENT, scale_of
+from gradcheck.evaluation import UserCodeRaised
+from gradcheck.floats import FORMATS, dtype_of
+from gradcheck.graphs.reverse import Gradients
+from gradcheck.graphs.tape import Step, Tape
+from gradcheck.ladder import KAPPA, SAFE
+
+_NOISE = float(np.sqrt(((4 / 3) ** 2 + (1 / 6) ** 2) / 2))
+"""Standard deviation of (4 D(h) - D(2h)) / 3 for unit noise in the values, times h."""
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """What one node has wrong along one direction."""
+
+    value: float
+    bound: float
+    """Truncation and round-off: a right node stays within."""
+
+    @property
+    def shows(self) -> bool:
+        return not abs(self.value) <= self.bound
+
+
+Direction = Sequence[Float | None]
+"""Speeds of the entries of each source; None where it stays."""
+
+
+def random_direction(facts: Facts, tape: Tape, seed: int) -> Direction:
+    """Every entry of every real source up or down, in proportion to its size."""
+    rng = np.random.default_rng([facts.case.recipe.cotangent_seed, seed])
+    made: list[Float | None] = []
+    for s, input in zip(tape.sources, facts.op.inputs, strict=True):
+        value = tape.values[s]
+        if not (is_real(value) and input.differentiable):
+            made.append(None)
+            continue
+        sign = rng.choice([-1.0, 1.0], size=value.shape)
+        uneven = 1 + rng.integers(0, 8, value.shape) / 8  # errors of equal size cannot cancel
+        made.append(sign * uneven * scale_of(_size(value)))
+    return made
+
+
+def along_entry(facts: Facts, tape: Tape, name: str, entry: tuple[int, ...]) -> Direction:
+    """One entry of one source alone."""
+    made: list[Float | None] = []
+    for s, input in zip(tape.sources, facts.op.inputs, strict=True):
+        moved = np.zeros(tape.values[s].shape)
+        if input.name == name:
+            moved[entry] = float(scale_of(_size(tape.values[s]))[entry])
+        made.append(moved if input.name == name else None)
+    return made
+
+
+def _size(values: Array) -> Float:
+    return np.abs(values.astype(np.float64))
+
+
+def defects(facts: Facts, passed: tuple[Tape, Gradients], along: Direction) -> dict[int, Defect]:
+    """The defect of each step that a gradient reached; empty where forward refuses the direction.
+
+    Four forward passes.
+    """
+    tape, gradients = passed
+    eps = FORMATS[facts.precision].eps
+    exponent = facts.settings.step_exponent(facts.precision)
+    h = 2.0 ** -(QUICK_EXPONENT[facts.precision] if exponent is None else exponent)
+    near = _both_sides(facts, tape, along, h)
+    far = _both_sides(facts, tape, along, 2 * h)
+    if near is None or far is None:
+        return {}
+    made = {}
+    with np.errstate(all="ignore"):
+        slopes = [_slopes(v, k, (near, far), h) for k, v in enumerate(tape.values)]
+        for number, passed_on in gradients.downstream.items():
+            step = tape.steps[number]
+            claims = _claims(tape, step, gradients.received[number], passed_on)
+            made[number] = _defect(claims, slopes, eps, h)
+    return made
+
+
+Sides = tuple[list[Array], list[Array]]
+Slopes = tuple[Float, Float, Float] | None
+Claims = list[tuple[int, Float, float]]
+"""A value's place, what is claimed of its slope, and the sign with which it counts."""
+
+
+def _both_sides(facts: Facts, tape: Tape, along: Direction, h: float) -> Sides | None:
+    """All values of the graph at either side of the point; None where they cannot be had."""
+    sides = []
+    for sign in (1.0, -1.0):
+        primals = tuple(
+            _moved(tape.values[s], sign * h, speeds, facts.precision)
+            for s, speeds in zip(tape.sources, along, strict=True)
+        )
+        try:
+            moved = recorded(
+                facts.evaluator, facts.op.detail, primals, facts.case.attributes, pullbacks=False
+            )
+        except UserCodeRaised:
+            return None
+        if not _alike(tape, moved):
+            return None
+        sides.append(moved.values)
+    return sides[0], sides[1]
+
+
+def _moved(value: Array, step: float, speeds: Float | None, precision: str) -> Array:
+    if speeds is None:
+        return value
+    moved = value.astype(np.float64) + step * speeds
+    return moved.astype(dtype_of(precision)).astype(value.dtype)
+
+
+def _alike(a: Tape, b: Tape) -> bool:
+    """The same ops on the same places, whatever branches Python took."""
+    return len(a.values) == len(b.values) and all(
+        s.op is t.op and s.parents == t.parents for s, t in zip(a.steps, b.steps, strict=True)
+    )
+
+
+def _claims(tape: Tape, step: Step, received: Sequence[Array], passed_on: Sequence[Any]) -> Claims:
+    made = [
+        (place, c.astype(np.float64).reshape(-1), 1.0)
+        for place, c in zip(step.outputs, received, strict=True)
+        if is_real(tape.values[place])
+    ]
+    for place, gradient in zip(step.parents, passed_on, strict=True):
+        if gradient is not None and is_real(tape.values[place]):
+            made.append((place, np.asarray(gradient, np.float64).reshape(-1), -1.0))
+    return made
+
+
+def _slopes(value: Array, place: int, sides: tuple[Sides, Sides], h: float) -> Slopes:
+    """Central differences of one value at h and 2h, and its size where it moves."""
+    if not is_real(value):
+        return None
+    fine, coarse = (
+        (up[place].astype(np.float64) - down[place].astype(np.float64)).reshape(-1) / (2 * step)
+        for (up, down), step in zip(sides, (h, 2 * h), strict=True)
+    )
+    return fine, coarse, np.where(fine != 0, _size(value).reshape(-1), 0.0)
+
+
+def _defect(claims: Claims, slopes: Sequence[Slopes], eps: float, h: float) -> Defect:
+    """Richardson's value of the defect, and its bound."""
+    fine = coarse = squares = rounded = 0.0
+    for place, claim, sign in claims:
+        known = slopes[place]
+        assert known is not None
+        near, far, size = known
+        fine += sign * float(claim @ near)
+        coarse += sign * float(claim @ far)
+        squares += float(((claim * size) ** 2).sum())
+        rounded += float(np.abs(claim * near).sum())
+    value = fine + (fine - coarse) / 3
+    noise = 0.5 * eps * (np.sqrt(squares) * _NOISE / h + rounded)
+    return Defect(value, SAFE * abs(value - fine) + KAPPA * float(noise))

@@ -1,0 +1,181 @@
+"""Which node of a graph is wrong: named from the upstream it received and the values it saw.
+
+Defects say whom to suspect, for one backward and eight forward passes a case, also where the graph
+as a whole is right because two errors cancel. A suspect is then checked by itself, and named only
+if it fails there, or if it answers otherwise in the graph than by itself: one gate instance at two
+nodes, whose cache holds the last use; a node that writes into what another reads.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import msgspec
+
+from gradcheck.checks.defects import along_entry, defects, random_direction
+from gradcheck.checks.facts import Facts, Outcome
+from gradcheck.checks.suspects import Hearing, hear
+from gradcheck.graphs.tape import Step, Tape
+from gradcheck.results import Finding
+
+NAME = "nodes"
+DIRECTIONS = 2
+"""Random directions along which defects are measured."""
+HEARD = 24
+"""Suspects that are checked by themselves in one case, those nearest to the result first."""
+
+
+def check(facts: Facts) -> Outcome:
+    """Screen all nodes, hear the suspects."""
+    outcome = Outcome()
+    passed = facts.passed()
+    if passed is None:
+        return outcome
+    tape, _ = passed
+    directions = [random_direction(facts, tape, k) for k in range(DIRECTIONS)]
+    values = facts.so_far.get("values")
+    directions += [
+        along_entry(facts, tape, f.input, f.entry)
+        for f in (values.findings if values is not None else ())
+        if f.severity == "fail" and f.entry is not None
+    ]
+    suspects: set[int] = set()
+    for along in directions:
+        measured = defects(facts, passed, along)
+        outcome.comparisons += len(measured)
+        suspects |= {number for number, defect in measured.items() if defect.shows}
+    guilty = []
+    for number in sorted(suspects, reverse=True)[:HEARD]:
+        heard = hear(facts, passed, number)
+        if heard is not None and heard.guilty:
+            guilty.append(heard)
+    _accuse(outcome, tape, guilty)
+    return outcome
+
+
+def everyone(facts: Facts) -> tuple[list[Hearing], int]:
+    """All nodes that a gradient reached, by themselves: the guilty, and how many were heard.
+
+    For a graph that is wrong where no defect shows; 0 where one could not be heard.
+    """
+    passed = facts.passed()
+    if passed is None:
+        return [], 0
+    heard = [hear(facts, passed, number) for number in passed[1].downstream]
+    known = [h for h in heard if h is not None]
+    return [h for h in known if h.guilty], len(known) if len(known) == len(heard) else 0
+
+
+def _accuse(outcome: Outcome, tape: Tape, guilty: list[Hearing]) -> None:
+    """A finding for each op and input that is wrong, with all nodes at which it is."""
+    groups: dict[tuple[str, str, str], list[tuple[Hearing, Finding]]] = defaultdict(list)
+    for heard in guilty:
+        label = _label(tape, heard.step)
+        for finding in heard.findings:
+            groups[label, finding.code, finding.input].append((heard, finding))
+        if heard.disturbed:
+            groups[label, "node-disturbed", ""].append((heard, _disturbed(tape, heard)))
+    for (label, _, name), members in groups.items():
+        heard, finding = members[0]
+        nodes = tuple(dict.fromkeys(h.step.name for h, _ in members))
+        where = f"{label}.{name}" if name else label
+        outcome.findings.append(
+            msgspec.structs.replace(
+                finding,
+                code="node-disturbed" if heard.disturbed else "wrong-node",
+                check=NAME,
+                input=where,
+                nodes=nodes,
+                path=_path(tape, heard.step),
+                source=heard.step.op.source,
+                message=_message(tape, heard.step, nodes, finding.message),
+            )
+        )
+        outcome.hearings[where] = heard
+
+
+def _label(tape: Tape, step: Step) -> str:
+    """The op's name; the node's own, where another op of the graph has the same name."""
+    alike = {id(s.op) for s in tape.steps if s.op.name == step.op.name}
+    return step.op.name if len(alike) == 1 else step.name
+
+
+def _disturbed(tape: Tape, heard: Hearing) -> Finding:
+    """Right by itself and wrong in the graph."""
+    op, step = heard.step.op, heard.step
+    others = [s.name for s in tape.steps if s.op is op and s is not step]
+    why = "it answers otherwise in the graph than by itself"
+    if "writes into" in heard.disturbed:
+        why = "what it reads is changed behind its back"
+    elif others and op.one_instance:
+        why = (
+            f"its gate is one instance that stands at {', '.join(others)} too, and what it keeps "
+            "is that of its last use; make an instance for each node, or keep a stack"
+        )
+    elif others:
+        why = (
+            f"the same op stands at {', '.join(others)} too: something is kept between its uses, "
+            "outside of what a call returns"
+        )
+    return Finding(
+        code="node-disturbed",
+        check=NAME,
+        severity="fail",
+        message=f"right by itself, wrong in this graph: {why} ({heard.disturbed})",
+    )
+
+
+def _message(tape: Tape, step: Step, nodes: tuple[str, ...], said: str) -> str:
+    parents = ", ".join(tape.names[p] for p in step.parents)
+    call = f"{step.op.name}({parents})"
+    node = f"{step.name} = {call}" if step.name != step.op.name else call
+    more = len(nodes) - 1
+    also = (
+        f" (and {more} more node{'s' * (more != 1)} of this op: {_few(nodes[1:])})" if more else ""
+    )
+    spoilt = _spoilt(tape, step)
+    spoils = f", which spoils the gradients of {', '.join(spoilt)}" if spoilt else ""
+    return f"node {node}{also}{spoils}: {said}"
+
+
+def _few(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
+
+
+def _spoilt(tape: Tape, step: Step) -> list[str]:
+    """The sources that a node's gradient reaches."""
+    reached = set(step.parents)
+    for earlier in reversed(tape.steps):
+        if reached & set(earlier.outputs):
+            reached |= set(earlier.parents)
+    return [tape.names[s] for s in tape.sources if s in reached]
+
+
+def _path(tape: Tape, step: Step) -> str:
+    """The shortest way from a node to the result: ``h -> logits -> J``."""
+    before: dict[int, int] = {}
+    waiting = list(step.outputs)
+    seen = set(waiting)
+    readers: dict[int, list[Step]] = defaultdict(list)
+    for later in tape.steps:
+        for parent in later.parents:
+            readers[parent].append(later)
+    while waiting:
+        place = waiting.pop(0)
+        if place in tape.results:
+            names = [tape.names[place]]
+            while place in before:
+                place = before[place]
+                names.append(tape.names[place])
+            return " -> ".join(_short(names[::-1]))
+        for later in readers[place]:
+            for output in later.outputs:
+                if output not in seen:
+                    seen.add(output)
+                    before[output] = place
+                    waiting.append(output)
+    return step.name
+
+
+def _short(names: list[str]) -> list[str]:
+    return names if len(names) <= 8 else [*names[:4], f"... {len(names) - 7} more ...", *names[-3:]]

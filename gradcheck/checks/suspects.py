@@ -1,0 +1,103 @@
+"""One node of a graph by itself: at the values it saw, with the upstream gradient it received."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gradcheck.arrays import Array, freeze, is_real, same_bits
+from gradcheck.checks import contract, values
+from gradcheck.checks.facts import Facts, Outcome, furthest, usable_gradients
+from gradcheck.evaluation import Evaluator, UserCodeRaised
+from gradcheck.graphs.reverse import Gradients
+from gradcheck.graphs.tape import Step, Tape
+from gradcheck.model import Case
+from gradcheck.results import Finding
+from gradcheck.settings import for_op
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """What the checks say of one node."""
+
+    step: Step
+    facts: Facts
+    outcome: Outcome
+    """Of the check of values."""
+    findings: tuple[Finding, ...] = ()
+    """Fails alone."""
+    disturbed: str = ""
+    """In the graph it answers otherwise than by itself: how, in words."""
+
+    @property
+    def guilty(self) -> bool:
+        return bool(self.findings or self.disturbed)
+
+
+def hear(facts: Facts, passed: tuple[Tape, Gradients], number: int) -> Hearing | None:
+    """Check one node by itself; None where it cannot be run alone."""
+    tape, gradients = passed
+    step = tape.steps[number]
+    local = _alone(facts, tape, step, gradients.received[number])
+    if local is None:
+        return None
+    same = all(
+        same_bits(a, tape.values[o])
+        for a, o in zip(local.answer.outputs, step.outputs, strict=True)
+    )
+    if not same:
+        return _changed(facts, tape, step, local)
+    inside = local.aligned(gradients.downstream[number])
+    if where := furthest(local, inside, local.gradients):
+        return Hearing(step, local, Outcome(), disturbed=where)
+    outcome = values.check(local)
+    found = [*contract.check(local).findings, *outcome.findings]
+    return Hearing(step, local, outcome, tuple(f for f in found if f.severity == "fail"))
+
+
+def _alone(facts: Facts, tape: Tape, step: Step, received: Sequence[Array]) -> Facts | None:
+    """The facts of a node's op at what the node met."""
+    primals = tuple(freeze(np.array(tape.values[p])) for p in step.parents)
+    case = Case(facts.case.recipe, primals, step.attributes)
+    evaluator = Evaluator(step.op, facts.evaluator.random, facts.evaluator.counters)
+    try:
+        answer = evaluator.answer(case, tuple(np.array(c) for c in received))
+    except UserCodeRaised:
+        return None
+    return Facts(
+        step.op,
+        for_op(facts.settings, replace(step.op.options, dtypes=None, checks=None)),
+        evaluator,
+        case,
+        tuple(received),
+        answer,
+        facts.precision,
+        usable_gradients(step.op, case, answer.gradients),
+    )
+
+
+def _changed(facts: Facts, tape: Tape, step: Step, local: Facts) -> Hearing | None:
+    """By itself the node has another output: a value that it read was changed, or it draws."""
+    for other in tape.steps:
+        if other is step or not set(other.parents) & set(step.parents):
+            continue
+        wrote = _writes(facts, tape, other)
+        shared = [tape.names[p] for p in other.parents if p in step.parents]
+        if wrote:
+            said = (
+                f"{wrote} of node {other.name} writes into {' and '.join(shared)}, which it reads"
+            )
+            return Hearing(step, local, Outcome(), disturbed=said)
+    return None
+
+
+def _writes(facts: Facts, tape: Tape, step: Step) -> str:
+    """Who writes into an input of a node: "forward", "backward", or nobody."""
+    received = [np.ones_like(tape.values[o]) for o in step.outputs]
+    local = _alone(facts, tape, step, received)
+    if local is None or not any(is_real(p) for p in local.case.primals):
+        return ""
+    said = [w for w in local.answer.overwritten if not w.startswith("cotangent")]
+    return said[0].rpartition(" (by ")[2].rstrip(")") if said else ""
