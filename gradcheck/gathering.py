@@ -67,7 +67,8 @@ def diagnose(bench: Bench, plan: Plan, history: History, finding: Finding) -> Di
         return wrong_shape(finding.input, [_shapes(t, finding.input) for t in trials])
     if finding.code == "wrong-node":
         return _explained(*_heard(trials, finding.input), ())
-    return _explained(trials, finding.input, history.tried(finding.input)) or _innocent(trials)
+    found = _explained(trials, finding.input, history.tried(finding.input))
+    return _of_graph(trials[0], found) if isinstance(bench.op.detail, Composed) else found
 
 
 def _explained(trials: Sequence[Trial], name: str, tried: tuple[Tried, ...]) -> Diagnosis | None:
@@ -98,22 +99,21 @@ def _heard(trials: Sequence[Trial], where: str) -> tuple[list[Trial], str]:
     return made, where.rpartition(".")[2]
 
 
-def _innocent(trials: Sequence[Trial]) -> Diagnosis | None:
-    """A graph that is wrong though no node was accused: look at every node by itself."""
-    facts = trials[0].facts
-    if facts is None or not isinstance(facts.op.detail, Composed):
-        return None
-    guilty, heard = nodes.everyone(facts)
+def _of_graph(trial: Trial, found: Diagnosis | None) -> Diagnosis | None:
+    """A graph that is wrong though no node was accused: every node is looked at by itself."""
+    if trial.facts is None:
+        return found
+    guilty, heard = nodes.everyone(trial.facts)
     if guilty:
         names = ", ".join(h.step.name for h in guilty)
         return Diagnosis("node", f"checked by itself, node {names} is wrong here")
     if not heard:
-        return None
-    return Diagnosis(
-        "composition",
+        return found
+    text = (
         f"each of the {heard} nodes is right by itself, at the values and upstream gradients that "
-        "it met here: what is wrong lies between them",
+        "it met here: what is wrong lies between them"
     )
+    return Diagnosis("composition", text if found is None else f"{text}; {found.text}")
 
 
 def _resized(bench: Bench, plan: Plan, trial: Trial) -> Trial | None:
@@ -131,7 +131,7 @@ def _resized(bench: Bench, plan: Plan, trial: Trial) -> Trial | None:
         return None
     seeds = tuple(f"seed:{7000 + k}" for k in range(len(shapes)))
     changes = {"regime": "generic", "shapes": shapes, "grids": seeds, "cotangent": "random"}
-    return bench.run(replace(recipe, **changes), (contract.NAME, values.NAME))
+    return bench.run(replace(recipe, **changes), (contract.NAME, values.NAME, nodes.NAME))
 
 
 def _same(a: Finding, b: Finding) -> bool:

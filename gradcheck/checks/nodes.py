@@ -1,6 +1,6 @@
 """Which node of a graph is wrong: named from the upstream it received and the values it saw.
 
-Defects say whom to suspect, for one backward and eight forward passes a case, also where the graph
+Defects say whom to suspect, for one backward and four forward passes a case, also where the graph
 as a whole is right because two errors cancel. A suspect is then checked by itself, and named only
 if it fails there, or if it answers otherwise in the graph than by itself: one gate instance at two
 nodes, whose cache holds the last use; a node that writes into what another reads.
@@ -19,7 +19,7 @@ from gradcheck.graphs.tape import Step, Tape
 from gradcheck.results import Finding
 
 NAME = "nodes"
-DIRECTIONS = 2
+DIRECTIONS = 1
 """Random directions along which defects are measured."""
 HEARD = 24
 """Suspects that are checked by themselves in one case, those nearest to the result first."""

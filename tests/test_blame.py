@@ -1,0 +1,284 @@
+"""A graph fails: the wrong node is named, and no other; two errors that cancel are found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import gradcheck
+from gradcheck.model import Op
+from gradcheck.registry import make
+from gradcheck.results import Finding, OpResult
+from reference_ops.linear import affine, dot
+from reference_ops.losses import softmax_cross_entropy
+from reference_ops.nonlinear import tanh
+from tests.judged import fails, guilty, passes
+
+
+def op(forward: Any, backward: Any, signature: str, **options: Any) -> Op:
+    return make([forward, backward, signature], {}, options)
+
+
+def squashed(factor: Any = 1.0, *, name: str = "squash") -> Op:
+    """tanh whose gradient is multiplied by something."""
+
+    def backward(dz, x):
+        return factor * (1 - np.tanh(x) ** 2) * dz
+
+    return op(lambda x: np.tanh(x), backward, "x[...]", name=name)
+
+
+def scaled(by: float, claimed: float, name: str) -> Op:
+    return op(lambda x: by * x, lambda dz, x: claimed * dz, "x[...]", name=name)
+
+
+def network(squash: Op) -> Any:
+    def score(x, W, b, u):
+        z = W @ x + b
+        h = squash(z)
+        return dot(u, h)
+
+    return gradcheck.op(gradcheck.graph(score), "x[d], W[k d], b[k], u[k]")
+
+
+def only(result: OpResult) -> Finding:
+    (found,) = [f for f in result.findings if f.severity == "fail"]
+    return found
+
+
+# --- the guilty -----------------------------------------------------------------------------------
+@pytest.mark.parametrize("factor", [-1.0, 2.0, 0.0, 1.01, 1 + 1e-6, np.nan], ids=str)
+def test_the_wrong_node_is_named_and_no_other(factor):
+    passes(network(squashed()))
+    assert guilty(fails(network(squashed(factor)), signif=0)) == {"h"}
+
+
+def test_the_finding_says_node_path_what_is_spoilt_and_which_mistake():
+    found = only(fails(network(squashed(-1.0))))
+    assert found.code == "wrong-node"
+    assert found.nodes == ("h",)
+    assert found.path == "h -> score"
+    assert "node h = squash(z), which spoils the gradients of x, W, b" in found.message
+    assert found.likely == "sign"
+    assert found.source is not None
+    assert found.source.file.endswith("test_blame.py")
+    assert "# there node h had" in found.case
+    assert "upstream = " in found.case
+
+
+def test_the_text_shows_the_node():
+    with pytest.raises(gradcheck.GradientError) as caught:
+        gradcheck.check(network(squashed(-1.0)), max_cases=12)
+    text = str(caught.value)
+    assert "score: nodes: a node is wrong" in text
+    assert "gradient of squash.x, entry" in text
+    assert "path                h -> score" in text
+
+
+def test_one_wrong_entry_of_a_node_is_found():
+    def backward(dz, x):
+        gradient = (1 - np.tanh(x) ** 2) * dz
+        gradient.reshape(-1)[-1] *= 1 + 1e-5
+        return gradient
+
+    wrong = op(lambda x: np.tanh(x), backward, "x[...]", name="squash")
+    assert guilty(fails(network(wrong), signif=0)) == {"h"}
+
+
+def test_the_second_use_of_a_wrong_op_is_named_with_the_first():
+    wrong = squashed(2.0)
+
+    def twice(x, u):
+        a = wrong(x)
+        b = wrong(a * 2)
+        return dot(u, b)
+
+    found = only(fails(gradcheck.op(gradcheck.graph(twice), "x[d], u[d]")))
+    assert set(found.nodes) == {"a", "b"}
+    assert "and 1 more node of this op" in found.message
+
+
+def test_of_two_ops_of_one_name_the_wrong_one_is_named():
+    right, wrong = squashed(), squashed(-1.0)
+
+    def both(x, u):
+        a = right(x)
+        b = wrong(a)
+        return dot(u, b)
+
+    assert guilty(fails(gradcheck.op(gradcheck.graph(both), "x[d], u[d]"))) == {"b"}
+
+
+def test_a_recurrent_net_with_a_wrong_cell():
+    def recurrent(cell: Op) -> Op:
+        def net(x, W, h):
+            for x_t in x:
+                h = cell(W @ h + x_t)
+            return h
+
+        return gradcheck.op(gradcheck.graph(net), "x[t d], W[d d], h[d]")
+
+    passes(recurrent(squashed()))
+    found = only(fails(recurrent(squashed(0.5))))
+    assert found.input == "squash.x"
+    assert set(found.nodes) >= {"h"}
+
+
+def test_a_wrong_input_of_a_node_with_several():
+    wrong = op(
+        lambda x, W, b: x @ W.T + b,
+        lambda dz, x, W, b: (dz @ W, dz.T @ x, dz.mean(axis=0)),
+        "x[n d], W[k d], b[k]",
+        name="affine",
+    )
+
+    def net(x, W, b, labels):
+        logits = wrong(x, W, b)
+        return softmax_cross_entropy(logits, labels)
+
+    shape = "x[n d], W[k d], b[k], labels:int[n]<k"
+    found = only(fails(gradcheck.op(gradcheck.graph(net), shape)))
+    assert found.input == "affine.b"
+    assert found.likely == "size-factor"
+
+
+def test_a_node_that_returns_no_gradient():
+    wrong = op(
+        lambda x, y: x * y, lambda dz, x, y: (y * dz, None), "x[...], y[...]", name="product"
+    )
+
+    def net(x, y):
+        p = wrong(x, y)
+        return tanh(p)
+
+    assert guilty(fails(gradcheck.op(gradcheck.graph(net), "x[d], y[d]"))) == {"p"}
+
+
+def test_a_nested_graph_has_its_own_node_named():
+    inner = network(squashed(3.0))
+
+    def outer(x, W, b, u):
+        s = inner(x, W, b, u)
+        return s * s
+
+    named = guilty(fails(gradcheck.op(gradcheck.graph(outer), "x[d], W[k d], b[k], u[k]")))
+    assert named == {"s.h"}
+
+
+# --- errors that cancel ---------------------------------------------------------------------------
+def test_two_errors_that_cancel_are_both_found():
+    def cancelling(first: Op, second: Op) -> Op:
+        def net(x, u):
+            a = first(x)
+            b = second(a)
+            return dot(u, b)
+
+        return gradcheck.op(gradcheck.graph(net), "x[d], u[d]")
+
+    passes(cancelling(scaled(3, 3, "one"), scaled(2, 2, "two")))
+    wrong = cancelling(scaled(3, 6, "one"), scaled(2, 1, "two"))
+    passes(wrong, checks="values")  # which is why nodes are looked at
+    result = fails(wrong)
+    assert guilty(result) == {"a", "b"}
+    assert result.checks["values"].verdict == "pass"
+
+
+# --- right by itself, wrong in the graph ----------------------------------------------------------
+class Product:
+    def forward(self, x, y):
+        self.x, self.y = x, y
+        return x * y
+
+    def backward(self, dz):
+        return [self.y * dz, self.x * dz]
+
+
+def chain(first: Any, second: Any) -> Op:
+    def net(x, y, z):
+        a = first(x, y)
+        return second(a, z)
+
+    return gradcheck.op(gradcheck.graph(net), "x[d], y[d], z[d]")
+
+
+def test_one_gate_instance_at_two_nodes_shares_its_cache():
+    one, other = (gradcheck.op(Product(), "x[...], y[...]") for _ in range(2))
+    passes(chain(one, other))
+    found = only(fails(chain(one, one)))
+    assert found.code == "node-disturbed"
+    assert found.nodes == ("a",)
+    assert "right by itself" in found.message
+    assert "one instance that stands at net too" in found.message
+
+
+def test_a_gate_class_has_an_instance_for_each_node():
+    passes(chain(*[gradcheck.op(Product, "x[...], y[...]")] * 2))
+
+
+def test_a_cache_of_the_module_is_shared_by_the_uses_of_a_function():
+    kept: dict[str, Any] = {}
+
+    def forward(x, y):
+        kept["x"], kept["y"] = x, y
+        return x * y
+
+    product = op(forward, lambda dz: (kept["y"] * dz, kept["x"] * dz), "x[...], y[...]")
+    found = only(fails(chain(product, product)))
+    assert found.code == "node-disturbed"
+    assert "something is kept between its uses" in found.message
+
+
+def test_a_node_that_writes_into_what_another_reads():
+    def forward(x, y):
+        out = x * y
+        y *= 2
+        return out
+
+    writer = op(forward, lambda dz, x, y: (y / 2 * dz, x * dz), "x[...], y[...]", name="writer")
+
+    def net(x, y):
+        a = tanh(y)
+        w = writer(x, y)
+        return a * w
+
+    result = fails(gradcheck.op(gradcheck.graph(net), "x[d], y[d]"))
+    assert any(f.code == "node-disturbed" and "writes into y" in f.message for f in result.findings)
+
+
+def test_every_node_right_and_the_graph_wrong_is_said():
+    stop = op(lambda x: 2 * x, lambda dz, x: None, "x[...]", name="stop", nondiff="x")
+
+    def net(x, u):
+        a = stop(x)
+        return dot(u, tanh(a))
+
+    found = next(
+        f
+        for f in fails(gradcheck.op(gradcheck.graph(net), "x[d], u[d]")).findings
+        if f.code == "wrong-gradient"
+    )
+    assert found.likely == "composition"
+    assert "each of the 3 nodes is right by itself" in found.diagnosis
+
+
+# --- the innocent ---------------------------------------------------------------------------------
+def test_a_right_graph_with_kinks_and_saturation_has_no_guilty_node():
+    from reference_ops.nonlinear import relu
+
+    def net(x, W, b, U, c):
+        h = relu(affine(x, W, b))
+        return tanh(affine(h, U, c) * 5)
+
+    passes(gradcheck.op(gradcheck.graph(net), "x[n d], W[k d], b[k], U[m k], c[m]"), max_cases=60)
+
+
+def test_defects_cost_a_few_forward_passes_a_case():
+    result = passes(network(squashed()), checks="nodes", max_cases=20)
+    assert result.forward_calls <= 20 * 8
+    assert result.checks["nodes"].comparisons > 0
+
+
+def test_other_ops_have_no_nodes_to_look_at():
+    assert "nodes" not in passes(squashed()).checks
