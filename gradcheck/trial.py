@@ -31,8 +31,8 @@ from gradcheck.settings import CHECKS, Settings
 _CHECKS: dict[str, Callable[[Facts], Outcome]] = {
     contract.NAME: contract.check,
     reference.NAME: reference.check,
-    values.NAME: values.check,
     nodes.NAME: nodes.check,
+    values.NAME: values.check,
     purity.NAME: purity.check,
     linearity.NAME: linearity.check,
     layout.NAME: layout.check,
@@ -41,8 +41,8 @@ assert tuple(_CHECKS) == CHECKS
 SLOW = 2e-3
 """Seconds of a forward pass above which the budget counts in time instead of evaluations."""
 BUDGET_SECONDS = 0.5
-_FOLLOWS = (linearity.NAME, layout.NAME)
-"""Checks that a wrong gradient explains: they are not run where values, or nodes, fail."""
+_FOLLOWS = (values.NAME, linearity.NAME, layout.NAME)
+"""Checks that a wrong gradient explains: not run where values fail, or the nodes of a graph."""
 
 
 @dataclass(slots=True)
@@ -163,8 +163,19 @@ class Bench:
             trial.outcomes[name] = outcome
             for finding in outcome.findings:
                 self._add(trial, finding)
-            explains = name in (values.NAME, nodes.NAME)
-            failed |= explains and any(f.severity == "fail" for f in outcome.findings)
+            failed |= name in (values.NAME, nodes.NAME) and outcome.failed
+            if name == values.NAME and outcome.failed and nodes.NAME in trial.outcomes:
+                self._accuse(trial, facts)
+
+    def _accuse(self, trial: Trial, facts: Facts) -> None:
+        """A graph is wrong though no node was accused: look along what is wrong in it."""
+        try:
+            found = nodes.along_fails(facts)
+        except UserCodeRaised:
+            return
+        trial.outcomes[nodes.NAME].hearings.update(found.hearings)
+        for finding in found.findings:
+            self._add(trial, finding)
 
     def _valid(self, case: Case, trial: Trial) -> bool:
         valid = self.op.options.valid

@@ -12,7 +12,7 @@ that the nodes really saw: only the rounding inside f and the curvature are left
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,9 +48,9 @@ Direction = Sequence[Float | None]
 """Speeds of the entries of each source; None where it stays."""
 
 
-def random_direction(facts: Facts, tape: Tape, seed: int) -> Direction:
+def random_direction(facts: Facts, tape: Tape) -> Direction:
     """Every entry of every real source up or down, in proportion to its size."""
-    rng = np.random.default_rng([facts.case.recipe.cotangent_seed, seed])
+    rng = np.random.default_rng([facts.case.recipe.cotangent_seed, 79])
     made: list[Float | None] = []
     for s, input in zip(tape.sources, facts.op.inputs, strict=True):
         value = tape.values[s]
@@ -99,6 +99,12 @@ def defects(facts: Facts, passed: tuple[Tape, Gradients], along: Direction) -> d
             claims = _claims(tape, step, gradients.received[number], passed_on)
             made[number] = _defect(claims, slopes, eps, h)
     return made
+
+
+def total(measured: Mapping[int, Defect]) -> Defect:
+    """What the whole graph has wrong along the direction: the defects of its nodes added up."""
+    found = measured.values()
+    return Defect(sum(d.value for d in found), sum(d.bound for d in found))
 
 
 Sides = tuple[list[Array], list[Array]]

@@ -164,6 +164,10 @@ class Outcome:
     excess: float = 0.0
     """The largest error beyond all bounds, relative to its scale: what ``signif`` must cover."""
 
+    @property
+    def failed(self) -> bool:
+        return any(f.severity == "fail" for f in self.findings)
+
     def find(self, check: str, code: str, message: str, *, severity: Severity = "fail") -> None:
         """Add a finding that concerns the op as a whole."""
         self.findings.append(Finding(code=code, check=check, severity=severity, message=message))

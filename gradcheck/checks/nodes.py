@@ -12,44 +12,58 @@ from collections import defaultdict
 
 import msgspec
 
-from gradcheck.checks.defects import along_entry, defects, random_direction
+from gradcheck.checks.defects import (
+    Direction,
+    along_entry,
+    defects,
+    random_direction,
+    total,
+)
 from gradcheck.checks.facts import Facts, Outcome
 from gradcheck.checks.suspects import Hearing, hear
+from gradcheck.graphs.reverse import Gradients
 from gradcheck.graphs.tape import Step, Tape
 from gradcheck.results import Finding
 
 NAME = "nodes"
-DIRECTIONS = 1
-"""Random directions along which defects are measured."""
+CANCEL = "these errors cancel"
 HEARD = 24
 """Suspects that are checked by themselves in one case, those nearest to the result first."""
 
 
 def check(facts: Facts) -> Outcome:
-    """Screen all nodes, hear the suspects."""
-    outcome = Outcome()
+    """Screen all nodes along a random direction, hear the suspects."""
     passed = facts.passed()
     if passed is None:
-        return outcome
-    tape, _ = passed
-    directions = [random_direction(facts, tape, k) for k in range(DIRECTIONS)]
-    values = facts.so_far.get("values")
-    directions += [
-        along_entry(facts, tape, f.input, f.entry)
-        for f in (values.findings if values is not None else ())
-        if f.severity == "fail" and f.entry is not None
-    ]
-    suspects: set[int] = set()
-    for along in directions:
-        measured = defects(facts, passed, along)
-        outcome.comparisons += len(measured)
-        suspects |= {number for number, defect in measured.items() if defect.shows}
-    guilty = []
-    for number in sorted(suspects, reverse=True)[:HEARD]:
-        heard = hear(facts, passed, number)
-        if heard is not None and heard.guilty:
-            guilty.append(heard)
-    _accuse(outcome, tape, guilty)
+        return Outcome()
+    return _along(facts, passed, random_direction(facts, passed[0]))
+
+
+def along_fails(facts: Facts) -> Outcome:
+    """The same along each entry that the check of values called wrong."""
+    passed, outcome = facts.passed(), Outcome()
+    for finding in facts.so_far["values"].findings:
+        if passed is None or outcome.failed:
+            break
+        if finding.severity == "fail" and finding.entry is not None:
+            direction = along_entry(facts, passed[0], finding.input, finding.entry)
+            outcome = _along(facts, passed, direction)
+    return outcome
+
+
+def _along(facts: Facts, passed: tuple[Tape, Gradients], direction: Direction) -> Outcome:
+    outcome = Outcome()
+    measured = defects(facts, passed, direction)
+    outcome.comparisons = len(measured)
+    suspects = sorted((n for n, d in measured.items() if d.shows), reverse=True)
+    heard = [hear(facts, passed, number) for number in suspects[:HEARD]]
+    guilty = [h for h in heard if h is not None and h.guilty]
+    _accuse(outcome, passed[0], guilty)
+    if len(guilty) > 1 and not total(measured).shows:
+        outcome.findings = [
+            msgspec.structs.replace(f, message=f"{f.message}; in the graph as a whole {CANCEL}")
+            for f in outcome.findings
+        ]
     return outcome
 
 
