@@ -282,3 +282,24 @@ def test_defects_cost_a_few_forward_passes_a_case():
 
 def test_other_ops_have_no_nodes_to_look_at():
     assert "nodes" not in passes(squashed()).checks
+
+
+def test_a_straight_through_node_is_followed_by_its_surrogate():
+    def sign_through(claimed: float) -> Op:
+        return op(
+            np.sign,
+            lambda dz, x: claimed * np.where(np.abs(x) <= 1, dz, 0),
+            "x[...]",
+            name="binary",
+            differentiates=lambda x: np.clip(x, -1, 1),
+        )
+
+    def net(binary: Op) -> Op:
+        def binarised(x, W, u):
+            h = binary(W @ x)
+            return dot(u, tanh(h))
+
+        return gradcheck.op(gradcheck.graph(binarised), "x[d], W[k d], u[k]")
+
+    passes(net(sign_through(1.0)))
+    assert guilty(fails(net(sign_through(2.0)))) == {"h"}

@@ -7,7 +7,7 @@ take forward's own arguments.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +17,9 @@ from gradcheck.arrays import Array, all_finite, flatten, is_real
 from gradcheck.checks.facts import Facts
 from gradcheck.errors import UsageError
 from gradcheck.evaluation import Evaluator, UserCodeRaised
+from gradcheck.graphs.tape import Tape
 from gradcheck.model import Op, Outputs
+from gradcheck.node import Node
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,50 @@ def of_surrogate(facts: Facts) -> StandIn:
     """What the op says it differentiates, at the case itself."""
     at = (facts.case.primals, facts.precision)
     return _evaluated("differentiates=", facts, facts.op.options.differentiates, at)
+
+
+def of_nodes(facts: Facts) -> StandIn | None:
+    """A graph whose nodes that name a surrogate follow it around the case; None without such nodes.
+
+    At the case itself every node has its own value, so that the others see what they saw.
+    """
+    passed = facts.passed()
+    if passed is None or all(s.op.options.differentiates is None for s in passed[0].steps):
+        return None
+    graph, base = facts.op.detail, passed[0]
+
+    def forward(*values: Any, **attributes: Any) -> Any:
+        tape = _Following(base)
+        tape.finish(graph.record(tape, tape.start(graph.names, values), attributes))
+        return tuple(tape.values[r] for r in tape.results)
+
+    op = replace(facts.op, forward=forward)
+    evaluator = Evaluator(op, facts.evaluator.random, facts.evaluator.counters)
+    return StandIn(evaluator, facts.case.primals, facts.precision, facts.answer.outputs)
+
+
+class _Following(Tape):
+    """A forward pass on which nodes with a surrogate move as that does, from where they are."""
+
+    def __init__(self, base: Tape) -> None:
+        super().__init__(base.name, pullbacks=False)
+        self._base = base
+
+    def applied(
+        self, op: Op, parents: Sequence[Node], attributes: Mapping[str, Any], name: str = ""
+    ) -> Any:
+        number, surrogate = len(self.steps), op.options.differentiates
+        if surrogate is None or number >= len(self._base.steps):
+            return super().applied(op, parents, attributes, name)
+        step, values = self._base.steps[number], self._base.values
+        function = _as_forward(op, surrogate)
+        here = values[step.outputs[0]]
+        there = np.asarray(function(*[values[p] for p in step.parents], **attributes))
+
+        def moved(*primals: Any, **given: Any) -> Any:
+            return here + (np.asarray(function(*primals, **given)) - there)
+
+        return super().applied(replace(op, forward=moved), parents, attributes, name)
 
 
 def _evaluated(

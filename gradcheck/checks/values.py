@@ -14,7 +14,7 @@ from gradcheck import moves
 from gradcheck.arrays import unravel
 from gradcheck.checks import findings
 from gradcheck.checks.facts import Facts, Outcome, Still
-from gradcheck.checks.standin import StandIn, of_reference, of_surrogate
+from gradcheck.checks.standin import StandIn, of_nodes, of_reference, of_surrogate
 from gradcheck.compare import Rules, Status
 from gradcheck.diagnosis import Table
 from gradcheck.differences import Move, Point
@@ -64,7 +64,9 @@ def stand_in(facts: Facts) -> StandIn | None:
     """What an op names instead of forward, at one case, usable there or not."""
     if facts.op.options.differentiates is not None:
         return of_surrogate(facts)
-    return of_reference(facts) if facts.op.options.reference is not None else None
+    if facts.op.options.reference is not None:
+        return of_reference(facts)
+    return of_nodes(facts)
 
 
 def point(facts: Facts, function: StandIn | None = None) -> Point:
