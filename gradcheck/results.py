@@ -154,6 +154,51 @@ class Tolerance(Record, frozen=True, kw_only=True):
     """Why it is too wide, in words."""
 
 
+class NodeHealth(Record, frozen=True, kw_only=True):
+    """One node of a graph over the generic cases: how much of the gradient reaches it."""
+
+    node: str
+    op: str
+    """The name of its op; "input" of a source."""
+    depth: int
+    """Steps to the result, on the longest way."""
+    cases: int
+    value_rms: Number
+    """Root mean squares, medians over the cases."""
+    gradient_rms: Number
+    relative: Number
+    """The gradient's, to that at the result."""
+    dead: float | None = None
+    """The share of entries that pass nothing back; None where no input has the node's shape."""
+    saturated: float | None = None
+    """The share of entries that pass almost nothing back."""
+
+
+class Cost(Record, frozen=True, kw_only=True):
+    """Time and peak memory of forward alone, and of forward and backward together.
+
+    One entry for each size of a dimension: two, or fewer where ``note`` says why.
+    """
+
+    along: str = ""
+    """The dimension that is longer; empty where none can be."""
+    elements: tuple[int, ...] = ()
+    """Entries of the inputs that have the dimension."""
+    forward_seconds: tuple[float, ...] = ()
+    both_seconds: tuple[float, ...] = ()
+    forward_bytes: tuple[int, ...] = ()
+    both_bytes: tuple[int, ...] = ()
+    steep: tuple[str, ...] = ()
+    """"time", "memory": in what both together grow markedly faster than forward alone."""
+    note: str = ""
+
+    @property
+    def time_ratios(self) -> tuple[float, ...]:
+        """Both passes over forward alone, at each size."""
+        pairs = zip(self.both_seconds, self.forward_seconds, strict=True)
+        return tuple(b / f if f else math.inf if b else 1.0 for b, f in pairs)
+
+
 class OpResult(Record, frozen=True, kw_only=True):
     """Everything that was found about one op."""
 
@@ -175,6 +220,10 @@ class OpResult(Record, frozen=True, kw_only=True):
     conventions: list[Convention] = []
     tolerance: Tolerance | None = None
     """Where the op sets one of its own (``signif=``)."""
+    health: list[NodeHealth] = []
+    """Of a graph, its nodes, the deepest first."""
+    cost: list[Cost] = []
+    """Where asked for (``--cost``): measured times, which differ from run to run."""
     assumptions: list[str] = []
     dtypes: list[str] = []
     modes: dict[str, int] = {}

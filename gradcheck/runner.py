@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from gradcheck import engine, probe
+from gradcheck import cost, engine, probe
 from gradcheck.cases import build, recipes
 from gradcheck.corners import Plan
 from gradcheck.describing import describe
@@ -26,7 +26,7 @@ from gradcheck.guards import GlobalRandom, one_blas_thread, quiet, within_limit
 from gradcheck.history import History
 from gradcheck.model import Op, Recipe
 from gradcheck.precision import working_precision
-from gradcheck.results import Finding, OpResult, Report, summarise
+from gradcheck.results import Cost, Finding, OpResult, Report, summarise
 from gradcheck.series import one_by_one
 from gradcheck.settings import Settings, for_op
 from gradcheck.tally import Tally
@@ -35,7 +35,7 @@ from gradcheck.trial import Bench, Trial
 
 SHRINK_SECONDS = 6.0
 """A bound for slow ops only: the number of attempts ends it first, the same on any machine."""
-RUN_ONLY = ("profile", "max-cases", "checks")
+RUN_ONLY = ("profile", "max-cases", "checks", "cost")
 """Settings of a run that say nothing of one case."""
 ENOUGH_FAILURES = 10
 """Failing cases after which an op has had its chance."""
@@ -80,8 +80,10 @@ def run_one(
             )
             for f in ready.tally.representatives()
         ]
+        costs = _costs(ready, random, settings) if settings.cost and only is None else []
     counters = ready.bench.evaluator.counters
-    return ready.tally.result(findings, counters, time.perf_counter() - started)
+    result = ready.tally.result(findings, counters, time.perf_counter() - started)
+    return cost.attached(result, costs)
 
 
 @dataclass(slots=True)
@@ -193,6 +195,11 @@ def _finish(bench: Bench, made: Plan, found: tuple[Finding, engine.Drawn, Trial]
         else:
             recipe = drawn.value
     return describe(bench, finding, recipe, trial)
+
+
+def _costs(ready: Ready, random: GlobalRandom, settings: Settings) -> list[Cost]:
+    first = ready.drawn[0].value if ready.drawn else None
+    return cost.measure(random, ready.made, first, time_limit=settings.time_limit)
 
 
 def _diagnosed(bench: Bench, made: Plan, history: History, found: Finding) -> Diagnosis | None:

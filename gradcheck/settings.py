@@ -16,7 +16,7 @@ from gradcheck.floats import FORMATS, MIXED, demand_installed
 
 PROFILES = {"fast": 25, "dev": 50, "ci": 100, "thorough": 1000}
 """Cases per op, plain and corner cases included."""
-CHECKS = ("contract", "reference", "values", "nodes", "purity", "linearity", "layout")
+CHECKS = ("contract", "reference", "nodes", "values", "purity", "linearity", "layout")
 """In the order in which a person debugs; "reference" is for ops that have one, "nodes" for graphs.
 """
 ENVIRONMENT_PREFIX = "GRADCHECK_"
@@ -60,6 +60,9 @@ class Settings(
     """Evaluations for a full check of one case; beyond, random directions."""
     inconclusive: Literal["fail", "warn"] = "fail"
     """What an op that could not be judged does to the exit code."""
+    cost: bool = False
+    """Also measure time and memory of the passes: reported, never a verdict, and not the same in
+    every run."""
     output: str | None = None
     """Folder for reports; None: ``.gradcheck`` beside pyproject.toml."""
 

@@ -12,6 +12,7 @@ from gradcheck.audit import audit, warning
 from gradcheck.checks.facts import Outcome
 from gradcheck.engine import Drawn
 from gradcheck.evaluation import Counters
+from gradcheck.health import Health
 from gradcheck.model import Op
 from gradcheck.results import (
     CheckSummary,
@@ -70,6 +71,7 @@ class Tally:
     _worst_order: tuple[bool, bool, float] = (False, False, -1.0)
     hopeless: bool = False
     vacuity: Vacuity = field(default_factory=Vacuity)
+    health: Health = field(default_factory=Health)
     excess: float = 0.0
     """The largest error beyond all bounds on declared inputs."""
     notes: list[str] = field(default_factory=list)
@@ -96,6 +98,7 @@ class Tally:
             self._first.setdefault(key, (finding, drawn, trial))
         self._seen.update(found.keys())
         self.vacuity.add(trial)
+        self.health.add(trial)
         for name, outcome in trial.outcomes.items():
             self._count(name, outcome, trial)
 
@@ -168,6 +171,7 @@ class Tally:
             rejected=dict(self.rejected),
             conventions=self._conventions(),
             tolerance=tolerance,
+            health=self.health.nodes(),
             assumptions=[*self.op.assumptions, *self.notes, *self._never_met()],
             dtypes=list(self.settings.dtypes),
             modes=dict(self.modes),
@@ -182,10 +186,11 @@ class Tally:
         )
 
     def _hollow(self) -> list[Finding]:
-        """In which respects a pass says less than it seems to."""
+        """In which respects a pass says less than it seems to, or a right graph trains badly."""
         severity: Severity = "fail" if self.settings.strict else "warning"
         rejected = (sum(self.rejected.values()), self.cases)
-        return list(self.vacuity.findings(rejected, severity))
+        hollow = self.vacuity.findings(rejected, severity)
+        return [*hollow, *self.health.findings(severity)]
 
     def _never_met(self) -> list[str]:
         """Kinds of cases that forward refused whenever they were tried."""

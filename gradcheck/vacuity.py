@@ -55,21 +55,23 @@ class Vacuity:
                     "gradient was compared with zero. Is it used at all? A rounded or piecewise "
                     "constant function says so with a surrogate or nondiff"
                 )
-                yield _finding("unmoved", name, message, severity)
+                yield _finding("unmoved", name, message, severity, count)
             elif self.zero[name] > MOST * count:
                 message = (
                     f"the gradient of {name} is exactly zero in {self.zero[name]} of {count} "
                     "cases: the inputs hardly reach where it is not"
                 )
-                yield _finding("mostly-zero", name, message, severity)
+                yield _finding("mostly-zero", name, message, severity, self.zero[name])
         refused, cases = rejected
         if cases >= FEW and 2 * refused > cases:
             message = (
                 f"forward refused {refused} of {cases} cases: narrow the domain in a signature or "
                 "with domain=, so that more of it is met"
             )
-            yield _finding("mostly-rejected", "", message, severity)
+            yield _finding("mostly-rejected", "", message, severity, refused)
 
 
-def _finding(code: str, name: str, message: str, severity: Severity) -> Finding:
-    return Finding(code=code, check=values.NAME, severity=severity, message=message, input=name)
+def _finding(code: str, name: str, message: str, severity: Severity, cases: int) -> Finding:
+    return Finding(
+        code=code, check=values.NAME, severity=severity, message=message, input=name, cases=cases
+    )

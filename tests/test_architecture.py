@@ -13,7 +13,7 @@ LEVELS = [  # from the top; a module may import its own level and those below
     {"__main__", "cli", "pytest_plugin", "api"},
     {"reporters", "policy", "files"},
     {"runner", "tally", "vacuity", "audit", "trial", "gathering", "teaching", "explain", "selftest"}
-    | {"equivalence", "series", "history", "describing"},
+    | {"equivalence", "health", "series", "cost", "history", "describing"},
     {
         "registry",
         "catalogue",

@@ -65,6 +65,8 @@ def test_the_finding_says_node_path_what_is_spoilt_and_which_mistake():
     assert found.source is not None
     assert found.source.file.endswith("test_blame.py")
     assert "# there node h had" in found.case
+    assert found.numbers is not None
+    assert found.numbers.relative_error == pytest.approx(2)
     assert "upstream = " in found.case
 
 

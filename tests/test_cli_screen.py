@@ -42,7 +42,7 @@ def test_help_names_every_option_with_a_sentence(project):
     ran = project.run("run", "--help")
     assert ran.code == 0
     for option in ("--keyword -k", "--seed", "--profile", "--max-cases", "--checks", "--scope",
-                   "--strict", "--signif", "--step", "--method", "--time-limit", "--json",
+                   "--strict", "--signif", "--step", "--method", "--time-limit", "--cost", "--json",
                    "--quiet -q", "--verbose -v"):  # fmt: skip
         assert option in ran.out
     assert "130 interrupted" in " ".join(ran.out.split())

@@ -260,6 +260,7 @@ BAD = {
     "inconclusive": ['"ignore"'],
     "targets": ["3", '"my_gates.py"', "[3]"],
     "output": ["3"],
+    "cost": ['"maybe"', "2"],
 }
 
 

@@ -59,6 +59,7 @@ def test_gradient_that_is_zero_on_most_draws(edge: float, hollow: bool) -> None:
 
     result = passes(hinge, backward, "x[n]", max_cases=25)
     assert (("mostly-zero", "x") in codes(result)) is hollow
+    assert all(f.cases > 5 for f in result.findings if f.code == "mostly-zero")
 
 
 def test_most_cases_refused() -> None:

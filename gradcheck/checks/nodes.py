@@ -106,6 +106,8 @@ def _accuse(outcome: Outcome, tape: Tape, guilty: list[Hearing]) -> None:
             )
         )
         outcome.hearings[where] = heard
+        if finding.numbers is not None:
+            outcome.worst[where] = msgspec.structs.replace(finding.numbers, input=where)
 
 
 def _label(tape: Tape, step: Step) -> str:

@@ -22,6 +22,7 @@ def run(
     step: float | None = None,
     method: Literal["adaptive", "central"] | None = None,
     time_limit: float | None = None,
+    cost: Flag = False,
     json: Annotated[str | None, Parameter(name="--json")] = None,
     quiet: Annotated[bool, Parameter(alias="-q", negative="")] = False,
     verbose: Annotated[bool, Parameter(alias="-v", negative="")] = False,
@@ -57,6 +58,8 @@ def run(
         "central": the lecture's plain rule at exactly 1e-4, with its truncation and round-off.
     time_limit
         Seconds for one forward and backward pass; 0 is none.
+    cost
+        Also measure time and memory of backward beside forward; a warning at most.
     json
         Also write the report there.
     quiet
@@ -75,6 +78,7 @@ def run(
         "step": step,
         "method": method,
         "time-limit": time_limit,
+        "cost": cost or None,
     }
     from gradcheck.cli.run import Job, run_job
 

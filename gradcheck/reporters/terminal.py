@@ -6,6 +6,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from gradcheck.reporters import costs, health
 from gradcheck.reporters.text import (
     convention,
     error_and_limit,
@@ -28,6 +29,9 @@ def print_report(console: Console, report: Report, *, verbosity: int) -> None:
         console.print()
     if verbosity >= 0 and report.results:
         console.print(table(report))
+        console.print()
+    if verbosity >= 0 and any(r.cost for r in report.results):
+        console.print(costs.table(report))
         console.print()
     console.print(Text(totals(report)), soft_wrap=not console.is_terminal)
 
@@ -86,4 +90,5 @@ def _passed(result: OpResult) -> str:
     lines.append(f"  met: {met}")
     lines += [f"  rejected: {what} ({count})" for what, count in result.rejected.items()]
     lines += [f"  noted: {a}" for a in result.assumptions]
+    lines += health.table(result.health)
     return "\n\n".join(["\n".join(lines), *(finding(result, f) for f in result.findings)])

@@ -46,11 +46,16 @@ _HEADLINE = {
     "unmoved": "nothing moves",
     "mostly-zero": "mostly zero",
     "mostly-rejected": "mostly rejected",
+    "exploding-gradient": "gradient explodes",
+    "vanishing-gradient": "gradient vanishes",
+    "dead-units": "dead units",
+    "saturated-units": "saturated units",
     "lost-tail": "far tail lost",
     "wrong-forward": "forward differs from the reference",
     "reference-shape": "another shape",
     "surrogate-shape": "another shape",
     "loose-tolerance": "loose tolerance",
+    "costly-backward": "backward grows faster than forward",
 }
 LONGEST_COMMAND = 2000
 """A recipe longer than this is not printed: nobody pastes it, and the case is there as code."""
@@ -147,6 +152,8 @@ def _labelled(label: str, text: str) -> list[str]:
 
 def _extent(result: OpResult, found: Finding) -> str:
     numbers = found.numbers
+    if found.check == "cost":  # no case of the run
+        return ""
     cases = f"in {found.cases} of {result.cases} cases"
     if numbers is not None and numbers.entries:
         return f"{numbers.wrong} of {numbers.entries} entries of {found.input}, {cases}"
