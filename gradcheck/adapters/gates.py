@@ -10,6 +10,8 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from gradcheck.adapters.binding import Binding, bind, positional
 from gradcheck.adapters.functions import Arguments, scaled
 from gradcheck.adapters.parameters import Parameter
@@ -104,7 +106,7 @@ class Gate:
         output = forward(*full, **rest)
         if self._first_only and isinstance(output, (tuple, list)):
             output = output[0]
-        return output, full
+        return output if self._binding.slots else summed(output), full
 
     def _pullback(self, instance: Any, full: Sequence[Any], rest: Mapping[str, Any]) -> Pullback:
         def pullback(cotangents: Outputs) -> Any:
@@ -141,6 +143,13 @@ def flat(value: Any) -> list[Any]:
     if isinstance(value, (tuple, list)):
         return [leaf for item in value for leaf in flat(item)]
     return [value]
+
+
+def summed(output: Any) -> Any:
+    """What a backward without an upstream gradient is the gradient of: the sum of the output."""
+    if isinstance(output, (tuple, list)):
+        output = output[0]
+    return output if np.ndim(output) == 0 else np.sum(output)
 
 
 def _times(returned: Any, cotangent: Any) -> Any:

@@ -57,6 +57,7 @@ def class_door(cls: type, description: Description, call: str | None, name: str 
         vjp=gate.vjp,
         kind="gate class",
         written=(*found, *(v for v in vars(cls).values() if inspect.isfunction(v))),
+        notes=() if binding.slots else (NO_UPSTREAM,),
         session=gate.session,
         linear=bool(binding.slots),
     )
@@ -172,12 +173,20 @@ def layer_door(instance: Any, description: Description, call: str | None, name: 
         written=(forward, backward),
         session=gate.session,
         one_instance=True,
-        notes=(*(p.sentence() for p in own), *([FIRST_ONLY] if first_only else [])),
+        notes=(
+            *(p.sentence() for p in own),
+            *([FIRST_ONLY] if first_only else []),
+            *(() if binding.slots else (NO_UPSTREAM,)),
+        ),
         more_example=tuple(p.value for p in own),
         linear=bool(binding.slots),
     )
 
 
+NO_UPSTREAM = (
+    "backward takes no upstream gradient: it is the gradient of the sum of the output, and is "
+    "multiplied by the cotangent of that sum"
+)
 FIRST_ONLY = "backward takes the cotangent of the first output only: the others are not checked"
 
 

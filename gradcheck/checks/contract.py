@@ -57,6 +57,12 @@ def _count_message(facts: Facts) -> str:
     returned = facts.answer.returned
     count = len(returned) if isinstance(returned, (tuple, list)) else 1
     names, wanted = ", ".join(i.name for i in facts.op.inputs), len(facts.op.inputs)
+    if returned is None:
+        return (
+            f"backward returned None: let it return the gradients of forward's inputs ({names}), in "
+            "that order; where it leaves them on objects of its own, return those, as in "
+            f"return [{', '.join(f'{i.name}.grad' for i in facts.op.inputs[:2])}, ...]"
+        )
     return (
         f"backward returned {count} gradient{'s' * (count != 1)}, but forward takes "
         f"{wanted} input{'s' * (wanted != 1)} ({names}): return one per input, in that order, "
