@@ -33,6 +33,10 @@ class Recorder(Protocol):
         """Record the op of that name: the caller's own, else the reference op."""
         ...
 
+    def knows(self, name: str, namespace: Mapping[str, Any]) -> bool:
+        """There is an op of that name."""
+        ...
+
     def inline(
         self,
         name: str,
@@ -51,9 +55,10 @@ class Recorder(Protocol):
 class Node:
     """One value of a graph. Made by a recorder, never by hand.
 
-    ``+ - * / @ -x x[key] x.T`` and NumPy's functions record the op of that name (``add``,
-    ``subtract``, ``multiply``, ``divide``, ``matmul``, ``negative``, ``getitem``, ``transpose``,
-    ``tanh``, ...): the one that the calling module has under this name, else the reference op.
+    ``+ - * / @ -x x**n x[key] x.T``, NumPy's functions and array methods record the op of that name
+    (``add``, ``subtract``, ``multiply``, ``divide``, ``matmul``, ``negative``, ``power``,
+    ``getitem``, ``transpose``, ``tanh``, ``sum``, ...): the one that the calling module has under
+    this name, else the reference op.
     """
 
     __slots__ = ("graph", "index", "name")
@@ -145,11 +150,41 @@ class Node:
     def __rmatmul__(self, other: Any) -> Any:
         return self.graph.operate("matmul", [other, self], sys._getframe(1).f_globals)
 
+    def __pow__(self, exponent: Any) -> Any:
+        return self.graph.operate("power", [self], sys._getframe(1).f_globals, {"n": exponent})
+
     def __neg__(self) -> Any:
         return self.graph.operate("negative", [self], sys._getframe(1).f_globals)
 
     def __getitem__(self, key: Any) -> Any:
         return self.graph.operate("getitem", [self], sys._getframe(1).f_globals, {"key": key})
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        raise UsageError(
+            f"node {self.name} cannot be written into: values of a graph are computed once; build "
+            "the new value with an op instead (where, concatenate, ...)"
+        )
+
+    def _compared(self, other: Any) -> Any:
+        raise UsageError(
+            f"node {self.name} cannot be compared: a graph has no branches; use an op (maximum, "
+            "where, ...), or compare node.value where a number is meant"
+        )
+
+    __lt__ = __le__ = __gt__ = __ge__ = _compared
+
+    def __getattr__(self, name: str) -> Any:
+        """``x.sum(axis=0)`` records the op ``sum``, where there is one."""
+        namespace = sys._getframe(1).f_globals
+        if name.startswith("_") or name in self.__slots__:
+            raise AttributeError(name)
+        if not self.graph.knows(name, namespace):
+            raise AttributeError(f"node {self.name} has no attribute {name!r}, nor is it an op")
+
+        def method(*arguments: Any, **attributes: Any) -> Any:
+            return self.graph.operate(name, [self, *arguments], namespace, attributes)
+
+        return method
 
     @property
     def T(self) -> Any:

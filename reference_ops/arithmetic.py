@@ -70,6 +70,17 @@ def _(dz: Array, x: Array, y: Array) -> tuple[Any, ...]:
     return unbroadcast(dx, np.shape(x)), unbroadcast(-dx * (x / y), np.shape(y))
 
 
+@gradcheck.register("x[...], n=2|3|1|0", scope="forward")
+def power(x: Array, n: float = 2) -> Any:
+    """z = x^n for a constant n; dx = n x^(n - 1) dz, and 0 where n is 0 (also at x = 0)."""
+    return np.power(x, n)
+
+
+@power.def_vjp
+def _(dz: Array, x: Array, n: float = 2) -> tuple[Any, ...]:
+    return (n * np.power(x, n - 1 if n else 0) * dz,)
+
+
 @gradcheck.register("x[...], y[...]", scope="forward")
 def maximum(x: Array, y: Array) -> Any:
     """z = max(x, y); dx = 1(x >= y) dz, dy = 1(y > x) dz: max routes (CS224N lecture 4).

@@ -25,6 +25,7 @@ _SYMBOLS = {
     "divide": "/",
     "matmul": "@",
     "negative": "unary -",
+    "power": "**",
     "getitem": "x[...]",
     "transpose": "x.T",
 }
@@ -47,6 +48,12 @@ class Formulas(ABC):
         """Record a call as it stands in a formula; plain values among nodes are constants."""
         actual = as_op(op)
         given, rest = bound(op, actual, arguments, attributes)
+        for name, value in rest.items():
+            if type(value) is Node:
+                raise UsageError(
+                    f"{actual.name}: {name} is no input that is differentiated, but an attribute: "
+                    f"{value.name} is a node where a number is wanted"
+                )
         parents = [self._lifted(g, actual, k) for k, g in enumerate(given)]
         return self.applied(actual, parents, rest, assigned(sys._getframe(1)))
 
@@ -65,6 +72,10 @@ class Formulas(ABC):
     ) -> Any:
         """Record the op of that name: the caller's own, else the reference op."""
         return self.call(op_named(name, namespace), operands, attributes or {})
+
+    def knows(self, name: str, namespace: Mapping[str, Any]) -> bool:
+        """There is an op of that name, the caller's own or a reference op."""
+        return is_op(namespace.get(name)) or _reference(name) is not None
 
 
 def as_op(thing: Any) -> Op:

@@ -1,0 +1,257 @@
+"""Functions that are graphs: what can be written in a formula, and that a planted bug shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import gradcheck
+from gradcheck import Graph
+from gradcheck.graphs.composed import Composed
+from gradcheck.model import Op
+from gradcheck.registry import make
+from reference_ops import losses
+from reference_ops.arithmetic import add
+from reference_ops.linear import affine
+from reference_ops.nonlinear import tanh
+from reference_ops.words import embedding
+from tests.judged import fails, guilty, passes
+
+x = np.array([0.5, -1.5, 2.0])
+M = np.array([[0.5, -1.5, 0.25], [1.0, 0.75, -0.5]])
+
+
+def op(forward: Any, backward: Any, signature: str, **options: Any) -> Op:
+    return make([forward, backward, signature], {}, options)
+
+
+def steps(function: Any, *values: Any) -> list[str]:
+    """What a formula records: ``name = op``."""
+    composed = gradcheck.op(gradcheck.graph(function), *values).detail
+    assert isinstance(composed, Composed)
+    return [f"{s.name} = {s.op.name}" for s in composed.run(values).steps]
+
+
+# --- operators ------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("formula", "recorded"),
+    [
+        (lambda a, b: a + b, "add"),
+        (lambda a, b: a - b, "subtract"),
+        (lambda a, b: a * b, "multiply"),
+        (lambda a, b: a / b, "divide"),
+        (lambda a, b: 2 + a, "add"),
+        (lambda a, b: 2 - a, "subtract"),
+        (lambda a, b: 2 / a, "divide"),
+        (lambda a, b: -a, "negative"),
+        (lambda a, b: a**3, "power"),
+        (lambda a, b: a @ b, "matmul"),
+        (lambda a, b: a[1:], "getitem"),
+        (lambda a, b: a[np.array([0, 0, 2])], "getitem"),
+        (lambda a, b: a.T, "transpose"),
+        (lambda a, b: np.tanh(a), "tanh"),
+        (lambda a, b: np.maximum(a, b), "maximum"),
+        (lambda a, b: np.add(a, x), "add"),
+        (lambda a, b: x * a, "multiply"),
+        (lambda a, b: np.sum(a, axis=0), "sum"),
+        (lambda a, b: a.mean(), "mean"),
+    ],
+)
+def test_an_operator_is_the_op_of_its_name(formula, recorded):
+    own = np.array([0.25, 1.5, -0.75])
+    assert steps(formula, x, own) == [f"{recorded} = {recorded}"]
+    assert_allclose(gradcheck.graph(formula)(x, own), formula(x, own))
+    passes(gradcheck.graph(formula), x, own)
+
+
+def test_the_modules_own_op_comes_before_the_reference_op():
+    """``add`` of this module's namespace is found by name; another one is taken instead."""
+    mine = op(lambda a, b: a + b, lambda dz, a, b: (1 * dz, 2 * dz), "a[...], b[...]", name="mine")
+    before = globals()["add"]
+    globals()["add"] = mine
+    try:
+        assert steps(total_of_two, x, x) == ["s = mine", "total_of_two = tanh"]
+        assert guilty(fails(gradcheck.graph(total_of_two), x, x)) == {"s"}
+    finally:
+        globals()["add"] = before
+    passes(gradcheck.graph(total_of_two), x, x)
+
+
+def total_of_two(a, b):
+    s = a + b
+    return tanh(s)
+
+
+@pytest.mark.parametrize("formula", [lambda a: 2 * a + 1, lambda a: a * 2.5 - 1.0], ids=str)
+def test_python_numbers_leave_the_precision_as_it_is(formula):
+    single = x.astype(np.float32)
+    assert gradcheck.graph(formula)(single).dtype == np.float32
+    passes(gradcheck.graph(formula), single, dtypes="float32")
+
+
+def test_adding_in_place_makes_a_new_value():
+    def piled(a):
+        made = a * 2
+        made += a
+        return made
+
+    assert steps(piled, x) == ["made = multiply", "made_2 = add"]
+    passes(gradcheck.graph(piled), x)
+
+
+# --- names ----------------------------------------------------------------------------------------
+def test_nodes_are_called_as_in_the_formula():
+    def score(x, W, b):
+        z = W @ x + b
+        h = tanh(z)
+        return h * 2
+
+    assert steps(score, x, M, np.ones(2)) == [
+        "matmul = matmul",
+        "z = add",
+        "h = tanh",
+        "score = multiply",
+    ]
+
+
+# --- Python in between ----------------------------------------------------------------------------
+@gradcheck.graph
+def cell(x, h, W):
+    return tanh(W @ h + x)
+
+
+def test_a_recurrent_net_over_time_steps():
+    def net(xs, h, W):
+        for x_t in xs:
+            h = cell(x_t, h, W)
+        return h
+
+    made = gradcheck.op(gradcheck.graph(net), "xs[t d], h[d], W[d d]")
+    lengths = {len(made.detail.run([np.ones((n, 2)), x[:2], M[:, :2]]).steps) for n in (1, 4)}
+    assert lengths == {4, 16}
+    passes(made, max_cases=40)
+
+
+def test_nested_graphs_have_their_names_before_their_nodes():
+    def net(xs, h, W):
+        for x_t in xs:
+            h = cell(x_t, h, W)
+        return h
+
+    names = steps(net, np.ones((2, 2)), np.ones(2), np.ones((2, 2)))
+    assert [n for n in names if n.endswith("tanh")] == ["cell.cell = tanh", "cell_2.cell = tanh"]
+
+
+def test_shapes_and_branches_on_them():
+    def pooled(a):
+        if a.ndim == 2 and len(a) > 1:
+            return losses.mean(a, axis=0) * a.shape[0]
+        return a * 1.0
+
+    passes(gradcheck.graph(pooled), M)
+    passes(gradcheck.graph(pooled), x)
+
+
+def test_a_list_of_arguments():
+    def net(x, weights):
+        for W in weights:
+            x = tanh(x @ W)
+        return x
+
+    weights = [np.round(np.sin(np.arange(9.0) + k), 2).reshape(3, 3) for k in range(2)]
+    passes(gradcheck.graph(net), x, weights)
+
+
+def test_integers_are_not_differentiated():
+    def net(table, words):
+        return tanh(embedding(table, words))
+
+    assert guilty(passes(gradcheck.op(gradcheck.graph(net), "table[v d], words:int[t]<v"))) == set()
+
+
+def test_inputs_by_name_and_attributes_by_place():
+    def net(a, W, b):
+        z = affine(a, b=b, W=W)
+        return losses.sum(z, 0, keepdims=True)
+
+    tape = gradcheck.op(gradcheck.graph(net), M, np.ones((4, 3)), np.ones(4)).detail.run(
+        (M, np.ones((4, 3)), np.ones(4))
+    )
+    assert tape.steps[-1].attributes == {"axis": 0, "keepdims": True}
+    passes(gradcheck.op(gradcheck.graph(net), "a[n d], W[k d], b[k]"))
+
+
+def test_attributes_of_a_graph_are_tried():
+    def penalised(w, lam=0.5):
+        return losses.sum(tanh(w)) + losses.l2_penalty(w, lam=lam)
+
+    made = gradcheck.op(gradcheck.graph(penalised), "w[n], lam=0.5|0.0")
+    assert made.attributes[0].values == (0.5, 0.0)
+    passes(made)
+
+
+# --- several outputs ------------------------------------------------------------------------------
+def lstm_like(claimed: float = 1.0) -> Op:
+    """(h, c) from (x, h, c): c' = c + x, h' = h tanh(c')."""
+
+    def forward(x, h, c):
+        new = c + x
+        return h * np.tanh(new), new
+
+    def backward(cotangents, x, h, c):
+        dh, dc = cotangents
+        t = np.tanh(c + x)
+        dnew = dc + claimed * dh * h * (1 - t * t)
+        return dnew, dh * t, 1 * dnew
+
+    return op(forward, backward, "x[d], h[d], c[d]", name="lstm")
+
+
+def unrolled(step: Op) -> Op:
+    def net(x, h, c):
+        for _ in range(3):
+            h, c = step(x, h, c)
+        return h, c
+
+    return gradcheck.op(gradcheck.graph(net), "x[d], h[d], c[d]")
+
+
+def test_an_op_with_several_outputs():
+    passes(unrolled(lstm_like()))
+    found = fails(unrolled(lstm_like(0.5))).findings
+    assert {f.code for f in found if f.severity == "fail"} == {"wrong-node"}
+
+
+def test_an_op_with_several_outputs_in_a_built_graph():
+    graph = Graph("cell")
+    a, h, c = (graph.input(n) for n in "xhc")
+    h2, c2 = graph.apply(lstm_like(), a, h, c, name="step", outputs=2)
+    graph.output(h2, add(c2, a))
+    passes(graph, "x[d], h[d], c[d]")
+    value, pullback = graph.vjp(x, x, x)
+    assert_allclose(value[1], 3 * x)
+    assert_array_equal(pullback((np.zeros(3), np.ones(3)))[0], [2, 2, 2])
+
+
+def test_an_output_that_nothing_reads_has_no_upstream():
+    def half(x, h, c):
+        only, _ = lstm_like()(x, h, c)
+        return only
+
+    passes(gradcheck.op(gradcheck.graph(half), "x[d], h[d], c[d]"))
+
+
+def test_a_graph_as_a_function_of_arrays():
+    made = gradcheck.graph(total_of_two)
+    assert_allclose(made(x, x), np.tanh(2 * x))
+
+
+def test_a_graph_with_annotations():
+    @gradcheck.graph
+    def graph_of_numbers(a: float, b: float):
+        return a * b + a
+
+    passes(graph_of_numbers)
