@@ -13,7 +13,7 @@ LEVELS = [  # from the top; a module may import its own level and those below
     {"__main__", "cli", "pytest_plugin", "api"},
     {"reporters", "policy", "files"},
     {"runner", "tally", "vacuity", "audit", "trial", "gathering", "teaching", "explain", "selftest"}
-    | {"equivalence", "health", "series", "cost", "history", "describing"},
+    | {"equivalence", "health", "series", "cost", "history", "describing", "random_graphs"},
     {
         "registry",
         "catalogue",
@@ -26,7 +26,7 @@ LEVELS = [  # from the top; a module may import its own level and those below
         "corners",
         "cases",
     }
-    | {"templates", "beyond"}
+    | {"templates", "beyond", "composing", "composition", "fitting", "ingredients", "reducing"}
     | {"engine", "checks", "mutants"},
     {"settings", "signatures", "examples", "attributes", "domains", "cotangents", "covering"},
     {"judging", "judged", "opinions", "precision", "backward_noise"},

@@ -183,7 +183,9 @@ def traced_chain(x):
     return x
 
 
-@pytest.mark.parametrize("graph", [chain(10_000), gradcheck.graph(traced_chain)], ids=str)
+@pytest.mark.parametrize(
+    "graph", [chain(10_000), gradcheck.graph(traced_chain)], ids=["built", "traced"]
+)
 def test_ten_thousand_nodes_in_a_chain(graph):
     op = gradcheck.op(graph, np.array([0.5]), checks="nodes")
     value, pullback = op.vjp(np.array([0.5]))

@@ -57,7 +57,7 @@ def class_door(cls: type, description: Description, call: str | None, name: str 
         vjp=gate.vjp,
         kind="gate class",
         written=(*found, *(v for v in vars(cls).values() if inspect.isfunction(v))),
-        notes=() if binding.slots else (NO_UPSTREAM,),
+        notes=tuple(_upstream_notes(binding, False)),
         session=gate.session,
         linear=bool(binding.slots),
     )
@@ -173,11 +173,7 @@ def layer_door(instance: Any, description: Description, call: str | None, name: 
         written=(forward, backward),
         session=gate.session,
         one_instance=True,
-        notes=(
-            *(p.sentence() for p in own),
-            *([FIRST_ONLY] if first_only else []),
-            *(() if binding.slots else (NO_UPSTREAM,)),
-        ),
+        notes=(*(p.sentence() for p in own), *_upstream_notes(binding, first_only)),
         more_example=tuple(p.value for p in own),
         linear=bool(binding.slots),
     )
@@ -188,6 +184,10 @@ NO_UPSTREAM = (
     "multiplied by the cotangent of that sum"
 )
 FIRST_ONLY = "backward takes the cotangent of the first output only: the others are not checked"
+
+
+def _upstream_notes(binding: Binding, first_only: bool) -> list[str]:
+    return [FIRST_ONLY] * first_only + [NO_UPSTREAM] * (not binding.slots)
 
 
 def _parameters_of(

@@ -59,8 +59,8 @@ def _count_message(facts: Facts) -> str:
     names, wanted = ", ".join(i.name for i in facts.op.inputs), len(facts.op.inputs)
     if returned is None:
         return (
-            f"backward returned None: let it return the gradients of forward's inputs ({names}), in "
-            "that order; where it leaves them on objects of its own, return those, as in "
+            f"backward returned None: let it return the gradients of forward's inputs ({names}), "
+            "in that order; where it leaves them on objects of its own, return those, as in "
             f"return [{', '.join(f'{i.name}.grad' for i in facts.op.inputs[:2])}, ...]"
         )
     return (

@@ -23,6 +23,7 @@ def run(
     method: Literal["adaptive", "central"] | None = None,
     time_limit: float | None = None,
     cost: Flag = False,
+    graphs: int = 0,
     json: Annotated[str | None, Parameter(name="--json")] = None,
     quiet: Annotated[bool, Parameter(alias="-q", negative="")] = False,
     verbose: Annotated[bool, Parameter(alias="-v", negative="")] = False,
@@ -60,6 +61,8 @@ def run(
         Seconds for one forward and backward pass; 0 is none.
     cost
         Also measure time and memory of backward beside forward; a warning at most.
+    graphs
+        Also compose so many random graphs of the ops that pass, and check each end to end.
     json
         Also write the report there.
     quiet
@@ -83,7 +86,7 @@ def run(
     from gradcheck.cli.run import Job, run_job
 
     settings = {k: v for k, v in given.items() if v is not None}
-    return run_job(Job(target, settings, keyword, json, verbose - quiet))
+    return run_job(Job(target, settings, keyword, json, verbose - quiet, graphs))
 
 
 def list_ops(*target: str) -> int:

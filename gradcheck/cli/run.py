@@ -10,9 +10,11 @@ from typing import Any
 from rich.console import Console
 
 from gradcheck import files, policy, targets
+from gradcheck.cli.graphs import added, run_graphs, shortened
 from gradcheck.cli.screen import Progress, screen
 from gradcheck.errors import NothingCollected, UsageError, did_you_mean
 from gradcheck.model import Op
+from gradcheck.random_graphs import Wish, is_name
 from gradcheck.reporters import json, terminal
 from gradcheck.results import Report
 from gradcheck.runner import run
@@ -32,6 +34,8 @@ class Job:
     json: str | None
     verbosity: int
     """-1 quiet, 1 verbose."""
+    graphs: int = 0
+    """How many random graphs of the ops are checked too."""
 
 
 def run_job(job: Job) -> int:
@@ -44,6 +48,8 @@ def run_job(job: Job) -> int:
     NothingCollected
         There is no op to check.
     """
+    if job.graphs < 0:
+        raise UsageError(f"--graphs {job.graphs}: how many random graphs, so 0 or more")
     settings = load(Path.cwd(), profile="ci", command_line=job.given)
     console = screen()
     places = _places(job, settings)
@@ -53,15 +59,21 @@ def run_job(job: Job) -> int:
     if names == [REFERENCE] and not settings.targets and not job.targets and job.verbosity >= 0:
         console.print("no target named and no pyproject.toml here: checking the reference ops")
     errors: list[str] = []
-    ops = select(collect(names, errors, root), job.keyword)
-    if not ops and not errors:
+    every = collect(names, errors, root)
+    one_graph = job.graphs > 0 and is_name(job.keyword)
+    ops = [] if one_graph else select(every, job.keyword)
+    if not every and not errors:
         raise NothingCollected(
             f"nothing to check in {', '.join(names)}: register a gate with @gradcheck.register, "
             "assign gradcheck.op(forward, backward, ...) to a name, let a package's __init__ "
             "import its modules, or name another target"
         )
     report = _run_shown(ops, settings, job, (console, errors))
-    terminal.print_report(console, report, verbosity=job.verbosity)
+    report, said = _with_graphs(report, every if one_graph else ops, settings, job, console)
+    shown = report if job.verbosity > 0 else shortened(report)
+    terminal.print_report(console, shown, verbosity=job.verbosity)
+    if said:
+        console.print(said, soft_wrap=True, markup=False)
     _write(places, report)
     if settings.method == "central" and not report.interrupted:
         _print_central(console, ops, settings)
@@ -156,6 +168,19 @@ def _run_shown(
         return run(
             progress.over(ops), settings, fixed=job.given, errors=errors, progress=progress.advance
         )
+
+
+def _with_graphs(
+    report: Report, ops: list[Op], settings: Settings, job: Job, console: Console
+) -> tuple[Report, str]:
+    """The report with the random graphs that were asked for, and the line that counts them."""
+    if not job.graphs or not ops or report.interrupted:
+        return report, ""
+    only = job.keyword if job.keyword is not None and is_name(job.keyword) else ""
+    wish = Wish(job.graphs, settings.seed, job.targets, only)
+    live = console if job.verbosity >= 0 else None
+    checked = run_graphs(report, ops, wish, settings, fixed=job.given, console=live)
+    return added(report, checked), checked.said if job.verbosity >= 0 else ""
 
 
 def _print_central(console: Console, ops: list[Op], settings: Settings) -> None:
