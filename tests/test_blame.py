@@ -305,3 +305,15 @@ def test_a_straight_through_node_is_followed_by_its_surrogate():
 
     passes(net(sign_through(1.0)))
     assert guilty(fails(net(sign_through(2.0)))) == {"h"}
+
+
+# --- on random graphs -----------------------------------------------------------------------------
+def test_blame_on_random_graphs_of_the_reference_ops():
+    """A few of what `benchmarks/blame.py` does by the hundred."""
+    from benchmarks.blame import Plan, measure
+
+    single, pairs = measure(Plan(5), (0, 6)), measure(Plan(5, pairs=True), (0, 5))
+    assert len(single) >= 4
+    assert pairs
+    assert all(v.right and not v.innocent for v in (*single, *pairs))
+    assert all(v.composed for v in pairs), "a pair that cancels passes as a whole"

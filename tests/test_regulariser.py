@@ -255,3 +255,26 @@ def test_a_word_in_several_windows_and_places_gets_the_sum():
     by_place = [3 + 7 + 11, 4 + 8 + 12, 5 + 9 + 13]
     assert_array_equal(gradient[:, 0], [0, by_place[0] + by_place[2], 0, by_place[1], 0])
     assert_array_equal(gradient[:, 1], 100 * gradient[:, 0])
+
+
+# --- the softmax tip: the correct class and the wrong ones ----------------------------------------
+@pytest.mark.parametrize(
+    ("correct", "others", "said"),
+    [
+        (0.0, 1.0, "wrong only at the entries that y points at"),
+        (1.0, 0.0, "wrong only at the entries that y does not point at"),
+    ],
+)
+def test_a_loss_that_is_wrong_for_one_kind_of_class_says_which(correct, others, said):
+    loss = softmax_cross_entropy.__gradcheck_op__
+
+    def backward(dJ, logits, y):
+        right, _ = loss.vjp(logits, y)[1]((dJ,))
+        factor = np.full(np.shape(right), others)
+        factor[np.arange(len(y)), y] = correct
+        return factor * right, None
+
+    wrong_loss = gradcheck.op(loss.forward, backward, "logits[n c], y:int[n]<c")
+    with pytest.raises(gradcheck.GradientError) as caught:
+        gradcheck.check(wrong_loss, max_cases=30)
+    assert any(said in f.diagnosis for f in caught.value.result.findings)

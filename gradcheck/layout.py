@@ -1,0 +1,149 @@
+"""Where the boxes of a graph go: in layers from left to right, with few crossings.
+
+Longest-path layers, one dummy box per layer that a wire only passes through, and barycentre sweeps
+for the order and then the heights (Sugiyama, Tagawa and Toda, IEEE Trans. SMC 1981).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+SWEEPS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A box with its ports: how far below its top each wire enters (left) and leaves (right)."""
+
+    width: float
+    height: float
+    ins: tuple[float, ...] = ()
+    outs: tuple[float, ...] = ()
+    loose: bool = False
+    """May stand in any layer before the boxes that it leads to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """From an output of a box to an input of a later one."""
+
+    tail: int
+    out: int
+    head: int
+    into: int
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Boxes, then dummies, in layers. Wires that leave one output share their dummies."""
+
+    boxes: list[Box]
+    layers: list[list[int]]
+    top: list[float]
+    hops: list[Wire]
+    """Wires cut at their dummies: each leads from one layer to the next."""
+    routes: list[list[int]]
+    """By wire, its hops."""
+
+    def begins(self, hop: Wire) -> float:
+        """The height at which a hop leaves its tail."""
+        return self.top[hop.tail] + self.boxes[hop.tail].outs[hop.out]
+
+    def ends(self, hop: Wire) -> float:
+        """The height at which a hop enters its head."""
+        return self.top[hop.head] + self.boxes[hop.head].ins[hop.into]
+
+
+def arrange(boxes: Sequence[Box], wires: Sequence[Wire], *, gap: float, dummy: Box) -> Layout:
+    """Place boxes that are given in topological order.
+
+    Parameters
+    ----------
+    boxes : sequence of Box
+    wires : sequence of Wire
+        Each from a box to a later one.
+    gap : float
+        The least distance between two boxes of a layer.
+    dummy : Box
+        What a layer keeps free for a wire that passes through it.
+    """
+    layer = _layers(boxes, wires)
+    every, hops, routes = list(boxes), list[Wire](), list[list[int]]()
+    known: dict[Wire, int] = {}
+    for wire in wires:
+        at, route = (wire.tail, wire.out), list[int]()
+        for step in range(layer[wire.tail] + 1, layer[wire.head] + 1):
+            last = step == layer[wire.head]
+            begun = Wire(*at, wire.head, wire.into) if last else Wire(*at, -1, step)
+            if begun not in known:
+                known[begun] = len(hops)
+                hops.append(begun if last else Wire(*at, len(every), 0))
+                if not last:
+                    every.append(dummy)
+                    layer.append(step)
+            route.append(known[begun])
+            at = (hops[known[begun]].head, 0)
+        routes.append(route)
+    layers = [[b for b in range(len(every)) if layer[b] == k] for k in range(max(layer) + 1)]
+    made = Layout(every, layers, [0.0] * len(every), hops, routes)
+    _sweep(made, gap)
+    return made
+
+
+def _layers(boxes: Sequence[Box], wires: Sequence[Wire]) -> list[int]:
+    """The longest way from the left; a loose box goes as far right as it may."""
+    layer = [0] * len(boxes)
+    for wire in sorted(wires, key=lambda w: w.head):
+        layer[wire.head] = max(layer[wire.head], layer[wire.tail] + 1)
+    for number, box in enumerate(boxes):
+        heads = [layer[w.head] for w in wires if w.tail == number] if box.loose else []
+        layer[number] = min(heads, default=layer[number] + 1) - 1 if heads else layer[number]
+    return layer
+
+
+def _sweep(made: Layout, gap: float) -> None:
+    """Order each layer by where its wires come from or lead to, and move its boxes there."""
+    before: list[list[Wire]] = [[] for _ in made.boxes]
+    after: list[list[Wire]] = [[] for _ in made.boxes]
+    for hop in made.hops:
+        before[hop.head].append(hop)
+        after[hop.tail].append(hop)
+    for layer in made.layers:
+        _stack(made, layer, [0.0] * len(layer), gap)
+    for sweep in range(2 * SWEEPS):
+        rightwards = sweep % 2 == 0
+        settled = sweep >= SWEEPS  # the order stays, the heights still move
+        for layer in made.layers if rightwards else reversed(made.layers):
+            wanted = {}
+            for b in layer:
+                ways = [(made.begins(h) - made.ends(h)) for h in before[b]] if rightwards else []
+                ways += [] if rightwards else [made.ends(h) - made.begins(h) for h in after[b]]
+                if settled:
+                    ways += [made.begins(h) - made.ends(h) for h in before[b]] * rightwards
+                    ways += [made.ends(h) - made.begins(h) for h in after[b]] * rightwards
+                wanted[b] = made.top[b] + (fmean(ways) if ways else 0.0)
+            if not settled:
+                layer.sort(key=lambda b: wanted[b] + made.boxes[b].height / 2)
+            _stack(made, layer, [wanted[b] for b in layer], gap)
+    highest = min(made.top, default=0.0)
+    made.top[:] = [t - highest for t in made.top]
+
+
+def _stack(made: Layout, layer: Sequence[int], wanted: Iterable[float], gap: float) -> None:
+    """Nearest to the wanted heights without overlap: pools of adjacent violators."""
+    below, pools = 0.0, list[tuple[float, int]]()
+    offsets = []
+    for b, want in zip(layer, wanted, strict=True):
+        offsets.append(below)
+        mean, count = want - below, 1
+        while pools and pools[-1][0] >= mean:
+            other, others = pools.pop()
+            mean = (mean * count + other * others) / (count + others)
+            count += others
+        pools.append((mean, count))
+        below += made.boxes[b].height + gap
+    placed = [mean for mean, count in pools for _ in range(count)]
+    for b, mean, offset in zip(layer, placed, offsets, strict=True):
+        made.top[b] = mean + offset
