@@ -32,13 +32,13 @@ import gradcheck
 import reference_ops
 from gradcheck import targets
 from gradcheck.checks import nodes
-from gradcheck.composing import compose
-from gradcheck.composition import Composition
 from gradcheck.cotangents import random_like
 from gradcheck.evaluation import Evaluator
+from gradcheck.graphs.composing import compose
+from gradcheck.graphs.composition import Composition
+from gradcheck.graphs.ingredients import usable
 from gradcheck.graphs.reverse import backward
 from gradcheck.guards import GlobalRandom, one_blas_thread, quiet
-from gradcheck.ingredients import usable
 from gradcheck.model import Op
 from gradcheck.mutants import Mutant, numbers, saved, upstream
 from gradcheck.results import OpResult

@@ -119,9 +119,7 @@ def explained(
     )
 
 
-def _parts(
-    tape: Tape, gradients: Gradients, cotangents: Sequence[Any]
-) -> dict[int, list[Part]]:
+def _parts(tape: Tape, gradients: Gradients, cotangents: Sequence[Any]) -> dict[int, list[Part]]:
     """By value, the gradients that came back to it: of results first, then by its users."""
     found: dict[int, list[Part]] = {}
     for result, cotangent in zip(tape.results, cotangents, strict=True):

@@ -98,8 +98,9 @@ def _layers(boxes: Sequence[Box], wires: Sequence[Wire]) -> list[int]:
     for wire in sorted(wires, key=lambda w: w.head):
         layer[wire.head] = max(layer[wire.head], layer[wire.tail] + 1)
     for number, box in enumerate(boxes):
-        heads = [layer[w.head] for w in wires if w.tail == number] if box.loose else []
-        layer[number] = min(heads, default=layer[number] + 1) - 1 if heads else layer[number]
+        if box.loose:
+            heads = [layer[w.head] for w in wires if w.tail == number]
+            layer[number] = min(heads, default=1) - 1
     return layer
 
 
@@ -113,19 +114,17 @@ def _sweep(made: Layout, gap: float) -> None:
     for layer in made.layers:
         _stack(made, layer, [0.0] * len(layer), gap)
     for sweep in range(2 * SWEEPS):
-        rightwards = sweep % 2 == 0
         settled = sweep >= SWEEPS  # the order stays, the heights still move
+        rightwards = sweep % 2 == 0
         for layer in made.layers if rightwards else reversed(made.layers):
             wanted = {}
             for b in layer:
-                ways = [(made.begins(h) - made.ends(h)) for h in before[b]] if rightwards else []
-                ways += [] if rightwards else [made.ends(h) - made.begins(h) for h in after[b]]
-                if settled:
-                    ways += [made.begins(h) - made.ends(h) for h in before[b]] * rightwards
-                    ways += [made.ends(h) - made.begins(h) for h in after[b]] * rightwards
-                wanted[b] = made.top[b] + (fmean(ways) if ways else 0.0)
+                left = [made.begins(h) - made.ends(h) for h in before[b]]
+                right = [made.ends(h) - made.begins(h) for h in after[b]]
+                shifts = left + right if settled else left if rightwards else right
+                wanted[b] = made.top[b] + (fmean(shifts) if shifts else 0.0)
             if not settled:
-                layer.sort(key=lambda b: wanted[b] + made.boxes[b].height / 2)
+                layer.sort(key=lambda b: wanted[b] + made.boxes[b].height / 2)  # noqa: B023
             _stack(made, layer, [wanted[b] for b in layer], gap)
     highest = min(made.top, default=0.0)
     made.top[:] = [t - highest for t in made.top]

@@ -15,12 +15,12 @@ from typing import Any
 
 import msgspec
 
-from gradcheck.composing import compose
-from gradcheck.composition import Composition
+from gradcheck.graphs.composing import compose
+from gradcheck.graphs.composition import Composition
+from gradcheck.graphs.ingredients import usable
+from gradcheck.graphs.reducing import reduced
 from gradcheck.guards import GlobalRandom, one_blas_thread, quiet
-from gradcheck.ingredients import usable
 from gradcheck.model import Op, Recipe
-from gradcheck.reducing import reduced
 from gradcheck.results import Finding, OpResult
 from gradcheck.runner import run_one
 from gradcheck.series import one_by_one

@@ -26,7 +26,7 @@ LEVELS = [  # from the top; a module may import its own level and those below
         "corners",
         "cases",
     }
-    | {"templates", "beyond", "composing", "composition", "fitting", "ingredients", "reducing"}
+    | {"templates", "beyond"}
     | {"engine", "checks", "mutants"},
     {"settings", "signatures", "examples", "attributes", "domains", "cotangents", "covering"},
     {"judging", "judged", "opinions", "precision", "backward_noise"},

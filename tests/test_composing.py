@@ -15,13 +15,13 @@ import pytest
 import gradcheck
 from gradcheck import random_graphs, targets
 from gradcheck.arrays import same_bits
-from gradcheck.composing import compose
-from gradcheck.composition import Composition, Given, Made, Ref
-from gradcheck.fitting import Sizes, fits, keeps
-from gradcheck.ingredients import usable
+from gradcheck.graphs.composing import compose
+from gradcheck.graphs.composition import Composition, Given, Made, Ref
+from gradcheck.graphs.fitting import Sizes, fits, keeps
+from gradcheck.graphs.ingredients import usable
+from gradcheck.graphs.reducing import reduced
 from gradcheck.model import Domain, Op
 from gradcheck.random_graphs import Checked, Wish, check_graphs, recipes
-from gradcheck.reducing import reduced
 from gradcheck.registry import make
 from gradcheck.runner import run_one
 from gradcheck.settings import Settings

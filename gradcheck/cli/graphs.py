@@ -9,7 +9,7 @@ import msgspec
 from rich.console import Console
 
 from gradcheck.cli.screen import Progress
-from gradcheck.composition import KIND
+from gradcheck.graphs.composition import KIND
 from gradcheck.model import Op
 from gradcheck.random_graphs import Checked, Wish, check_graphs
 from gradcheck.results import OpResult, Report, summarise

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from gradcheck.arrays import Array, literal
-from gradcheck.fitting import MARGIN, is_any, stays_within
 from gradcheck.graphs.building import Graph
+from gradcheck.graphs.fitting import MARGIN, is_any, stays_within
 from gradcheck.model import REAL, Domain, Input, Op, Options
 from gradcheck.node import Node
 

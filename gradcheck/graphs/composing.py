@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from gradcheck.arrays import Array, is_real
-from gradcheck.composition import Composition, Given, Made, Ref, pruned
 from gradcheck.domains import decode, resolve
-from gradcheck.fitting import Shape, Sizes, fits, keeps
+from gradcheck.graphs.composition import Composition, Given, Made, Ref, pruned
+from gradcheck.graphs.fitting import Shape, Sizes, fits, keeps
 from gradcheck.graphs.tape import Tape
 from gradcheck.guards import GlobalRandom, within_limit
 from gradcheck.model import Domain, Input, Op

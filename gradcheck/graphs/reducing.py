@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import combinations
 
-from gradcheck.composition import Composition
+from gradcheck.graphs.composition import Composition
 
 TRIES = 80
 """Graphs that are tried; a number and no time, so that every machine finds the same."""
