@@ -64,6 +64,8 @@ def matmul(A: Array, B: Array) -> Any:
 
     As NumPy's ``@``: a vector is a row on the left and a column on the right, stacks broadcast.
     """
+    fits = np.ndim(A) > 0 < np.ndim(B) and A.shape[-1] == B.shape[-2 if np.ndim(B) > 1 else 0]
+    _require_shapes(fits, "A (... n, k), B (... k, m)", A, B)
     return np.matmul(A, B)
 
 
