@@ -2,92 +2,134 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from gradcheck.graphs.composed import Composed
-from gradcheck.graphs.reverse import Gradients, backward, pulled
-from gradcheck.graphs.tape import Step, Tape
+from gradcheck.arrays import is_real
+from gradcheck.cases import build, recipes
+from gradcheck.drawing import clean, cut, draw, local, numbers
+from gradcheck.engine import generate
+from gradcheck.evaluation import Evaluator
+from gradcheck.explained import Explained, NodeSeen, Value
+from gradcheck.guards import GlobalRandom, one_blas_thread, quiet, within_limit
+from gradcheck.model import Case, Op
+from gradcheck.probe import learn
+from gradcheck.settings import Settings
+from gradcheck.templates import plan
+
+NODES = 60
+"""Above so many, the first and the last are printed."""
+ENDS = 20
+"""So many of each."""
+PARTS = 6
+"""Terms of a sum that are printed."""
+SHOWN = 8
+"""Entries of an array that are printed."""
 
 
-def explain_graph(graph: Composed, values: Sequence[Any]) -> str:
-    """Forward values, then gradients from the output back to the sources.
+def plain_case(op: Op, settings: Settings) -> Case | None:
+    """The first case that the checks would try in float64: the example, or the plain one."""
+    random = GlobalRandom(settings.seed)
+    evaluator = Evaluator(op, random)
+    with random.restored(), quiet(), one_blas_thread():
+        return within_limit(partial(_plain, op, evaluator, settings), settings.time_limit, None)
+
+
+def _plain(op: Op, evaluator: Evaluator, settings: Settings) -> Case | None:
+    learnt = learn(op, evaluator)
+    made = plan(learnt, ("float64",))
+    drawn = generate(recipes(made), seed=str(settings.seed), count=1, first=made.schedule(1))
+    return build(learnt.op, drawn[0].value) if drawn else None
+
+
+def text(seen: Explained, *, width: int, plain: bool = False) -> str:
+    """The lecture's picture, and then in words: a line per node forwards, a block backwards.
 
     Parameters
     ----------
-    graph : Composed
-        With an output node.
-    values : sequence
-        One value per source.
-
-    Returns
-    -------
-    str
-        The lecture's picture in words: a line per node forwards, a block per node backwards.
+    seen : Explained
+        What happened.
+    width : int
+        Columns of the terminal. A drawing that does not fit is left out.
+    plain : bool
+        Draw with ASCII characters only.
     """
-    tape = graph.run([np.asarray(v, dtype=np.float64) for v in values])
-    gradients = backward(tape, [np.ones_like(tape.values[r]) for r in tape.results])
-    sources = [(tape.names[s], s) for s in tape.sources]
-    shown = ", ".join(f"{n} = {show(tape.values[s])}" for n, s in sources)
-    lines = [f"{graph.name}({shown})", "", "forward"]
-    for step in tape.steps:
-        call = f"{step.name} = {step.op.name}({', '.join(tape.names[p] for p in step.parents)})"
-        made = ", ".join(show(tape.values[o]) for o in step.outputs)
-        lines.append(f"  {call:<28s} = {made}")
+    name = clean(seen.name)
+    sources = [seen.values[s] for s in seen.sources]
+    given = [f"{clean(s.name)} = {show(s.value)}" for s in sources]
+    if len(given) > NODES:
+        given = [*given[:ENDS], f"... {len(given) - ENDS:,} more"]
+    given += [f"{clean(n)} = {cut(repr(v), 40)}" for n, v in seen.attributes.items()]
+    lines = [f"{name}({', '.join(given)})", ""]
+    drawing = draw(seen, width, plain=plain)
+    lines += [drawing, ""] if drawing else []
+    lines += ["forward", *_ends(seen.nodes, lambda node: [_forward(seen, node)])]
     lines += ["", "backward (output gradient 1)"]
-    for number, step in reversed(list(enumerate(tape.steps))):
-        if number in gradients.received:
-            lines += _block(tape, gradients, number, step)
+    lines += _ends(seen.nodes[::-1], lambda node: _block(seen, node))
     lines += ["", "gradients (summed where a value is used more than once)"]
-    for name, place in sources:
-        lines.append(f"  d{graph.name}/d{name:<4s} = {_sum(tape, gradients, place)}")
+    lines += _ends(sources, lambda s: [f"  d{name}/d{clean(s.name):<4s} = {total(s)}"])
     return "\n".join(lines)
 
 
-def _block(tape: Tape, gradients: Gradients, number: int, step: Step) -> list[str]:
+def _ends(every: Sequence[Any], said: Callable[[Any], list[str]]) -> Iterator[str]:
+    """All of them, or the first and the last."""
+    hidden = len(every) - 2 * ENDS if len(every) > NODES else 0
+    for k, one in enumerate(every):
+        if hidden and k == ENDS:
+            yield f"  ... {hidden:,} more are left out ..."
+        if not hidden or k < ENDS or k >= ENDS + hidden:
+            yield from said(one)
+
+
+def _forward(seen: Explained, node: NodeSeen) -> str:
+    parents = ", ".join(clean(seen.values[p.parent].name) for p in node.parents)
+    made = ", ".join(show(seen.values[o].value) for o in node.outputs)
+    return f"  {f'{clean(node.name)} = {clean(node.op)}({parents})':<28s} = {made}"
+
+
+def _block(seen: Explained, node: NodeSeen) -> list[str]:
     """One node: what came from above, its local gradients, what it passes on."""
-    upstream = ", ".join(show(u) for u in gradients.received[number])
-    lines = [f"  {step.name}: upstream {upstream}"]
-    local = local_gradients(tape, step)
-    for k, parent in enumerate(step.parents):
-        name = tape.names[parent]
-        own = "" if local is None else f"local d{step.name}/d{name} = {show(local[k])}, "
-        lines.append(f"      {own}downstream to {name}: {show(gradients.downstream[number][k])}")
+    name = clean(node.name)
+    if node.upstream is None:
+        return [f"  {name}: not used, no gradient reaches it"]
+    sums = [_sum(seen.values[o]) for o in node.outputs]
+    lines = [f"  {name}: upstream {', '.join(sums)}"]
+    for passed in node.parents:
+        parent = clean(seen.values[passed.parent].name)
+        if not is_real(seen.values[passed.parent].value):
+            lines.append(f"      {parent} holds integers: nothing is passed")
+            continue
+        given = "nothing" if passed.downstream is None else show(passed.downstream)
+        lines.append(
+            f"      local d{name}/d{parent} = {local(passed)}, downstream to {parent}: {given}"
+        )
     return lines
 
 
-def local_gradients(tape: Tape, step: Step) -> tuple[Any, ...] | None:
-    """d output / d parent for scalar nodes; an array node has a Jacobian, which is not shown."""
-    outputs = [tape.values[o] for o in step.outputs]
-    if len(outputs) != 1 or outputs[0].size != 1:
-        return None
-    return pulled(step, (np.ones_like(outputs[0]),))
+def _sum(value: Value) -> str:
+    """``3 + 2 = 5`` where a value has several successors."""
+    if value.gradient is None:
+        return show(np.zeros_like(value.value))
+    parts = [show(p.gradient) for p in value.parts]
+    if len(parts) < 2:
+        return show(value.gradient)
+    if value.gradient.size > SHOWN:
+        return f"{show(value.gradient)}, sum of {len(parts):,}"
+    if len(parts) > PARTS:
+        parts = [*parts[: PARTS - 1], f"... ({len(parts):,} in all)"]
+    return f"{' + '.join(parts)} = {show(value.gradient)}"
 
 
-def _sum(tape: Tape, gradients: Gradients, place: int) -> str:
-    """``3 + 2 = 5`` where a source has several successors."""
-    parts = [
-        gradients.downstream[number][k]
-        for number, step in enumerate(tape.steps)
-        if number in gradients.downstream
-        for k, parent in enumerate(step.parents)
-        if parent == place
-    ]
-    total = gradients.upstream.get(place)
-    if total is None:
-        return "0 (not used)"
-    if len(parts) > 1:
-        return " + ".join(show(p) for p in parts) + f" = {show(total)}"
-    return show(total)
+def total(value: Value) -> str:
+    """A source's gradient as a sum, or why it has none."""
+    if not is_real(value.value):
+        return "none (integers)"
+    return "0 (not used)" if value.gradient is None else _sum(value)
 
 
 def show(value: Any) -> str:
-    """A number, or a small array, or its shape."""
-    array = np.asarray(value)
-    if array.ndim == 0:
-        return f"{float(array):g}"
-    if array.size <= 8:
-        return np.array2string(array, precision=4, separator=", ").replace("\n", "")
-    return f"array {array.shape}"
+    """A number with six digits, a small array with four, or its shape."""
+    return numbers(value, SHOWN, 6 if np.ndim(value) == 0 else 4)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from gradcheck.arrays import Array, is_real
-from gradcheck.graphs.reverse import Gradients, pulled
+from gradcheck.graphs.composed import Composed
+from gradcheck.graphs.reverse import Gradients, backward, pulled
 from gradcheck.graphs.tape import Step, Tape
 
 JACOBIAN = 16
@@ -80,6 +81,21 @@ class Explained:
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
+def explain(
+    graph: Composed, values: Sequence[Any], attributes: Mapping[str, Any] | None = None
+) -> Explained:
+    """Run a graph forwards and, with output gradients of ones, backwards.
+
+    Raises
+    ------
+    UsageError, NodeRaised
+        As `Composed.run` and `graphs.reverse.backward`.
+    """
+    tape = graph.run(values, attributes)
+    cotangents = [np.ones_like(tape.values[r]) for r in tape.results]
+    return explained(tape, backward(tape, cotangents), cotangents, attributes)
+
+
 def explained(
     tape: Tape,
     gradients: Gradients,
@@ -125,7 +141,9 @@ def _parts(tape: Tape, gradients: Gradients, cotangents: Sequence[Any]) -> dict[
     for result, cotangent in zip(tape.results, cotangents, strict=True):
         found.setdefault(result, []).append(Part("", np.asarray(cotangent)))
     for number, step in enumerate(tape.steps):
-        for parent, gradient in zip(step.parents, gradients.downstream.get(number, ())):
+        if number not in gradients.downstream:
+            continue
+        for parent, gradient in zip(step.parents, gradients.downstream[number], strict=True):
             if gradient is not None and is_real(tape.values[parent]):
                 found.setdefault(parent, []).append(Part(step.name, np.asarray(gradient)))
     return found

@@ -6,11 +6,13 @@ for the order and then the heights (Sugiyama, Tagawa and Toda, IEEE Trans. SMC 1
 
 from __future__ import annotations
 
+from bisect import bisect_right, insort
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from statistics import fmean
 
-SWEEPS = 12
+SWEEPS = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,9 @@ def arrange(boxes: Sequence[Box], wires: Sequence[Wire], *, gap: float, dummy: B
             route.append(known[begun])
             at = (hops[known[begun]].head, 0)
         routes.append(route)
-    layers = [[b for b in range(len(every)) if layer[b] == k] for k in range(max(layer) + 1)]
+    layers = [
+        [b for b in range(len(every)) if layer[b] == k] for k in range(max(layer, default=0) + 1)
+    ]
     made = Layout(every, layers, [0.0] * len(every), hops, routes)
     _sweep(made, gap)
     return made
@@ -113,8 +117,11 @@ def _sweep(made: Layout, gap: float) -> None:
         after[hop.tail].append(hop)
     for layer in made.layers:
         _stack(made, layer, [0.0] * len(layer), gap)
+    best = (crossings(made), [list(layer) for layer in made.layers])
     for sweep in range(2 * SWEEPS):
         settled = sweep >= SWEEPS  # the order stays, the heights still move
+        if sweep == SWEEPS:
+            made.layers[:] = best[1]
         rightwards = sweep % 2 == 0
         for layer in made.layers if rightwards else reversed(made.layers):
             wanted = {}
@@ -124,10 +131,45 @@ def _sweep(made: Layout, gap: float) -> None:
                 shifts = left + right if settled else left if rightwards else right
                 wanted[b] = made.top[b] + (fmean(shifts) if shifts else 0.0)
             if not settled:
-                layer.sort(key=lambda b: wanted[b] + made.boxes[b].height / 2)  # noqa: B023
+                layer.sort(key=lambda b: wanted[b] + made.boxes[b].height / 2)
             _stack(made, layer, [wanted[b] for b in layer], gap)
+        if not settled:
+            best = min(best, (crossings(made), [list(v) for v in made.layers]), key=itemgetter(0))
+    for layer in made.layers:
+        _straighten(made, layer, before, gap)
     highest = min(made.top, default=0.0)
     made.top[:] = [t - highest for t in made.top]
+
+
+def crossings(made: Layout) -> int:
+    """How often two wires cross."""
+    place = {b: k for k, layer in enumerate(made.layers) for b in layer}
+    pairs: dict[int, list[tuple[float, float]]] = {}
+    for hop in made.hops:
+        pairs.setdefault(place[hop.tail], []).append((made.begins(hop), made.ends(hop)))
+    count = 0
+    for channel in pairs.values():
+        ends = list[float]()
+        for _, end in sorted(channel):
+            count += len(ends) - bisect_right(ends, end)
+            insort(ends, end)
+    return count
+
+
+def _straighten(
+    made: Layout, layer: Sequence[int], before: Sequence[Sequence[Wire]], gap: float
+) -> None:
+    """Wires that only pass through, and boxes with one wire in, go level where there is room."""
+    for k, b in enumerate(layer):
+        if len(before[b]) != 1:
+            continue
+        room = [float("-inf"), float("inf")]
+        if k > 0:
+            room[0] = made.top[layer[k - 1]] + made.boxes[layer[k - 1]].height + gap
+        if k + 1 < len(layer):
+            room[1] = made.top[layer[k + 1]] - made.boxes[b].height - gap
+        wanted = made.top[b] + made.begins(before[b][0]) - made.ends(before[b][0])
+        made.top[b] = max(room[0], min(room[1], wanted))
 
 
 def _stack(made: Layout, layer: Sequence[int], wanted: Iterable[float], gap: float) -> None:

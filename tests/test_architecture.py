@@ -13,7 +13,8 @@ LEVELS = [  # from the top; a module may import its own level and those below
     {"__main__", "cli", "pytest_plugin", "api"},
     {"reporters", "policy", "files"},
     {"runner", "tally", "vacuity", "audit", "trial", "gathering", "teaching", "explain", "selftest"}
-    | {"equivalence", "health", "series", "cost", "history", "describing", "random_graphs"},
+    | {"equivalence", "health", "series", "cost", "history", "describing", "random_graphs"}
+    | {"explained", "layout", "drawing", "svg"},
     {
         "registry",
         "catalogue",

@@ -162,7 +162,8 @@ def test_explain_finds_the_only_graph_of_a_file_and_asks_among_two(project):
     project.write("two.py", text + "other = made('K')\n")
     assert "dJ/dx    = 2" in project.run("explain", "one.py", "3").out
     assert "dJ/dx    = 2" in project.run("explain", "one.py::J", "3").out
-    assert project.run("explain", "one.py").code == 2
+    assert project.run("explain", "one.py").code == 0  # at the plain case
+    assert project.run("explain", "one.py", "1", "2").code == 2
     ran = project.run("explain", "two.py", "3")
     assert ran.code == 2
     assert "two.py has several graphs: name one, as in two.py::" in ran.err

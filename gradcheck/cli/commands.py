@@ -126,7 +126,11 @@ def replay(
     return replay(case, recipe, results)
 
 
-def explain(graph: str, *values: float) -> int:
+def explain(
+    graph: str,
+    *values: float,
+    svg: Annotated[str | None, Parameter(name="--svg")] = None,
+) -> int:
     """Show a graph node by node: value, upstream, local and downstream gradient.
 
     Parameters
@@ -134,11 +138,14 @@ def explain(graph: str, *values: float) -> int:
     graph
         A graph by its name (worked_example, or f), or with its file (my_graphs.py::loss).
     values
-        Numbers for its sources; its own example where they are left out.
+        Numbers for its sources; where they are left out, its own example, else the plain case that
+        the checks draw.
+    svg
+        Also draw it there.
     """
     from gradcheck.cli.inspect import explain
 
-    return explain(graph, values)
+    return explain(graph, values, svg)
 
 
 def selftest(

@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 from rich.table import Table
 from rich.text import Text
 
-from gradcheck import files, targets
+from gradcheck import explained, files, targets
 from gradcheck.cli.run import REFERENCE, chosen, collect
 from gradcheck.cli.screen import screen
+from gradcheck.drawing import clean
 from gradcheck.errors import NothingCollected, UsageError, did_you_mean
-from gradcheck.explain import explain_graph
-from gradcheck.graphs.building import Graph
-from gradcheck.model import Op, Recipe
+from gradcheck.evaluation import NodeRaised
+from gradcheck.explain import plain_case
+from gradcheck.explain import text as explain_text
+from gradcheck.graphs.composed import Composed
+from gradcheck.guards import quiet
+from gradcheck.model import Input, Op, Recipe
 from gradcheck.reporters import json, text
 from gradcheck.results import Finding, OpResult
 from gradcheck.runner import run_one
 from gradcheck.settings import Settings, convert, find_pyproject, load
+from gradcheck.svg import NODES as SVG_NODES
+from gradcheck.svg import svg as draw_svg
 
 
 def list_ops(named: Sequence[str]) -> int:
@@ -121,44 +128,104 @@ def _load_again(target: str) -> list[Op]:
         return targets.load(target, pyproject.parent)
 
 
-def explain(name: str, values: Sequence[float]) -> int:
-    """Print a graph's forward and backward pass at some values."""
-    graph = _graph(name)
-    given = list(values) or list(graph.example or ())
-    sources = ", ".join(s.name for s in graph.sources)
-    if len(given) != len(graph.sources):
-        raise UsageError(f"{name} takes {len(graph.sources)} numbers ({sources}), not {len(given)}")
+def explain(name: str, values: Sequence[float], svg: str | None = None) -> int:
+    """Print a graph's forward and backward pass at some values, and draw it."""
+    op, graph = _graph(name)
+    if svg is not None:
+        files.claim(Path(svg))
+    given, attributes = _sources(name, op, graph, values)
     try:
-        shown = explain_graph(graph, given)
+        with quiet():
+            seen = explained.explain(graph, given, attributes)
     except Exception as error:  # the nodes are the user's
-        reason = f"{type(error).__name__}: {error}"
-        raise UsageError(f"{name} cannot be evaluated at numbers ({sources}): {reason}") from None
-    screen().print(shown, markup=False, soft_wrap=True)
+        what = "numbers" if values else "its example"
+        names = ", ".join(map(clean, graph.names))
+        reason = clean(error if isinstance(error, UsageError) else _reason(error))
+        raise UsageError(f"{name} cannot be evaluated at {what} ({names}): {reason}") from None
+    console = screen()
+    plain = not _encodes(console.encoding, "─│┌┼▶")
+    shown = explain_text(seen, width=console.width, plain=plain)
+    console.print(shown, markup=False, soft_wrap=True)
+    if svg is not None:
+        _draw(Path(svg), seen)
     return 0
 
 
-def _graph(name: str) -> Graph:
+def _reason(error: BaseException) -> str:
+    if isinstance(error, NodeRaised):
+        return f"{_reason(error.error)} (at node {error.place})"
+    return f"{type(error).__name__}: {error}"
+
+
+def _encodes(encoding: str, characters: str) -> bool:
+    try:
+        return bool(characters.encode(encoding))
+    except (UnicodeEncodeError, LookupError):
+        return False
+
+
+def _draw(path: Path, seen: explained.Explained) -> None:
+    """Write the picture."""
+    made = draw_svg(seen)
+    if not made:
+        raise UsageError(
+            f"{path} is not written: a graph of {len(seen.nodes):,} nodes is too large to be "
+            f"looked at, at most {SVG_NODES} are drawn; explain a part of it"
+        )
+    files.write(path, made)
+    screen().print(f"picture: {targets.shown(path)}", markup=False, soft_wrap=True)
+
+
+def _sources(
+    name: str, op: Op, graph: Composed, values: Sequence[float]
+) -> tuple[Sequence[Any], Mapping[str, Any]]:
+    """Values of the sources, and attributes: as given, the graph's own, or as checks draw them."""
+    if values:
+        if len(values) != len(graph.names):
+            sources = ", ".join(map(clean, graph.names))
+            wanted = f"{len(graph.names)} numbers ({sources})"
+            raise UsageError(f"{name} takes {wanted}, not {len(values)}")
+        return [_number(v, i) for v, i in zip(values, op.inputs, strict=True)], {}
+    if example := getattr(graph, "example", ()):
+        return [_number(v, i) for v, i in zip(example, op.inputs, strict=True)], {}
+    case = plain_case(op, load(Path.cwd(), profile="ci"))
+    if case is None:
+        sources = ", ".join(map(clean, graph.names))
+        raise UsageError(f"{name}: no case can be drawn; give values of its sources ({sources})")
+    return case.primals, case.attributes
+
+
+def _number(value: Any, input: Input) -> Any:
+    """A value as an array; integers where the graph wants them."""
+    whole = input.integer and np.all(np.asarray(value) == np.round(value))
+    return np.asarray(value, np.int64 if whole else np.float64)
+
+
+def _graph(name: str) -> tuple[Op, Composed]:
     """A graph by target, or by its own or its op's name among the default targets."""
     path, _, own = name.partition("::")
     if own or targets.names_file(path) or "." in path:
-        known, where = _graphs(targets.load(path)), f"{path} has"
-        if not own and len({id(g) for g in known.values()}) == 1:
-            return next(iter(known.values()))
+        ops, where = targets.load(path), f"{path} has"
+        known = _graphs(ops)
+        if not own and len({id(op.detail) for op in known.values()}) == 1:
+            own = next(iter(known))
     else:
         settings = load(Path.cwd(), profile="ci")
         pyproject = find_pyproject(Path.cwd())
         root = pyproject.parent if pyproject else None
-        known = _graphs(collect(list(dict.fromkeys((*settings.targets, REFERENCE))), [], root))
-        own, where = path, "there is"
+        ops = collect(list(dict.fromkeys((*settings.targets, REFERENCE))), [], root)
+        known, own, where = _graphs(ops), path, "there is"
     if own in known:
-        return known[own]
+        return known[own], known[own].detail
+    if any(op.name == own for op in ops):
+        raise UsageError(f"{own} is an op and no graph: explain shows graphs, node by node")
     if own or not known:
         hint = did_you_mean(own, known) if known else " explain shows graphs, node by node."
         raise UsageError(f"{where} no graph {own or ''}".rstrip() + f".{hint}")
     raise UsageError(f"{where} several graphs: name one, as in {path}::{min(known)}")
 
 
-def _graphs(ops: Iterable[Op]) -> dict[str, Graph]:
+def _graphs(ops: Iterable[Op]) -> dict[str, Op]:
     """Graphs by the name of their op, and by their own where no op has that name."""
-    graphs = [(op.name, op.detail) for op in ops if isinstance(op.detail, Graph)]
-    return {g.name: g for _, g in reversed(graphs)} | dict(graphs)
+    graphs = [op for op in ops if isinstance(op.detail, Composed)]
+    return {op.detail.name: op for op in reversed(graphs)} | {op.name: op for op in graphs}
