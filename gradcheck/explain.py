@@ -35,14 +35,16 @@ def plain_case(op: Op, settings: Settings) -> Case | None:
     random = GlobalRandom(settings.seed)
     evaluator = Evaluator(op, random)
     with random.restored(), quiet(), one_blas_thread():
-        return within_limit(partial(_plain, op, evaluator, settings), settings.time_limit, None)
+        work = partial(first_case, op, evaluator, settings)
+        return within_limit(work, settings.time_limit, (op, None))[1]
 
 
-def _plain(op: Op, evaluator: Evaluator, settings: Settings) -> Case | None:
+def first_case(op: Op, evaluator: Evaluator, settings: Settings) -> tuple[Op, Case | None]:
+    """The op, with what forward says of its domain, and its first case; None where none is drawn."""
     learnt = learn(op, evaluator)
     made = plan(learnt, ("float64",))
     drawn = generate(recipes(made), seed=str(settings.seed), count=1, first=made.schedule(1))
-    return build(learnt.op, drawn[0].value) if drawn else None
+    return learnt.op, build(learnt.op, drawn[0].value) if drawn else None
 
 
 def text(seen: Explained, *, width: int, plain: bool = False) -> str:

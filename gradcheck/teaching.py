@@ -12,18 +12,15 @@ from functools import partial
 import numpy as np
 
 from gradcheck.arrays import Float, relative_error, unravel
-from gradcheck.cases import build, recipes
 from gradcheck.checks.facts import usable_gradients
 from gradcheck.cotangents import make
 from gradcheck.differences import Move, Point
-from gradcheck.engine import generate
 from gradcheck.errors import UsageError
 from gradcheck.evaluation import Evaluator, UserCodeRaised, projection
+from gradcheck.explain import first_case
 from gradcheck.guards import GlobalRandom, one_blas_thread, quiet, within_limit
 from gradcheck.model import Op
-from gradcheck.probe import learn
 from gradcheck.settings import Settings
-from gradcheck.templates import plan
 
 STEP = 1e-4
 ROWS = 8
@@ -66,13 +63,10 @@ def central_table(op: Op, settings: Settings) -> str:
 
 
 def _table(op: Op, evaluator: Evaluator, settings: Settings) -> str:
-    learnt = learn(op, evaluator)
-    op = evaluator.op = learnt.op
-    made = plan(learnt, ("float64",))
-    drawn = generate(recipes(made), seed=str(settings.seed), count=1, first=made.schedule(1))
-    if not drawn:
+    op, case = first_case(op, evaluator, settings)
+    evaluator.op = op
+    if case is None:
         return f"{op.name}: no case can be drawn"
-    case = build(op, drawn[0].value)
     outputs = evaluator.forward(case.primals, case.attributes)
     cotangents = make(case.recipe, outputs)
     answer = evaluator.answer(case, cotangents)
