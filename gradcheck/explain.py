@@ -36,11 +36,12 @@ def plain_case(op: Op, settings: Settings) -> Case | None:
     evaluator = Evaluator(op, random)
     with random.restored(), quiet(), one_blas_thread():
         work = partial(first_case, op, evaluator, settings)
-        return within_limit(work, settings.time_limit, (op, None))[1]
+        late: tuple[Op, Case | None] = (op, None)
+        return within_limit(work, settings.time_limit, late)[1]
 
 
 def first_case(op: Op, evaluator: Evaluator, settings: Settings) -> tuple[Op, Case | None]:
-    """The op, with what forward says of its domain, and its first case; None where none is drawn."""
+    """The op, with what forward says of its domain, and its first case, if one can be drawn."""
     learnt = learn(op, evaluator)
     made = plan(learnt, ("float64",))
     drawn = generate(recipes(made), seed=str(settings.seed), count=1, first=made.schedule(1))
