@@ -34,8 +34,8 @@ from gradcheck.model import (
 FEW = 3
 """Fewer numbers than this say nothing of their sign: forward is asked instead (`probe`)."""
 
-Place = tuple[int, int | None]
-"""A position, and the index in the list of arrays that stands there."""
+Place = tuple[int, int | str | None]
+"""A position, and the index or key in the list or dict of arrays that stands there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,8 @@ def read(
     dims = _dimensions(list(arrays.values()))
     inputs = []
     for ((k, j), array), own in zip(arrays.items(), dims, strict=True):
-        scalar = array.ndim == 0 and not isinstance(arguments[k], np.ndarray)
+        given = arguments[k][j] if isinstance(j, str) else arguments[k]
+        scalar = array.ndim == 0 and not isinstance(given, np.ndarray)
         name = names[k] if j is None else f"{names[k]}_{j}"
         inputs.append(_input(name, array, own, scalar))
     assumptions += [_sentence(i) for i in inputs]
@@ -106,7 +107,13 @@ def _arrays(names: Sequence[str], arguments: Sequence[Any]) -> dict[Place, Array
         elif _is_list_of_arrays(argument):
             for position, item in enumerate(argument):
                 arrays[k, position] = _as_array(f"{names[k]}_{position}", item)
-    return arrays
+    if any(is_real(a) for a in arrays.values()):
+        return arrays  # a dict beside real inputs holds options
+    for k, argument in enumerate(arguments):
+        if _is_dict_of_arrays(argument):
+            for key, item in argument.items():
+                arrays[k, key] = _as_array(f"{names[k]}_{key}", item)
+    return dict(sorted(arrays.items(), key=lambda placed: placed[0][0]))
 
 
 def _demand_numbers(
@@ -124,8 +131,9 @@ def _demand_numbers(
     dicts = [names[k] for k, a in enumerate(arguments) if isinstance(a, dict)]
     if dicts:
         raise UsageError(
-            f"{dicts[0]} is a dict, and the arrays in it are not differentiated: pass them as "
-            "arguments of their own, or check a model with gradcheck.check_params(closure, params)"
+            f"{dicts[0]} is a dict, and holds more than arrays by name, so nothing in it is "
+            "differentiated: pass arrays as arguments of their own, or check a model with "
+            "gradcheck.check_params(closure, params)"
         )
     raise UsageError(
         "the example call has no real input to differentiate: pass at least one float array"
@@ -150,6 +158,15 @@ def _is_list_of_arrays(value: Any) -> bool:
         isinstance(value, (list, tuple))
         and bool(value)
         and all(isinstance(v, np.ndarray) and (is_real(v) or v.dtype.kind in "iu") for v in value)
+    )
+
+
+def _is_dict_of_arrays(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and all(isinstance(k, str) for k in value)
+        and all(_is_input(v) and not isinstance(v, (list, tuple)) for v in value.values())
+        and any(is_real(np.asarray(v)) for v in value.values())
     )
 
 

@@ -14,6 +14,10 @@ from typing import Any, Protocol
 from gradcheck.errors import UsageError
 
 
+class NoAttribute(UsageError, AttributeError):
+    """A node was asked for what it does not have; `hasattr` says no, as it does of any object."""
+
+
 class Recorder(Protocol):
     """What nodes belong to."""
 
@@ -114,11 +118,31 @@ class Node:
             "ask for node.value"
         )
 
-    def __float__(self) -> float:
-        raise UsageError(
-            f"float() of node {self.name} would leave the graph, and its gradient with it: use an "
-            "op, or node.value where a number is meant"
+    def _leaving(self, how: str) -> UsageError:
+        return UsageError(
+            f"{how} node {self.name} would leave the graph, and its gradient with it: use an op, "
+            "or node.value where a number is meant"
         )
+
+    def __float__(self) -> float:
+        raise self._leaving("float() of")
+
+    def __int__(self) -> int:
+        raise self._leaving("int() of")
+
+    def __complex__(self) -> complex:
+        raise self._leaving("complex() of")
+
+    def __index__(self) -> int:
+        raise self._leaving("an index or a size made of")
+
+    def __round__(self, digits: int | None = None) -> Any:
+        raise self._leaving("round() of")
+
+    def __format__(self, form: str) -> str:
+        if form:
+            raise self._leaving(f"a text {form!r} of")
+        return repr(self)
 
     def __add__(self, other: Any) -> Any:
         return self.graph.operate("add", [self, other], sys._getframe(1).f_globals)
@@ -153,10 +177,28 @@ class Node:
     def __pow__(self, exponent: Any) -> Any:
         return self.graph.operate("power", [self], sys._getframe(1).f_globals, {"n": exponent})
 
+    def __rpow__(self, base: Any) -> Any:
+        return self.graph.operate("power", [base, self], sys._getframe(1).f_globals)
+
+    def __floordiv__(self, other: Any) -> Any:
+        return self.graph.operate("floor_divide", [self, other], sys._getframe(1).f_globals)
+
+    def __mod__(self, other: Any) -> Any:
+        return self.graph.operate("remainder", [self, other], sys._getframe(1).f_globals)
+
+    def __abs__(self) -> Any:
+        return self.graph.operate("absolute", [self], sys._getframe(1).f_globals)
+
     def __neg__(self) -> Any:
         return self.graph.operate("negative", [self], sys._getframe(1).f_globals)
 
     def __getitem__(self, key: Any) -> Any:
+        for part in key if type(key) is tuple else (key,):
+            if type(part) is Node:
+                raise UsageError(
+                    f"node {self.name} is indexed with node {part.name}: an index is not "
+                    f"differentiated, so write {self.name}[{part.name}.value]"
+                )
         return self.graph.operate("getitem", [self], sys._getframe(1).f_globals, {"key": key})
 
     def __setitem__(self, key: Any, value: Any) -> None:
@@ -165,13 +207,14 @@ class Node:
             "the new value with an op instead (where, concatenate, ...)"
         )
 
-    def _compared(self, other: Any) -> Any:
+    def _compared(self, other: object) -> bool:
         raise UsageError(
             f"node {self.name} cannot be compared: a graph has no branches; use an op (maximum, "
             "where, ...), or compare node.value where a number is meant"
         )
 
-    __lt__ = __le__ = __gt__ = __ge__ = _compared
+    __lt__ = __le__ = __gt__ = __ge__ = __eq__ = __ne__ = _compared
+    __hash__ = object.__hash__
 
     def __getattr__(self, name: str) -> Any:
         """``x.sum(axis=0)`` records the op ``sum``, where there is one."""
@@ -179,7 +222,11 @@ class Node:
         if name.startswith("_") or name in self.__slots__:
             raise AttributeError(name)
         if not self.graph.knows(name, namespace):
-            raise AttributeError(f"node {self.name} has no attribute {name!r}, nor is it an op")
+            raise NoAttribute(
+                f"node {self.name} has no attribute {name!r}, nor is it an op: register a function "
+                f"of that name with @gradcheck.register, or use node.value.{name} where no "
+                "gradient is meant"
+            )
 
         def method(*arguments: Any, **attributes: Any) -> Any:
             return self.graph.operate(name, [self, *arguments], namespace, attributes)
@@ -193,6 +240,11 @@ class Node:
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
         if method != "__call__":
             raise UsageError(f"np.{ufunc.__name__}.{method} of a node cannot be recorded")
+        if keywords.get("out") is not None:
+            raise UsageError(
+                f"np.{ufunc.__name__} of nodes cannot write into an array (out=, or += on an "
+                "array): values of a graph are computed once; write y = y + x for y += x"
+            )
         namespace = sys._getframe(1).f_globals
         return self.graph.operate(ufunc.__name__, inputs, namespace, keywords)
 

@@ -257,3 +257,123 @@ def test_a_graph_with_annotations():
         return a * b + a
 
     passes(graph_of_numbers)
+
+
+# --- a mistake in one node ------------------------------------------------------------------------
+def bent() -> Op:
+    """tanh with 1 - tanh where 1 - tanh^2 is its derivative."""
+    return op(np.tanh, lambda dz, a: (1 - np.tanh(a)) * dz, "a[...]", name="bent")
+
+
+def over_time(act):
+    def net(xs, h, W):
+        for x_t in xs:
+            z = W @ h + x_t
+            h = act(z)
+        return h
+
+    return net, "xs[t d], h[d], W[d d]"
+
+
+def through_a_list(act):
+    def net(a, weights):
+        for W in weights:
+            h = act(a @ W)
+            a = h
+        return a
+
+    return net, (M, [np.round(np.cos(np.arange(9.0) + k), 2).reshape(3, 3) for k in range(2)])
+
+
+def by_name(act):
+    def net(a, W, b):
+        z = affine(a, b=b, W=W)
+        h = act(z)
+        return losses.sum(h, 0)
+
+    return net, "a[n d], W[k d], b[k]"
+
+
+def of_integers(act):
+    def net(table, words):
+        h = act(embedding(table, words))
+        return h * h
+
+    return net, "table[v d], words:int[t]<v"
+
+
+def with_attributes(act):
+    def net(a, lam=0.5, squared=False):
+        h = act(a)
+        return h**2 * lam if squared else h * lam
+
+    return net, "a[n], lam=0.5|2.0, squared=False|True"
+
+
+def with_several_results(act):
+    def net(a, b):
+        h = act(a * b)
+        return h, h + b
+
+    return net, "a[n], b[n]"
+
+
+def with_numbers_on_both_sides(act):
+    def net(a):
+        h = act(1 - a / 2)
+        return 2 * h - 0.5
+
+    return net, (x.astype(np.float32),)
+
+
+def in_a_graph_of_its_own(act):
+    @gradcheck.graph
+    def inner(a):
+        h = act(a)
+        return h * 2
+
+    def net(a, b):
+        return inner(a) + inner(b)
+
+    return net, "a[n], b[n]"
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        over_time,
+        through_a_list,
+        by_name,
+        of_integers,
+        with_attributes,
+        with_several_results,
+        with_numbers_on_both_sides,
+        in_a_graph_of_its_own,
+    ],
+)
+def test_a_formula_passes_and_a_wrong_node_in_it_is_named(write):
+    passes(*described(write(tanh)))
+    named = guilty(fails(*described(write(bent()))))
+    assert {n.rpartition(".")[2].partition("_")[0] for n in named} == {"h"}
+
+
+def described(written: tuple[Any, Any]) -> tuple[Any, ...]:
+    function, inputs = written
+    given = (inputs,) if isinstance(inputs, str) else inputs
+    return gradcheck.graph(function), *given
+
+
+def test_a_wrong_node_with_several_outputs_in_a_built_graph():
+    graph = Graph("cell")
+    a, h, c = (graph.input(n) for n in "ahc")
+    h2, c2 = graph.apply(lstm_like(0.5), a, h, c, name="step", outputs=2)
+    graph.output(h2, add(c2, a))
+    assert guilty(fails(graph, "a[d], h[d], c[d]")) == {"step"}
+
+
+def test_the_number_of_outputs_is_said_where_a_graph_is_built():
+    graph = Graph("cell")
+    made = graph.apply(lstm_like(), *(graph.input(n) for n in "ahc"), name="step")
+    graph.output(made)
+    with pytest.raises(gradcheck.UsageError, match=r"node step has 2 outputs.*outputs=2"):
+        gradcheck.check(graph, "a[d], h[d], c[d]")

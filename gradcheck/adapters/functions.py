@@ -38,6 +38,8 @@ class Arguments:
         for (place, index), primal in zip(self.places, primals, strict=True):
             if index is None:
                 full[place] = primal
+            elif isinstance(index, str):
+                full.setdefault(place, {})[index] = primal
             else:
                 full.setdefault(place, []).append(primal)
         for place in self.tuples:
@@ -51,8 +53,49 @@ class Arguments:
         count = len(self.places)
         return [*self(primals[:count]), *primals[count:]]
 
+    def gradients(self, returned: Any, own: Sequence[str] = ()) -> Any:
+        """What backward returned, with gradients by name put into the order of the inputs.
+
+        ``own``: parameters, whose gradients are read elsewhere.
+
+        Raises
+        ------
+        LookupError
+            A name is that of no input.
+        """
+        if isinstance(returned, Mapping):
+            names = [self.names[k] if j is None else j for k, j in self.places]
+            known = {key for name in own if name not in names for key in spellings(name)}
+            return _by_name({k: v for k, v in returned.items() if k not in known}, names)
+        keyed = {k for k, j in self.places if isinstance(j, str)}
+        if not keyed or not isinstance(returned, (tuple, list)):
+            return returned
+        return [
+            _by_name(r, [j for k, j in self.places if k == n])
+            if n in keyed and isinstance(r, Mapping)
+            else r
+            for n, r in enumerate(returned)
+        ]
+
     def named(self, full: Sequence[Any]) -> dict[str, Any]:
         return dict(zip(self.names, full, strict=False))
+
+
+def spellings(name: Any) -> tuple[Any, ...]:
+    """Keys under which a dict of gradients holds the one of an input."""
+    return (name, f"d{name}", f"grad_{name}", f"{name}_grad")
+
+
+def _by_name(gradients: Mapping[Any, Any], names: Sequence[Any]) -> list[Any]:
+    own = [next((k for k in spellings(n) if k in gradients), None) for n in names]
+    strange = [k for k in gradients if k not in own]
+    if strange:
+        raise LookupError(
+            f"backward returns a gradient named {strange[0]!r}, and the inputs are "
+            f"{', '.join(map(str, names))} (the gradients of parameters stay on the instance, as "
+            "in self.grads['W'] for self.params['W'])"
+        )
+    return [None if k is None else gradients[k] for k in own]
 
 
 def beside(reading: Reading | None) -> Callable[[Sequence[Any]], Any] | None:
@@ -104,7 +147,8 @@ class Pair:
         def pullback(cotangents: Outputs) -> Any:
             named = {OUTPUT: output, **attributes, **self._arguments.named(full)}
             given = binding.arguments(cotangents, named, cache)
-            return self._backward(*given, **binding.attributes(attributes), **more)
+            returned = self._backward(*given, **binding.attributes(attributes), **more)
+            return self._arguments.gradients(returned)
 
         return output, pullback
 

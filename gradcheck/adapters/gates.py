@@ -5,7 +5,6 @@ Every evaluation works on a deep copy of the instance: real layers append to lis
 
 from __future__ import annotations
 
-import copy
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.adapters.binding import Binding, bind, positional
+from gradcheck.adapters.copies import copied
 from gradcheck.adapters.functions import Arguments, scaled
 from gradcheck.adapters.parameters import Parameter
 from gradcheck.errors import UsageError
@@ -116,6 +116,8 @@ class Gate:
             upstream = self._binding.slots
             given = self._binding.arguments(cotangents, named) if upstream else []
             returned = instance.backward(*given, **self._binding.attributes(rest))
+            own_names = [p.name for p in self._parameters]
+            returned = self._arguments.gradients(returned, own_names)
             if not upstream:
                 returned = _times(returned, cotangents[0])
             if not self._parameters:
@@ -191,10 +193,10 @@ def copier(instance: Any) -> Callable[..., Any]:
         The instance cannot be copied.
     """
     try:
-        copy.deepcopy(instance)
+        copied(instance)
     except Exception as error:
         raise UsageError(
             f"{type(instance).__name__} cannot be copied ({error}): gradcheck runs each evaluation "
             "on a fresh copy; pass the class, or a pair of functions"
         ) from None
-    return lambda: copy.deepcopy(instance)
+    return lambda: copied(instance)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.adapters.functions import leaves_in, scaled
+from gradcheck.adapters.functions import leaves_in, scaled, spellings
 from gradcheck.adapters.parameters import live
 from gradcheck.adapters.source import name_of, source_of
 from gradcheck.errors import UsageError
@@ -76,7 +76,7 @@ class LiveModel:
     @staticmethod
     def _by_key(gradients: Mapping[Any, Any], name: str) -> Any:
         by_text = {str(k): v for k, v in gradients.items()}
-        for key in (name, f"d{name}", f"grad_{name}", f"{name}_grad"):
+        for key in spellings(name):
             if key in by_text:
                 return by_text[key]
         return None

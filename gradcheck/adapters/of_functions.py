@@ -9,7 +9,7 @@ import numpy as np
 
 from gradcheck.adapters.binding import bind, keywords_of, settled
 from gradcheck.adapters.description import Description, arguments_of, op_from
-from gradcheck.adapters.functions import Arguments, Fused, Leaf, Pair, leaves_in
+from gradcheck.adapters.functions import Arguments, Fused, Leaf, Pair, leaves_in, spellings
 from gradcheck.adapters.source import name_of
 from gradcheck.arrays import as_outputs, is_real
 from gradcheck.constants import package_of
@@ -117,6 +117,8 @@ def _matched(
     value = as_outputs(returned[0])[0]
     if value.size != 1 or not is_real(value):
         raise UsageError(problem)
+    keys = [j for _, j in reading.places]
+    names = [j if isinstance(j, str) else i.name for i, j in zip(inputs, keys, strict=True)]
     wrt: dict[int, Leaf] = {}
     for place, gradient in leaves_in(returned[1:]).items():
         fitting = [
@@ -126,23 +128,18 @@ def _matched(
             and input.differentiable
             and np.shape(gradient) == reading.values[k].shape
         ]
-        named = [k for k in fitting if _names(place[-1], inputs[k].name)]
+        named = [k for k in fitting if place[-1] in spellings(names[k])]
         later = [k for k in fitting if k > max(wrt, default=-1)]
         keyed = isinstance(place[-1], str)
-        if chosen := named or ([] if keyed and _any_named(place[-1], inputs) else later):
+        if chosen := named or ([] if keyed and _any_named(place[-1], names) else later):
             wrt[chosen[0]] = place
     if not wrt:
         raise UsageError(problem)
     return dict(sorted(wrt.items()))
 
 
-def _names(key: Any, name: str) -> bool:
-    """A dict's key that says whose gradient it holds."""
-    return key in (name, f"d{name}", f"grad_{name}", f"{name}_grad")
-
-
-def _any_named(key: Any, inputs: tuple[Input, ...]) -> bool:
-    return any(_names(key, i.name) for i in inputs)
+def _any_named(key: Any, names: list[str]) -> bool:
+    return any(key in spellings(n) for n in names)
 
 
 def _on_example(

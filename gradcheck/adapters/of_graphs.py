@@ -14,6 +14,8 @@ from gradcheck.model import Op
 
 def graph_door(graph: Composed, description: Description, name: str | None) -> Op:
     """The op of a built graph; sources that nothing describes are 0-d real numbers."""
+    if not graph.names:
+        raise UsageError(f'graph {graph.name} has no input: make one with graph.input("x")')
     if description.signature is None and not description.example:
         description.signature = ", ".join(f"{n}[]" for n in graph.names)
     described = description.inputs(_WithNames(graph.names))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -44,9 +46,11 @@ def class_door(cls: type, description: Description, call: str | None, name: str 
     arguments = arguments_of(forward, reading, inputs)
     binding = bind_method(backward, arguments.names, [a.name for a in attributes], call)
     rest = description.without(constructor)
-    if description.signature is None and reading is not None:
+    if description.signature is None and (reading is not None or not inputs):
         make = _maker(cls, {k: v for k, v in description.attributes.items() if k in constructor})
-        if make is not None and _parameters_of(make, arguments, binding, reading, rest)[0]:
+        if make is not None and (
+            not inputs or _parameters_of(make, arguments, binding, reading, rest)[0]
+        ):
             return layer_door(make(), rest, call, name or cls.__name__)
     gate = Gate(cls, arguments, binding, constructor=frozenset(constructor))
     return op_from(
@@ -151,6 +155,7 @@ def layer_door(instance: Any, description: Description, call: str | None, name: 
     own, first_only = _parameters_of(make, arguments, binding, reading, description)
     if not own and not any(i.differentiable for i in inputs):
         reading, inputs, attributes = description.inputs(forward)  # says what is missing
+        _demand_inputs(instance, inputs)
     gate = Gate(make, arguments, binding, parameters=own, first_only=first_only)
     taken = {i.name for i in inputs}
     more = tuple(
@@ -176,6 +181,32 @@ def layer_door(instance: Any, description: Description, call: str | None, name: 
         notes=(*(p.sentence() for p in own), *_upstream_notes(binding, first_only)),
         more_example=tuple(p.value for p in own),
         linear=bool(binding.slots),
+    )
+
+
+def _demand_inputs(instance: Any, inputs: tuple[Input, ...]) -> None:
+    """There is something to differentiate.
+
+    Raises
+    ------
+    UsageError
+        Forward takes nothing, and no parameter was found; says so, or what the instance raises.
+    """
+    if inputs:
+        return
+    name = type(instance).__name__
+    try:
+        with quiet(), time_limit(10):
+            ran = copier(instance)()
+            ran.forward()
+            ran.backward()
+    except (Exception, TimeLimit) as error:
+        what = f"{type(error).__name__}: {error}"
+        raise UsageError(f"{name}: forward() and backward() raise {what}") from error
+    raise UsageError(
+        f"{name}.forward() takes no input, and {name} holds no array that has a gradient after "
+        "backward(), as self.W and self.dW or self.params['W'] and self.grads['W']: say which they "
+        "are with gradcheck.check_params(closure, params)"
     )
 
 
@@ -209,9 +240,23 @@ def _parameters_of(
         if returned is not None:
             _, beside = split_returned(returned, len(values))
             own = parameters.find(prototype, ran) or parameters.match_returned(prototype, beside)
-            return own, first_only
-    # what it raises is found again, and reported, when the op is checked
-    return parameters.find(prototype, ran), False
+            break
+    else:  # what it raises is found again, and reported, when the op is checked
+        own, first_only = parameters.find(prototype, ran), False
+    moved = make()
+    run = partial(_run_forward, moved, (arguments, binding), (values, description))
+    return parameters.lasting(own, moved, run), first_only
+
+
+def _run_forward(
+    instance: Any,
+    call: tuple[Arguments, Binding],
+    example: tuple[tuple[Array, ...], Description],
+) -> None:
+    """A forward pass of an instance on the example; what it raises says nothing here."""
+    values = [v.copy() if v.ndim else v[()] for v in example[0]]
+    with suppress(Exception, TimeLimit), quiet(), time_limit(10):
+        Gate(lambda: instance, *call).forward(*values, **example[1].attributes)
 
 
 def _run_once(

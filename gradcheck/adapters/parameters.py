@@ -8,7 +8,7 @@ paired.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping, MutableSequence, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, MutableSequence, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -93,6 +93,23 @@ def find(prototype: Any, ran: Any) -> list[Parameter]:
         elif _listed(path) and _listed(known.path) and path[:-1] == known.path[:-1]:
             found[id(value)] = replace(known, gradient_paths=(*known.gradient_paths, gradient_path))
     return list(found.values())
+
+
+def lasting(
+    found: Sequence[Parameter], instance: Any, forward: Callable[[], Any]
+) -> list[Parameter]:
+    """Those that forward leaves as they are: an instance that ran before has kept values, too.
+
+    ``self.h`` with ``self.dh`` looks like a parameter; it is written anew by each forward pass.
+    """
+    for parameter in found:
+        parameter.write(instance, _moved(parameter.value))
+    forward()
+    return [p for p in found if np.array_equal(_maybe(instance, p.path), _moved(p.value))]
+
+
+def _moved(value: Array) -> Array:
+    return np.asarray(value + 1, value.dtype)
 
 
 def match_returned(prototype: Any, gradients: Sequence[Any]) -> list[Parameter]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from keyword import iskeyword
 from typing import Any
 
 from gradcheck.adapters.source import short_path
@@ -52,7 +53,7 @@ class Graph(Composed, Formulas):
     """
 
     def __init__(self, name: str = "graph") -> None:
-        self.name = name
+        self.name = _printable(name)
         self.nodes: list[Node] = []
         self.sources: list[Node] = []
         self.results: tuple[Node, ...] = ()
@@ -72,8 +73,13 @@ class Graph(Composed, Formulas):
         Raises
         ------
         UsageError
-            There is an input of that name already.
+            There is an input of that name already, or it is none that a signature can hold.
         """
+        if not (isinstance(name, str) and name.isidentifier()) or iskeyword(name):
+            raise UsageError(
+                f"graph {self.name}: an input cannot be called {name!r}: signatures and reports "
+                "name it, so give it a name as of a variable"
+            )
         if any(n.name == name for n in self.sources):
             raise UsageError(f"graph {self.name}: there are two inputs named {name!r}")
         node = self._node(name)
@@ -82,7 +88,7 @@ class Graph(Composed, Formulas):
 
     def constant(self, value: Any, name: str = "") -> Node:
         """A node that is not differentiated. A Python float takes the precision of the sources."""
-        node = self._node(name or f"c{len(self.nodes)}")
+        node = self._node(_printable(name) or f"c{len(self.nodes)}")
         self._constants[len(self._definitions)] = node.index
         self._definitions.append(_Constant(node.name, value))
         return node
@@ -113,10 +119,12 @@ class Graph(Composed, Formulas):
         """
         actual = as_op(op)
         demand_parents(self, actual, parents)
+        if outputs < 1:
+            raise UsageError(f"graph {self.name}: {actual.name} with outputs={outputs}: 1 or more")
         if _reaches(actual.detail, self):
             raise UsageError(f"graph {self.name} cannot be a node of itself: that is a cycle")
-        own = name or f"{actual.name}{len(self.nodes)}"
-        made = [self._node(own if outputs == 1 else f"{own}[{k}]") for k in range(max(1, outputs))]
+        own = _printable(name) or f"{actual.name}{len(self.nodes)}"
+        made = [self._node(own if outputs == 1 else f"{own}[{k}]") for k in range(outputs)]
         places = tuple(p.index for p in parents), tuple(m.index for m in made)
         self._definitions.append(_Applied(own, actual, *places, dict(attributes)))
         return made[0] if outputs == 1 else tuple(made)
@@ -200,6 +208,11 @@ class Graph(Composed, Formulas):
             return made
         place = Source(file=short_path(caller.f_code.co_filename), line=caller.f_lineno)
         return replace(made, source=place, module=str(caller.f_globals.get("__name__", "")))
+
+
+def _printable(name: object) -> str:
+    """A name that a terminal shows and does not obey."""
+    return "".join(c if c.isprintable() else "?" for c in str(name))
 
 
 def _reaches(detail: Any, graph: Graph) -> bool:

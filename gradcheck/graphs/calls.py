@@ -26,6 +26,9 @@ _SYMBOLS = {
     "matmul": "@",
     "negative": "unary -",
     "power": "**",
+    "floor_divide": "//",
+    "remainder": "%",
+    "absolute": "abs",
     "getitem": "x[...]",
     "transpose": "x.T",
 }
@@ -116,8 +119,8 @@ def op_named(name: str, namespace: Mapping[str, Any]) -> Any:
         sign = f" ({_SYMBOLS[name]})" if name in _SYMBOLS else ""
         raise UsageError(
             f"{name}{sign} of graph nodes: this module has no op called {name!r} and neither have "
-            f"the reference ops; register a function of that name with @gradcheck.register, or "
-            "call the op that you mean"
+            "the reference ops; register a function of that name with @gradcheck.register, or "
+            "call the op that you mean; node.value is the array, where no gradient is meant"
         )
     return found
 

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from gradcheck.arrays import Array, is_real
+from gradcheck.errors import UsageError
+from gradcheck.evaluation import NodeRaised
 from gradcheck.graphs.reverse import backward
 from gradcheck.graphs.tape import Tape
 from gradcheck.model import Outputs, Pullback
@@ -43,11 +45,23 @@ class Composed(ABC):
         Raises
         ------
         UsageError
-            The graph has no output, or takes another number of values.
+            The graph has no output, takes another number of values, or calls itself without end.
         """
         tape = Tape(self.name, pullbacks=pullbacks)
         sources = tape.start(self.names, values)
-        tape.finish(self.record(tape, sources, attributes or {}))
+        try:
+            tape.finish(self.record(tape, sources, attributes or {}))
+        except ValueError as error:
+            if isinstance(error.__cause__, UsageError):  # NumPy's words for what float(node) says
+                raise error.__cause__ from None
+            raise
+        except (RecursionError, NodeRaised) as error:
+            if isinstance(getattr(error, "error", error), RecursionError):
+                raise UsageError(
+                    f"graph {self.name} recurses without end: Python's recursion limit was "
+                    "reached. Let it end at a shape, or write a loop"
+                ) from error
+            raise
         return tape
 
     def forward(self, *values: Any, **attributes: Any) -> Any:
