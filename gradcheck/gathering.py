@@ -109,9 +109,10 @@ def _of_graph(trial: Trial, found: Diagnosis | None) -> Diagnosis | None:
         return Diagnosis("node", f"checked by itself, node {names} is wrong here")
     if not heard:
         return found
+    nodes_are = f"each of the {heard} nodes is" if heard > 1 else "the only node is"
     text = (
-        f"each of the {heard} nodes is right by itself, at the values and upstream gradients that "
-        "it met here: what is wrong lies between them"
+        f"{nodes_are} right by itself, at the values and upstream gradients that it met here: "
+        "what is wrong lies between them"
     )
     return Diagnosis("composition", text if found is None else f"{text}; {found.text}")
 

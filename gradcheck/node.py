@@ -136,7 +136,7 @@ class Node:
     def __index__(self) -> int:
         raise self._leaving("an index or a size made of")
 
-    def __round__(self, digits: int | None = None) -> Any:
+    def __round__(self, *_: Any) -> Any:
         raise self._leaving("round() of")
 
     def __format__(self, form: str) -> str:

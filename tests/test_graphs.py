@@ -568,3 +568,15 @@ def test_example_call_of_a_graph():
     x = np.array([0.5, -1.5, 2.0])
     result = passes(lecture(), x, x + 0.25, x[::-1] - 0.125)
     assert any(s.startswith("x[") for s in result.assumptions)
+
+
+def test_a_graph_function_on_nodes_of_a_built_graph_names_its_nodes():
+    @gradcheck.graph
+    def doubled(a):
+        twice = nodes.add(a, a)
+        return nodes.square(twice)
+
+    graph = Graph("outer")
+    graph.output(doubled(graph.input("x")))
+    assert [s.name for s in graph.run([3.0]).steps] == ["doubled.twice", "doubled.doubled"]
+    assert pull(graph, 3.0) == (36, [24])

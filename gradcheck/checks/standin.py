@@ -64,7 +64,7 @@ def of_nodes(facts: Facts) -> StandIn | None:
 
     def forward(*values: Any, **attributes: Any) -> Any:
         tape = _Following(base)
-        tape.finish(graph.record(tape, tape.start(graph.names, values), attributes))
+        tape.finish(graph.record(tape.start(graph.names, values), attributes))
         return tuple(tape.values[r] for r in tape.results)
 
     op = replace(facts.op, forward=forward)

@@ -24,7 +24,7 @@ from gradcheck.graphs.calls import Formulas, as_op, demand_parents
 from gradcheck.graphs.composed import Composed
 from gradcheck.graphs.tape import Tape
 from gradcheck.model import Op
-from gradcheck.node import Node, Recorder
+from gradcheck.node import Node
 from gradcheck.results import Source
 
 
@@ -60,6 +60,8 @@ class Graph(Composed, Formulas):
         self.example: tuple[Any, ...] = ()
         """Values of the sources that `gradcheck explain` shows."""
         self._definitions: list[_Constant | _Applied] = []
+        self._scopes: list[str] = []
+        """Graph functions that are being recorded here."""
         self._constants: dict[int, int] = {}
         """Which node each constant is, by its place among the definitions."""
 
@@ -124,6 +126,7 @@ class Graph(Composed, Formulas):
         if _reaches(actual.detail, self):
             raise UsageError(f"graph {self.name} cannot be a node of itself: that is a cycle")
         own = _printable(name) or f"{actual.name}{len(self.nodes)}"
+        own = ".".join([*self._scopes, own])
         made = [self._node(own if outputs == 1 else f"{own}[{k}]") for k in range(outputs)]
         places = tuple(p.index for p in parents), tuple(m.index for m in made)
         self._definitions.append(_Applied(own, actual, *places, dict(attributes)))
@@ -154,8 +157,12 @@ class Graph(Composed, Formulas):
         arguments: Sequence[Any],
         attributes: Mapping[str, Any],
     ) -> Any:
-        """Run a function on the nodes."""
-        return function(*arguments, **attributes)
+        """Run a function on the nodes; those that it makes are named after it."""
+        self._scopes.append(name)
+        try:
+            return function(*arguments, **attributes)
+        finally:
+            self._scopes.pop()
 
     def value_of(self, node: Node) -> Any:
         raise UsageError(
@@ -168,12 +175,16 @@ class Graph(Composed, Formulas):
         return self.nodes[-1]
 
     # --- running ----------------------------------------------------------------------------------
-    def record(
-        self, recorder: Recorder, parents: Sequence[Node], attributes: Mapping[str, Any]
-    ) -> Any:
+    def record(self, parents: Sequence[Node], attributes: Mapping[str, Any]) -> Any:
         """Apply the definitions in order."""
+        if attributes:
+            raise UsageError(
+                f"graph {self.name} is built node by node: it has no attribute "
+                f"{next(iter(attributes))!r}"
+            )
         if not self.results:
             raise UsageError(f"graph {self.name} has no output: call graph.output(node)")
+        recorder = parents[0].graph
         assert isinstance(recorder, Tape)
         known: dict[int, Node] = {s.index: p for s, p in zip(self.sources, parents, strict=True)}
         for place, made in enumerate(self._definitions):

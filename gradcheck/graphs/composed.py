@@ -14,7 +14,7 @@ from gradcheck.evaluation import NodeRaised
 from gradcheck.graphs.reverse import backward
 from gradcheck.graphs.tape import Tape
 from gradcheck.model import Outputs, Pullback
-from gradcheck.node import Node, Recorder
+from gradcheck.node import Node
 
 
 class Composed(ABC):
@@ -28,9 +28,7 @@ class Composed(ABC):
         """The sources, in order."""
 
     @abstractmethod
-    def record(
-        self, recorder: Recorder, parents: Sequence[Node], attributes: Mapping[str, Any]
-    ) -> Any:
+    def record(self, parents: Sequence[Node], attributes: Mapping[str, Any]) -> Any:
         """Apply the graph's ops to some nodes: the node it returns, or a tuple of them."""
 
     def run(
@@ -50,7 +48,7 @@ class Composed(ABC):
         tape = Tape(self.name, pullbacks=pullbacks)
         sources = tape.start(self.names, values)
         try:
-            tape.finish(self.record(tape, sources, attributes or {}))
+            tape.finish(self.record(sources, attributes or {}))
         except ValueError as error:
             if isinstance(error.__cause__, UsageError):  # NumPy's words for what float(node) says
                 raise error.__cause__ from None

@@ -118,7 +118,7 @@ class Tape(Formulas):
         """
         demand_parents(self, op, parents)
         if hasattr(op.detail, "record"):
-            record = partial(op.detail.record, self, parents)
+            record = partial(op.detail.record, parents)
             return self.inline(name or op.name, record, (attributes,), {})
         own = self._unique(name or op.name)
         places = tuple(p.index for p in parents)

@@ -21,7 +21,7 @@ from gradcheck.errors import UsageError
 from gradcheck.graphs.composed import Composed
 from gradcheck.graphs.tape import Tape
 from gradcheck.model import Op
-from gradcheck.node import Node, Recorder, recorder_of
+from gradcheck.node import Node, recorder_of
 
 Arrange = Callable[[Sequence[Any]], Sequence[Any]]
 
@@ -54,9 +54,7 @@ class Traced(Composed):
     def names(self) -> list[str]:
         return self._names
 
-    def record(
-        self, recorder: Recorder, parents: Sequence[Node], attributes: Mapping[str, Any]
-    ) -> Any:
+    def record(self, parents: Sequence[Node], attributes: Mapping[str, Any]) -> Any:
         """Run the function on the nodes."""
         arguments = parents if self._arrange is None else self._arrange(parents)
         return self.function(*arguments, **attributes)
