@@ -34,8 +34,11 @@ from gradcheck.settings import PROFILES, Settings
 from tests.gates import Array, Function, sine, sine_backward, x5
 
 PACKAGE = Path(__file__).parents[2] / "gradcheck"
-NOT_OURS = {"pytest_pycollect_makeitem", "draw_integer", "draw_float"}
-"""Their parameters are those of an interface of pytest or Hypothesis."""
+NOT_OURS = {
+    *("pytest_pycollect_makeitem", "draw_integer", "draw_float"),
+    *("__setitem__", "__array_function__", "_compared"),  # of nodes: all of them refuse
+}
+"""Their parameters are those of an interface of pytest, Hypothesis, Python or NumPy."""
 
 
 def functions(folder: Path = PACKAGE) -> Iterator[ast.FunctionDef]:
