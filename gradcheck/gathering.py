@@ -96,20 +96,21 @@ def _heard(trials: Sequence[Trial], where: str) -> tuple[list[Trial], str]:
         heard = trial.outcomes[nodes.NAME].hearings[where]
         outcomes = {values.NAME: heard.outcome}
         made.append(Trial(trial.recipe, outcomes=outcomes, facts=heard.facts))
-    return made, where.rpartition(".")[2]
+    names = [i.name for i in heard.facts.op.inputs if where.endswith(f".{i.name}")]
+    return made, max(names, key=len, default="")
 
 
 def _of_graph(trial: Trial, found: Diagnosis | None) -> Diagnosis | None:
     """A graph that is wrong though no node was accused: every node is looked at by itself."""
     if trial.facts is None:
         return found
-    guilty, heard = nodes.everyone(trial.facts)
+    heard = nodes.everyone(trial.facts)
+    guilty = [h.step.name for h in heard if h is not None and h.guilty]
     if guilty:
-        names = ", ".join(h.step.name for h in guilty)
-        return Diagnosis("node", f"checked by itself, node {names} is wrong here")
-    if not heard:
+        return Diagnosis("node", f"checked by itself, node {', '.join(guilty)} is wrong here")
+    if not heard or None in heard:
         return found
-    nodes_are = f"each of the {heard} nodes is" if heard > 1 else "the only node is"
+    nodes_are = f"each of the {len(heard)} nodes is" if len(heard) > 1 else "the only node is"
     text = (
         f"{nodes_are} right by itself, at the values and upstream gradients that it met here: "
         "what is wrong lies between them"

@@ -18,6 +18,14 @@ class NoAttribute(UsageError, AttributeError):
     """A node was asked for what it does not have; `hasattr` says no, as it does of any object."""
 
 
+class Recordable:
+    """Base of what is recorded as the ops that it is made of: graphs."""
+
+    def record(self, parents: Sequence[Node], attributes: Mapping[str, Any]) -> Any:
+        """Apply the graph's ops to some nodes: the node it returns, or a tuple of them."""
+        raise NotImplementedError
+
+
 class Recorder(Protocol):
     """What nodes belong to."""
 

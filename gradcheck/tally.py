@@ -9,6 +9,7 @@ from textwrap import shorten
 import msgspec
 
 from gradcheck.audit import audit, warning
+from gradcheck.checks import nodes
 from gradcheck.checks.facts import Outcome
 from gradcheck.engine import Drawn
 from gradcheck.evaluation import Counters
@@ -111,7 +112,7 @@ class Tally:
         self.reasons.update(outcome.reasons)
         self.modes.update(outcome.modes)
         self.judged_inputs.update(outcome.judged)
-        if not trial.recipe.beyond:
+        if not trial.recipe.beyond and name != nodes.NAME:  # which says nothing of an entry
             self.declared["made"] += outcome.comparisons
             self.declared["inconclusive"] += outcome.inconclusive
             self.excess = max(self.excess, outcome.excess)
@@ -201,7 +202,7 @@ class Tally:
     def _summary(self, name: str) -> CheckSummary:
         counts = self.checks[name]
         verdict: Verdict = "fail" if counts["fails"] else "pass"
-        if verdict == "pass" and name == "values":
+        if verdict == "pass" and name in ("values", nodes.NAME):
             undecided = counts["inconclusive"] > INCONCLUSIVE_SHARE * counts["comparisons"]
             verdict = "inconclusive" if undecided or not counts["comparisons"] else "pass"
         return CheckSummary(
@@ -236,8 +237,10 @@ class Tally:
             return f"only {self.judged} of {self.cases} cases could be judged" + (
                 f": {why}" if why else ""
             )
+        seen = self.checks.get(nodes.NAME)
         if "values" not in self.checks:
-            return ""
+            hollow = seen is not None and seen["comparisons"] <= seen["inconclusive"]
+            return "no node of the graph could be judged" if hollow else ""
         made, undecided = self.declared["made"], self.declared["inconclusive"]
         if undecided > INCONCLUSIVE_SHARE * made:
             why = ", ".join(f"{k} ({n})" for k, n in self.reasons.most_common(3))

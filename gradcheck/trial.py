@@ -169,13 +169,14 @@ class Bench:
 
     def _accuse(self, trial: Trial, facts: Facts) -> None:
         """A graph is wrong though no node was accused: look along what is wrong in it."""
-        try:
-            found = nodes.along_fails(facts)
-        except UserCodeRaised:
-            return
+        found = nodes.along_fails(facts)
         trial.outcomes[nodes.NAME].hearings.update(found.hearings)
         for finding in found.findings:
             self._add(trial, finding)
+        if not found.findings and nodes.kinks_meet(facts):
+            trial.findings = [
+                nodes.at_kinks(f) if f.check == values.NAME else f for f in trial.findings
+            ]
 
     def _valid(self, case: Case, trial: Trial) -> bool:
         valid = self.op.options.valid

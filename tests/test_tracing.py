@@ -119,6 +119,30 @@ def test_nodes_are_called_as_in_the_formula():
     ]
 
 
+def test_names_do_not_change_when_python_has_warmed_up():
+    def net(x):
+        first = x[0]
+        head, last = x[0:1], x[1]
+        total = x.sum(axis=0)
+        for step in x:
+            first = first + step
+        a, b = x[:2]
+        return first * last + total * head + a * b
+
+    made = gradcheck.op(gradcheck.graph(net), "x[3]").detail
+    lists = [[s.name for s in made.run([x]).steps] for _ in range(50)]
+    assert all(names == lists[0] for names in lists)
+    assert {"first", "total", "step"} <= set(lists[0])
+
+
+def test_a_node_called_as_an_input_has_a_name_of_its_own():
+    def net(x):
+        x = tanh(x)
+        return x * 2
+
+    assert steps(net, x) == ["x_2 = tanh", "net = multiply"]
+
+
 # --- Python in between ----------------------------------------------------------------------------
 @gradcheck.graph
 def cell(x, h, W):
@@ -249,6 +273,24 @@ def test_an_output_that_nothing_reads_has_no_upstream():
 def test_a_graph_as_a_function_of_arrays():
     made = gradcheck.graph(total_of_two)
     assert_allclose(made(x, x), np.tanh(2 * x))
+
+
+def test_a_graph_of_arrays_takes_attributes_by_place():
+    def pool(a, mode="sum", *, times=1):
+        made = losses.sum(a) if mode == "sum" else losses.mean(a)
+        return made * times
+
+    free = gradcheck.graph(pool)
+    assert [free(x, "mean"), free(a=x, mode="mean"), free(x, times=3)] == [
+        *[pytest.approx(1 / 3)] * 2,
+        pytest.approx(3.0),
+    ]
+
+    def pick(a, i):
+        return a[i.value]
+
+    picking = gradcheck.graph("a[n], i:int[]<n", name="picking_of_arrays")(pick)
+    assert picking(x, 1) == x[1]
 
 
 def test_a_graph_with_annotations():

@@ -8,16 +8,16 @@ nodes, whose cache holds the last use; a node that writes into what another read
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 import msgspec
 
 from gradcheck.checks.defects import (
     Direction,
     along_entry,
+    cancel,
     defects,
     random_direction,
-    total,
 )
 from gradcheck.checks.facts import Facts, Outcome
 from gradcheck.checks.suspects import Hearing, hear
@@ -27,15 +27,15 @@ from gradcheck.results import Finding
 
 NAME = "nodes"
 CANCEL = "these errors cancel"
-HEARD = 24
+HEARD = 64
 """Suspects that are checked by themselves in one case, those nearest to the result first."""
 
 
 def check(facts: Facts) -> Outcome:
     """Screen all nodes along a random direction, hear the suspects."""
     passed = facts.passed()
-    if passed is None:
-        return Outcome()
+    if passed is None or facts.op.options.differentiates is not None:
+        return Outcome()  # what the whole is the gradient of says nothing of its nodes
     return _along(facts, passed, random_direction(facts, passed[0]))
 
 
@@ -55,11 +55,15 @@ def _along(facts: Facts, passed: tuple[Tape, Gradients], direction: Direction) -
     outcome = Outcome()
     measured = defects(facts, passed, direction)
     outcome.comparisons = len(measured)
-    suspects = sorted((n for n, d in measured.items() if d.shows), reverse=True)
+    outcome.inconclusive = sum(not d.known for d in measured.values())
+    if passed[1].downstream and not measured:
+        outcome.comparisons = outcome.inconclusive = 1
+        outcome.reasons["the graph cannot be run beside this case"] = 1
+    suspects = _in_turn(passed[0], [n for n, d in measured.items() if d.shows])
     heard = [hear(facts, passed, number) for number in suspects[:HEARD]]
     guilty = [h for h in heard if h is not None and h.guilty]
     _accuse(outcome, passed[0], guilty)
-    if len(guilty) > 1 and not total(measured).shows:
+    if len(guilty) > 1 and cancel(measured):
         outcome.findings = [
             msgspec.structs.replace(f, message=f"{f.message}; in the graph as a whole {CANCEL}")
             for f in outcome.findings
@@ -67,17 +71,47 @@ def _along(facts: Facts, passed: tuple[Tape, Gradients], direction: Direction) -
     return outcome
 
 
-def everyone(facts: Facts) -> tuple[list[Hearing], int]:
-    """All nodes that a gradient reached, by themselves: the guilty, and how many were heard.
+def _in_turn(tape: Tape, suspects: list[int]) -> list[int]:
+    """One step of each op first, and the nearest to the result first."""
+    times: Counter[int] = Counter()
+    order = []
+    for number in sorted(suspects, reverse=True):
+        own = id(tape.steps[number].op)
+        order.append((times[own], -number))
+        times[own] += 1
+    return [-minus for _, minus in sorted(order)]
 
-    For a graph that is wrong where no defect shows; 0 where one could not be heard.
+
+def everyone(facts: Facts) -> list[Hearing | None]:
+    """All nodes that a gradient reached, by themselves; None for one that cannot be heard.
+
+    For a graph that is wrong where no defect shows.
     """
     passed = facts.passed()
-    if passed is None:
-        return [], 0
-    heard = [hear(facts, passed, number) for number in passed[1].downstream]
-    known = [h for h in heard if h is not None]
-    return [h for h in known if h.guilty], len(known) if len(known) == len(heard) else 0
+    return [] if passed is None else [hear(facts, passed, n) for n in passed[1].downstream]
+
+
+def kinks_meet(facts: Facts) -> bool:
+    """Every node is right by itself, some of them at a kink: each takes a slope of its own there.
+
+    relu(x) - 0.1 relu(-x) at 0: both rectifiers may say 0, and their sum is no slope of the whole.
+    """
+    heard = [h for h in everyone(facts) if h is not None]
+    right = bool(heard) and not any(h.guilty for h in heard)
+    return right and any(h.outcome.conventions for h in heard)
+
+
+def at_kinks(finding: Finding) -> Finding:
+    """A graph's slope that is none of its own, where each node takes a right one at its kink."""
+    if finding.severity != "fail":
+        return finding
+    message = (
+        "several kinks meet here: each node takes one of its own one-sided slopes, which is right, "
+        f"and together they are none of the graph's; {finding.message}"
+    )
+    return msgspec.structs.replace(
+        finding, code="kinks-meet", severity="note", message=message, check=NAME
+    )
 
 
 def _accuse(outcome: Outcome, tape: Tape, guilty: list[Hearing]) -> None:
@@ -93,6 +127,8 @@ def _accuse(outcome: Outcome, tape: Tape, guilty: list[Hearing]) -> None:
         heard, finding = members[0]
         nodes = tuple(dict.fromkeys(h.step.name for h, _ in members))
         where = f"{label}.{name}" if name else label
+        if where in outcome.hearings:
+            continue  # its value and a tie: one mistake
         outcome.findings.append(
             msgspec.structs.replace(
                 finding,
@@ -122,7 +158,7 @@ def _disturbed(tape: Tape, heard: Hearing) -> Finding:
     others = [s.name for s in tape.steps if s.op is op and s is not step]
     why = "it answers otherwise in the graph than by itself"
     if "writes into" in heard.disturbed:
-        why = "what it reads is changed behind its back"
+        why = "others read what it changes; work on a copy"
     elif others and op.one_instance:
         why = (
             f"its gate is one instance that stands at {', '.join(others)} too, and what it keeps "

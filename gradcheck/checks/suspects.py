@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gradcheck.arrays import Array, freeze, is_real, same_bits
+from gradcheck.arrays import Array, freeze, same_bits
 from gradcheck.checks import contract, values
 from gradcheck.checks.facts import Facts, Outcome, furthest, usable_gradients
 from gradcheck.evaluation import Evaluator, UserCodeRaised
@@ -48,7 +48,7 @@ def hear(facts: Facts, passed: tuple[Tape, Gradients], number: int) -> Hearing |
         for a, o in zip(local.answer.outputs, step.outputs, strict=True)
     )
     if not same:
-        return _changed(facts, tape, step, local)
+        return _changed(facts, tape, step)
     inside = local.aligned(gradients.downstream[number])
     if where := furthest(local, inside, local.gradients):
         return Hearing(step, local, Outcome(), disturbed=where)
@@ -78,26 +78,19 @@ def _alone(facts: Facts, tape: Tape, step: Step, received: Sequence[Array]) -> F
     )
 
 
-def _changed(facts: Facts, tape: Tape, step: Step, local: Facts) -> Hearing | None:
-    """By itself the node has another output: a value that it read was changed, or it draws."""
+def _changed(facts: Facts, tape: Tape, step: Step) -> Hearing | None:
+    """By itself the node has another output: one that writes into what it reads is to blame.
+
+    None where there is none: the node draws at random.
+    """
     for other in tape.steps:
-        if other is step or not set(other.parents) & set(step.parents):
-            continue
-        wrote = _writes(facts, tape, other)
         shared = [tape.names[p] for p in other.parents if p in step.parents]
-        if wrote:
-            said = (
-                f"{wrote} of node {other.name} writes into {' and '.join(shared)}, which it reads"
-            )
-            return Hearing(step, local, Outcome(), disturbed=said)
+        if other is step or not shared:
+            continue
+        own = _alone(facts, tape, other, [np.ones_like(tape.values[o]) for o in other.outputs])
+        said = [] if own is None else [w for w in own.answer.overwritten if "cotangent" not in w]
+        if own is not None and said:
+            who = said[0].rpartition(" (by ")[2].rstrip(")")
+            what = f"its {who} writes into {' and '.join(shared)}, which node {step.name} reads"
+            return Hearing(other, own, Outcome(), disturbed=what)
     return None
-
-
-def _writes(facts: Facts, tape: Tape, step: Step) -> str:
-    """Who writes into an input of a node: "forward", "backward", or nobody."""
-    received = [np.ones_like(tape.values[o]) for o in step.outputs]
-    local = _alone(facts, tape, step, received)
-    if local is None or not any(is_real(p) for p in local.case.primals):
-        return ""
-    said = [w for w in local.answer.overwritten if not w.startswith("cotangent")]
-    return said[0].rpartition(" (by ")[2].rstrip(")") if said else ""

@@ -12,7 +12,7 @@ from typing import Any
 from gradcheck.errors import UsageError
 from gradcheck.graphs.naming import assigned
 from gradcheck.model import Op
-from gradcheck.node import Node
+from gradcheck.node import Node, Recordable
 
 REFERENCE = "reference_ops"
 """Where operators find their ops, unless the calling module has its own under the same name."""
@@ -91,8 +91,8 @@ def as_op(thing: Any) -> Op:
     """
     if isinstance(thing, Op):
         return thing
-    if hasattr(thing, "record"):  # a graph without a signature of its own
-        return thing.op()  # type: ignore[no-any-return]
+    if isinstance(thing, Recordable):  # a graph without a signature of its own
+        return thing.op()  # type: ignore[no-any-return,attr-defined]
     own = getattr(thing, "__gradcheck_op__", None)
     if isinstance(own, Op):
         return own
@@ -162,8 +162,9 @@ def bound(
         return flat, dict(attributes)
     written = getattr(called, "forward", None) or getattr(called, "function", None)
     if written is None or isinstance(called, Op):
-        given = {**dict(zip(names, flat, strict=False)), **attributes}
-        fits = len(flat) <= len(names)
+        places = [*names, *(a.name for a in op.attributes)]  # attributes by place come after
+        given = {**dict(zip(places, flat, strict=False)), **attributes}
+        fits = len(flat) <= len(places)
     else:
         given, fits = _by_parameters(op, written, arguments, attributes), True
     if not fits or any(n not in given for n in names):

@@ -14,10 +14,10 @@ from gradcheck.evaluation import NodeRaised
 from gradcheck.graphs.reverse import backward
 from gradcheck.graphs.tape import Tape
 from gradcheck.model import Outputs, Pullback
-from gradcheck.node import Node
+from gradcheck.node import Recordable
 
 
-class Composed(ABC):
+class Composed(Recordable, ABC):
     """A function composed of ops. `Op.detail` of an op that is a graph."""
 
     name: str
@@ -26,10 +26,6 @@ class Composed(ABC):
     @abstractmethod
     def names(self) -> list[str]:
         """The sources, in order."""
-
-    @abstractmethod
-    def record(self, parents: Sequence[Node], attributes: Mapping[str, Any]) -> Any:
-        """Apply the graph's ops to some nodes: the node it returns, or a tuple of them."""
 
     def run(
         self,

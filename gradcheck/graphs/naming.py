@@ -11,6 +11,9 @@ from types import CodeType, FrameType
 
 _PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 _STORES = ("STORE_FAST", "STORE_NAME", "STORE_GLOBAL", "STORE_DEREF")
+_SPREAD = ("UNPACK_SEQUENCE", "UNPACK_EX")
+"""What runs here makes several values: the variable that follows has the first alone."""
+MOST = 1000
 _known: dict[CodeType, dict[int, str]] = {}
 
 
@@ -26,18 +29,23 @@ def assigned(frame: FrameType | None) -> str:
         return ""
     code = frame.f_code
     if code not in _known:
+        if len(_known) >= MOST:
+            _known.clear()
         _known[code] = _assignments(code)
     return _known[code].get(frame.f_lasti, "")
 
 
 def _assignments(code: CodeType) -> dict[int, str]:
-    """By offset of an instruction, the variable that the next one stores into."""
+    """By offset of an instruction, inline caches included, the variable that the next one sets."""
     found: dict[int, str] = {}
-    before: int | None = None
+    before: dis.Instruction | None = None
     for instruction in dis.get_instructions(code):
-        if before is not None and instruction.opname in _STORES:
-            found[before] = str(instruction.argval)
-        elif before is not None and instruction.opname == "RETURN_VALUE":
-            found[before] = code.co_name if code.co_name.isidentifier() else ""
-        before = instruction.offset
+        name = ""
+        if instruction.opname in _STORES:
+            name = str(instruction.argval)
+        elif instruction.opname == "RETURN_VALUE" and code.co_name.isidentifier():
+            name = code.co_name
+        if name and before is not None and before.opname not in _SPREAD:
+            found.update(dict.fromkeys(range(before.offset, instruction.offset, 2), name))
+        before = instruction
     return found

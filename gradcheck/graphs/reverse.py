@@ -55,7 +55,7 @@ def backward(tape: Tape, cotangents: Sequence[Any]) -> Gradients:
         if not any(o in made.upstream for o in step.outputs):
             continue
         made.received[number] = tuple(
-            made.upstream[o] if o in made.upstream else np.zeros_like(tape.values[o])
+            made.upstream[o].copy() if o in made.upstream else np.zeros_like(tape.values[o])
             for o in step.outputs
         )
         try:
@@ -68,7 +68,9 @@ def backward(tape: Tape, cotangents: Sequence[Any]) -> Gradients:
         except Exception as error:
             place = tape.place(step.name, step.op, step.parents)
             raise NodeRaised(place, error) from error
-        made.downstream[number] = gradients
+        made.downstream[number] = tuple(  # as they were passed: a node may use its arrays again
+            g if g is None else np.array(g) for g in gradients
+        )
     return made
 
 

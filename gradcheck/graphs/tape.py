@@ -19,7 +19,7 @@ from gradcheck.errors import UsageError
 from gradcheck.evaluation import NodeRaised
 from gradcheck.graphs.calls import Formulas, demand_parents
 from gradcheck.model import Op, Pullback
-from gradcheck.node import Node
+from gradcheck.node import Node, Recordable
 
 Vjp = Callable[..., tuple[Any, Pullback]]
 
@@ -79,16 +79,16 @@ class Tape(Formulas):
         real = [a.dtype for a in arrays if is_real(a)]
         if real:
             self.dtype = np.result_type(*real)
-        made = [self._value(a, n) for a, n in zip(arrays, names, strict=True)]
+        made = [self._value(a, self._unique(n)) for a, n in zip(arrays, names, strict=True)]
         self.sources = [n.index for n in made]
         return made
 
     def constant(self, value: Any, name: str = "") -> Node:
         """A node that is not differentiated. A Python float takes the precision of the sources."""
-        array = np.asarray(value, self.dtype if type(value) is float else None)
+        array = np.array(value, self.dtype if type(value) is float else None)  # a node may write
         if not (is_numeric(array) or array.dtype.kind == "b"):
             raise UsageError(f"graph {self.name}: {value!r} is no number or array to take part")
-        return self._value(array, name or f"c{len(self.values)}")
+        return self._value(array, self._unique(name or f"c{len(self.values)}"))
 
     def inline(
         self,
@@ -117,7 +117,7 @@ class Tape(Formulas):
             The op itself raised: says at which node, with its shapes.
         """
         demand_parents(self, op, parents)
-        if hasattr(op.detail, "record"):
+        if isinstance(op.detail, Recordable) and op.options.differentiates is None:
             record = partial(op.detail.record, parents)
             return self.inline(name or op.name, record, (attributes,), {})
         own = self._unique(name or op.name)

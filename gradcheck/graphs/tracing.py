@@ -17,9 +17,11 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from gradcheck.errors import UsageError
+from gradcheck.graphs.calls import bound
 from gradcheck.graphs.composed import Composed
-from gradcheck.graphs.tape import Tape
 from gradcheck.model import Op
 from gradcheck.node import Node, recorder_of
 
@@ -76,11 +78,21 @@ class GraphFunction:
         recorder = recorder_of([*arguments, *attributes.values()])
         if recorder is not None:
             return recorder.inline(self.__name__, self.function, arguments, attributes)
-        tape = Tape(self.__name__, pullbacks=False)
-        names = [f"x{k}" for k in range(len(arguments))]
-        tape.finish(self.function(*tape.start(names, arguments), **attributes))
-        made = tuple(tape.values[r] for r in tape.results)
-        return made if len(made) > 1 else made[0]
+        if self.made is not None:
+            given, rest = bound(self, self.made, arguments, attributes)
+            inputs = zip(given, self.made.inputs, strict=True)
+            return self.made.forward(
+                *[np.asarray(v) if i.integer else v for v, i in inputs], **rest
+            )
+        own: dict[int | str, Any] = {k: v for k, v in enumerate(arguments) if _is_value(v)}
+        own |= {n: v for n, v in attributes.items() if _is_value(v)}
+
+        def function(*nodes: Node) -> Any:
+            known = dict(zip(own, nodes, strict=True))
+            placed = [known.get(k, v) for k, v in enumerate(arguments)]
+            return self.function(*placed, **{n: known.get(n, v) for n, v in attributes.items()})
+
+        return Traced(self.__name__, function, list(map(str, own))).forward(*own.values())
 
     @property
     def __gradcheck_op__(self) -> Op:
@@ -91,3 +103,8 @@ class GraphFunction:
                 f"gradcheck.check({self.__name__}, x, W)"
             )
         return self.made
+
+
+def _is_value(argument: Any) -> bool:
+    """An array or a number with a point; integers, flags and words are attributes."""
+    return isinstance(argument, (np.ndarray, np.generic, float))

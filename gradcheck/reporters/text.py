@@ -16,6 +16,7 @@ _HEADLINE = {
     "wrong-at-tie": "wrong gradient along a tie",
     "wrong-node": "a node is wrong",
     "node-disturbed": "a node is disturbed",
+    "kinks-meet": "kinks meet",
     "wrong-shape": "wrong shape",
     "wrong-dtype": "wrong dtype",
     "no-gradient": "no gradient",
