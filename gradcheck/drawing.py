@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import floor
 from typing import Any
+from unicodedata import category
 
 import numpy as np
 from rich.cells import cell_len, set_cell_size
@@ -16,7 +16,7 @@ from gradcheck.explained import JACOBIAN, Explained, NodeSeen, Passed, Value
 from gradcheck.layout import Box, Layout, Wire, arrange
 
 NODES = 12
-"""More are not drawn in the terminal."""
+"""More are not drawn in the terminal, nor more than twice so many boxes: sources are boxes too."""
 TEXT = 26
 """Columns for one line in a box."""
 _LINES = {3: "─", 12: "│", 10: "┌", 9: "┐", 6: "└", 5: "┘", 14: "├", 13: "┤", 11: "┬", 7: "┴"}
@@ -26,17 +26,19 @@ _PLAIN = str.maketrans("─│┌┐└┘├┤┬┴┼▶", "-|+++++++++>")
 
 # --- words ----------------------------------------------------------------------------------------
 def clean(text: object) -> str:
-    """A user's text on one line, without characters that steer a terminal or a page."""
-    kinds = ((c, unicodedata.category(c)) for c in str(text))
+    """A user's text on one line; what steers a terminal or a page is shown escaped."""
     return "".join(
-        " " if c in "\n\t" or k in ("Zl", "Zp") else "?" if k[0] == "C" else c for c, k in kinds
+        " " if c in "\n\t\u2028\u2029" else ascii(c)[1:-1] if category(c)[0] == "C" else c
+        for c in str(text)
     )
 
 
 def cut(text: object, cells: int) -> str:
     """Cleaned, and not wider than so many columns."""
-    whole = clean(text)
-    return whole if cell_len(whole) <= cells else set_cell_size(whole, cells - 2).rstrip() + ".."
+    whole, most = clean(text), 4 * cells  # accents take no column
+    if len(whole) <= most and cell_len(whole) <= cells:
+        return whole
+    return set_cell_size(whole[:most], cells - 2).rstrip() + ".."
 
 
 def numbers(value: Any, most: int = 8, digits: int = 4) -> str:
@@ -141,9 +143,9 @@ def draw(seen: Explained, width: int, *, plain: bool = False) -> str:
     plain : bool
         With ASCII characters only.
     """
-    if len(seen.nodes) > NODES:
-        return ""
     made, wires = pieces(seen)
+    if len(seen.nodes) > NODES or len(made) > 2 * NODES:
+        return ""
     for entries, gap in ((3, 1), (1, 1), (3, 2), (1, 2)):
         shown = [_said(seen, piece, entries) for piece in made]
         layout = _laid_out(made, shown, wires, gap)
@@ -153,13 +155,10 @@ def draw(seen: Explained, width: int, *, plain: bool = False) -> str:
             continue  # two wires would have to run over each other
         canvas = _Canvas(layout, free)
         if canvas.width <= width:
-            drawn = canvas.drawn(shown, {b for b, p in enumerate(made) if _ends(seen, p)})
+            ends = {b for b, p in enumerate(made) if set(p.outputs) & set(seen.results)}
+            drawn = canvas.drawn(shown, ends)
             return drawn.translate(_PLAIN) if plain else drawn
     return ""
-
-
-def _ends(seen: Explained, piece: Piece) -> bool:
-    return any(o in seen.results for o in piece.outputs)
 
 
 def _said(seen: Explained, piece: Piece, entries: int) -> list[str]:

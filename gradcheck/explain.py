@@ -10,10 +10,10 @@ import numpy as np
 
 from gradcheck.arrays import is_real
 from gradcheck.cases import build, recipes
-from gradcheck.drawing import clean, cut, draw, local, numbers
+from gradcheck.drawing import cut, draw, local, numbers
 from gradcheck.engine import generate
 from gradcheck.evaluation import Evaluator
-from gradcheck.explained import Explained, NodeSeen, Value
+from gradcheck.explained import Explained, NodeSeen, Passed, Value
 from gradcheck.guards import GlobalRandom, one_blas_thread, quiet, within_limit
 from gradcheck.model import Case, Op
 from gradcheck.probe import learn
@@ -28,6 +28,8 @@ PARTS = 6
 """Terms of a sum that are printed."""
 SHOWN = 8
 """Entries of an array that are printed."""
+NAME = 60
+"""Columns of a name."""
 
 
 def plain_case(op: Op, settings: Settings) -> Case | None:
@@ -60,12 +62,12 @@ def text(seen: Explained, *, width: int, plain: bool = False) -> str:
     plain : bool
         Draw with ASCII characters only.
     """
-    name = clean(seen.name)
+    name = cut(seen.name, NAME)
     sources = [seen.values[s] for s in seen.sources]
-    given = [f"{clean(s.name)} = {show(s.value)}" for s in sources]
+    given = [f"{cut(s.name, NAME)} = {show(s.value)}" for s in sources]
     if len(given) > NODES:
         given = [*given[:ENDS], f"... {len(given) - ENDS:,} more"]
-    given += [f"{clean(n)} = {cut(repr(v), 40)}" for n, v in seen.attributes.items()]
+    given += [f"{cut(n, NAME)} = {cut(repr(v), 40)}" for n, v in seen.attributes.items()]
     lines = [f"{name}({', '.join(given)})", ""]
     drawing = draw(seen, width, plain=plain)
     lines += [drawing, ""] if drawing else []
@@ -73,7 +75,7 @@ def text(seen: Explained, *, width: int, plain: bool = False) -> str:
     lines += ["", "backward (output gradient 1)"]
     lines += _ends(seen.nodes[::-1], lambda node: _block(seen, node))
     lines += ["", "gradients (summed where a value is used more than once)"]
-    lines += _ends(sources, lambda s: [f"  d{name}/d{clean(s.name):<4s} = {total(s)}"])
+    lines += _ends(sources, lambda s: [f"  d{name}/d{cut(s.name, NAME):<4s} = {total(s)}"])
     return "\n".join(lines)
 
 
@@ -88,28 +90,32 @@ def _ends(every: Sequence[Any], said: Callable[[Any], list[str]]) -> Iterator[st
 
 
 def _forward(seen: Explained, node: NodeSeen) -> str:
-    parents = ", ".join(clean(seen.values[p.parent].name) for p in node.parents)
+    names = [cut(seen.values[p.parent].name, NAME) for p in node.parents]
+    if len(names) > ENDS:
+        names = [*names[: ENDS - 1], f"... {len(names) - ENDS + 1:,} more"]
     made = ", ".join(show(seen.values[o].value) for o in node.outputs)
-    return f"  {f'{clean(node.name)} = {clean(node.op)}({parents})':<28s} = {made}"
+    call = f"{cut(node.name, NAME)} = {cut(node.op, NAME)}({', '.join(names)})"
+    return f"  {call:<28s} = {made}"
 
 
 def _block(seen: Explained, node: NodeSeen) -> list[str]:
     """One node: what came from above, its local gradients, what it passes on."""
-    name = clean(node.name)
+    name = cut(node.name, NAME)
     if node.upstream is None:
         return [f"  {name}: not used, no gradient reaches it"]
     sums = [_sum(seen.values[o]) for o in node.outputs]
-    lines = [f"  {name}: upstream {', '.join(sums)}"]
-    for passed in node.parents:
-        parent = clean(seen.values[passed.parent].name)
-        if not is_real(seen.values[passed.parent].value):
-            lines.append(f"      {parent} holds integers: nothing is passed")
-            continue
-        given = "nothing" if passed.downstream is None else show(passed.downstream)
-        lines.append(
-            f"      local d{name}/d{parent} = {local(passed)}, downstream to {parent}: {given}"
-        )
-    return lines
+    passed = _ends(node.parents, lambda one: [_passed(seen, name, one)])
+    return [f"  {name}: upstream {', '.join(sums)}", *passed]
+
+
+def _passed(seen: Explained, name: str, passed: Passed) -> str:
+    """What one parent gets: upstream times local."""
+    parent = cut(seen.values[passed.parent].name, NAME)
+    if not is_real(seen.values[passed.parent].value):
+        return f"      {parent} holds integers: nothing is passed"
+    ratio = local(passed) + " (not shown)" * (passed.local is None)
+    given = "nothing" if passed.downstream is None else show(passed.downstream)
+    return f"      local d{name}/d{parent} = {ratio}, downstream to {parent}: {given}"
 
 
 def _sum(value: Value) -> str:

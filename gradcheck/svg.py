@@ -13,14 +13,16 @@ from xml.etree import ElementTree as ET
 from rich.cells import cell_len
 
 from gradcheck.arrays import Array, is_real
-from gradcheck.drawing import Piece, clean, cut, gradient, local, numbers, pieces, title
+from gradcheck.drawing import Piece, cut, gradient, local, numbers, pieces, title
 from gradcheck.explained import Explained
 from gradcheck.layout import Box, Wire, arrange
 
-NODES = 200
+BOXES, WIRES = 200, 1000
 """More are not drawn."""
 TEXT = 30
 """Columns for one line."""
+SAID = 20
+"""Sources that are put in words for those who do not see the picture."""
 CELL, LINE, EDGE = 8.0, 18.0, 20.0
 """Width of a character, height of a line, and the margin, in pixels."""
 PORT = 42.0
@@ -45,10 +47,10 @@ class _Shape:
 
 
 def svg(seen: Explained) -> str:
-    """The picture as a document of its own; empty for more than ``NODES`` nodes."""
-    if len(seen.nodes) > NODES:
-        return ""
+    """The picture as a document of its own; empty where there is too much to be looked at."""
     made, wires = pieces(seen)
+    if max(len(made), len(seen.results)) > BOXES or len(wires) > WIRES:
+        return ""
     shapes = [_shape(seen, piece) for piece in made]
     labels = [_label(seen, made, wire) for wire in wires]
     place = {o: (b, k) for b, piece in enumerate(made) for k, o in enumerate(piece.outputs)}
@@ -115,12 +117,15 @@ class _Picture:
             self.layout.hops[route[-1]]: label
             for route, label in zip(self.layout.routes, labels, strict=True)
         }
+        self.layer = {b: k for k, layer in enumerate(self.layout.layers) for b in layer}
         self.left, self.wide, self.room = list[float](), list[float](), list[float]()
         """By layer: where it begins, how wide it is, and the room for labels before it."""
+        said: list[list[str]] = [[] for _ in self.layout.layers]
+        for hop, label in self.labels.items():
+            said[self.layer[hop.head]] += label
         at = EDGE
-        for layer in self.layout.layers:
-            said = [t for h, both in self.labels.items() if h.head in set(layer) for t in both]
-            room = max((cell_len(t) * CELL + 24 for t in said), default=0.0)
+        for layer, words in zip(self.layout.layers, said, strict=True):
+            room = max((cell_len(w) * CELL + 24 for w in words), default=0.0)
             at += (BEND if self.left else 0.0) + room
             self.left.append(at)
             self.room.append(room)
@@ -162,12 +167,9 @@ class _Picture:
         ET.indent(root)
         return ET.tostring(root, encoding="unicode") + "\n"
 
-    def _layer(self, box: int) -> int:
-        return next(k for k, layer in enumerate(self.layout.layers) if box in layer)
-
     def _wire(self, root: ET.Element, hop: Wire) -> None:
         """A curve to the next layer, and straight on under its labels or through the layer."""
-        k = self._layer(hop.head)
+        k = self.layer[hop.head]
         begin, end = self.left[k - 1] + self.wide[k - 1], self.left[k]
         first, last = self.top + self.layout.begins(hop), self.top + self.layout.ends(hop)
         turn = end - self.room[k]
@@ -187,7 +189,7 @@ class _Picture:
         _text(root, centre, last + 15, back, kind="grad", anchor="middle")
 
     def _shape(self, root: ET.Element, number: int, shape: _Shape) -> None:
-        k, box = self._layer(number), self.layout.boxes[number]
+        k, box = self.layer[number], self.layout.boxes[number]
         x, y = self.left[k], self.top + self.layout.top[number]
         group = ET.SubElement(root, "g", {"class": shape.kind})
         if shape.kind != "result":
@@ -233,8 +235,11 @@ def _text(
 
 def _sentence(seen: Explained) -> str:
     """What a reader who does not see the picture needs."""
-    results = ", ".join(
-        f"{seen.values[r].name} = {_short(seen.values[r].value)}" for r in seen.results
-    )
-    sums = [f"of {seen.values[s].name}: {gradient(seen.values[s], 2 * TEXT)}" for s in seen.sources]
-    return clean(f"{results}. Gradients {'; '.join(sums)}.")
+    results = [
+        f"{cut(seen.values[r].name, 2 * TEXT)} = {_short(seen.values[r].value)}"
+        for r in seen.results[:SAID]
+    ]
+    sources = [seen.values[s] for s in seen.sources]
+    sums = [f"of {cut(s.name, 2 * TEXT)}: {gradient(s, 2 * TEXT)}" for s in sources[:SAID]]
+    more = f"; {len(sources) - SAID:,} more" if len(sources) > SAID else ""
+    return f"{', '.join(results)}. Gradients {'; '.join(sums)}{more}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -17,7 +18,7 @@ from gradcheck.explain import plain_case, text
 from gradcheck.explained import Explained, explain
 from gradcheck.layout import Box, Layout, Wire, arrange, crossings
 from gradcheck.settings import Settings
-from gradcheck.svg import NODES, svg
+from gradcheck.svg import BOXES, WIRES, svg
 from reference_ops.arithmetic import maximum, multiply
 from reference_ops.graphs import window_classifier, window_score, worked_example
 
@@ -28,7 +29,8 @@ HOSTILE = (
     "two\nlines\tand \x1b[31mred\x00",
     "\u202egnol\u2028\ud800",
     "]]>&amp;<!--",
-    "long " * 60,
+    "long " * 2000,
+    "a" + "\u0301" * 10_000,
 )
 
 
@@ -213,7 +215,9 @@ def test_small_jacobians_are_worked_out_and_large_ones_named():
     z = next(v.value for v in seen.values if v.name == "z")
     np.testing.assert_allclose(by["h"].parents[0].local, np.diag(1 - np.tanh(z) ** 2))
     said = text(seen, width=120)
-    assert f"local dmatmul/dW = Jacobian {z.size} x {z.size * x.size}, downstream to W" in said
+    large = f"Jacobian {z.size} x {z.size * x.size} (not shown)"
+    assert f"local dmatmul/dW = {large}, downstream to W" in said
+    assert said.count("(not shown)") == 1
     assert "local dh/dz = diagonal [" in said
     assert "local dmatmul/dx = [[" in said
     assert max(map(len, drawing.draw(seen, 120).splitlines())) <= 120
@@ -300,7 +304,7 @@ def test_a_backward_that_can_be_asked_only_once_has_no_jacobian():
     graph = gradcheck.Graph("g")
     graph.output(graph.apply(op, graph.input("x"), name="y"))
     said = text(explain(graph, [np.ones(2)]), width=80)
-    assert "local dy/dx = Jacobian 2 x 2, downstream to x: [1, 1]" in said
+    assert "local dy/dx = Jacobian 2 x 2 (not shown), downstream to x: [1, 1]" in said
 
 
 # -- names ---------------------------------------------------------------------------------------
@@ -308,10 +312,14 @@ def test_a_backward_that_can_be_asked_only_once_has_no_jacobian():
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_names_cannot_leave_their_place(name):
-    graph = gradcheck.Graph(name)
-    op = gradcheck.op(lambda a: -a, lambda dz, a: -dz, "a[]", name=name)
-    graph.output(graph.apply(op, graph.input("x"), name=f"{name}2"))
-    seen = explain(graph, [1.0])
+    """Whatever the doors let in: here all names of a description are hostile."""
+    seen = chain(1)
+    seen = replace(
+        seen,
+        name=name,
+        values=tuple(replace(v, name=name) for v in seen.values),
+        nodes=tuple(replace(n, name=f"{name}2", op=name) for n in seen.nodes),
+    )
     picture = svg(seen)
     root = ET.fromstring(picture)
     assert {e.tag.removeprefix(SVG) for e in root.iter()} <= {
@@ -326,6 +334,12 @@ def test_names_cannot_leave_their_place(name):
     drawn = drawing.draw(seen, 200).splitlines()
     assert len(drawn) == 5
     assert len(said.splitlines()) == 5 + 12
+    assert max(len(picture), len(said)) < 10_000
+
+
+def test_what_steers_a_terminal_is_shown_escaped():
+    assert drawing.clean("\u202eab\x1b[31m\x00\ud800\n") == "\\u202eab\\x1b[31m\\x00\\ud800 "
+    assert drawing.clean("naïve 漢字 <b>") == "naïve 漢字 <b>"
 
 
 def test_wide_characters_keep_the_frame():
@@ -373,9 +387,52 @@ def test_a_value_that_is_used_often_has_a_short_sum():
     assert "grad 20, sum of 20" in drawing.draw(seen, 80)
 
 
+def fan(sources: int) -> Explained:
+    """So many sources, and one node that adds them."""
+    graph = gradcheck.Graph("fan")
+    graph.output(graph.apply(sums(sources), *(graph.input(f"x{k}") for k in range(sources))))
+    return explain(graph, [1.0] * sources)
+
+
+def dense(nodes: int) -> Explained:
+    """Each node adds all those before it."""
+    graph = gradcheck.Graph("dense")
+    made = [graph.input("x")]
+    for count in range(1, nodes + 1):
+        made.append(graph.apply(sums(count), *made))
+    graph.output(made[-1])
+    return explain(graph, [2.0**-60])
+
+
 def test_the_largest_picture_is_drawn_and_one_more_is_not():
-    assert svg(chain(NODES))
-    assert svg(chain(NODES + 1)) == ""
+    """The source is a box, too."""
+    assert svg(chain(BOXES - 1))
+    assert svg(chain(BOXES)) == ""
+
+
+def test_many_sources_and_many_wires_are_too_much_too():
+    assert svg(fan(BOXES - 1))
+    assert svg(fan(BOXES)) == ""
+    assert drawing.draw(fan(23), 100)
+    assert drawing.draw(fan(24), 100) == ""
+    graph = gradcheck.Graph("echo")
+    graph.output(*[graph.input("x")] * (BOXES + 1))
+    assert svg(explain(graph, [1.0])) == ""
+    nodes = int((2 * WIRES) ** 0.5)  # which have some nodes^2 / 2 wires
+    assert svg(dense(nodes - 1))
+    assert svg(dense(nodes + 1)) == ""
+
+
+def test_many_parents_have_short_lines():
+    said = text(fan(100), width=80).splitlines()
+    assert max(map(len, said)) < 500
+    assert len(said) < 120
+    assert sum("more are left out" in line for line in said) == 2  # parents, sources
+    (forward,) = (line for line in said if " = sum100(" in line)
+    assert "x18, ... 81 more) = 100" in forward
+    description = ET.fromstring(svg(fan(100))).find(f"{SVG}desc").text
+    assert "of x19: grad 1; 80 more. " in description
+    assert len(description) < 1000
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -548,7 +605,7 @@ def test_a_graph_too_large_for_a_picture_says_so(project):
     )
     ran = project.run("explain", "long.py", "--svg", "x.svg")
     assert ran.code == 2
-    assert "x.svg is not written: a graph of 300 nodes is too large" in ran.err
+    assert "x.svg is not written: the graph (nodes: 300, sources: 1) is too large" in ran.err
     assert "260 more are left out" in ran.out
     assert not (project.folder / "x.svg").exists()
 
@@ -582,6 +639,38 @@ def test_numbers_for_integers_stay_integers(project):
     assert ran.code == 0, ran.text
     assert "dpick/dt    = 3" in ran.out
     assert "dpick/dk    = none (integers)" in ran.out
+
+
+def test_numbers_go_with_the_defaults_of_attributes(project):
+    project.write(
+        "times.py",
+        "import gradcheck\n"
+        "scale = gradcheck.op(lambda x, k: k * x, lambda dz, x, k: k * dz, 'x[], k=2|3')\n"
+        "@gradcheck.graph('x[], k=2|3')\n"
+        "def times(x, k):\n"
+        "    return scale(x, k=k)\n",
+    )
+    ran = project.run("explain", "times.py::times", "5")
+    assert ran.code == 0, ran.text
+    assert ran.out.startswith("times(x = 5, k = 2)")
+    assert "dtimes/dx    = 2" in ran.out
+
+
+def test_a_graph_function_without_described_inputs_says_what_it_lacks(project):
+    project.write(
+        "bare.py",
+        "import gradcheck, numpy as np\n"
+        "@gradcheck.graph('x[]')\n"
+        "def near(x):\n"
+        "    return x * x\n"
+        "free = gradcheck.graph(lambda x: np.tanh(x))\n"
+        "free.__name__ = 'free'\n",
+    )
+    ran = project.run("explain", "bare.py::free", "1")
+    assert ran.code == 2
+    assert "free is a graph without described inputs: give a signature" in ran.err
+    ran = project.run("explain", "bare.py::fear", "1")
+    assert "bare.py has no graph fear. Did you mean 'near'?" in ran.err
 
 
 def test_ops_that_are_no_graphs_are_said_to_be_none(project):

@@ -22,13 +22,15 @@ from gradcheck.evaluation import NodeRaised
 from gradcheck.explain import plain_case
 from gradcheck.explain import text as explain_text
 from gradcheck.graphs.composed import Composed
+from gradcheck.graphs.tracing import GraphFunction
 from gradcheck.guards import quiet
 from gradcheck.model import Input, Op, Recipe
+from gradcheck.registry import MARK
 from gradcheck.reporters import json, text
 from gradcheck.results import Finding, OpResult
 from gradcheck.runner import run_one
 from gradcheck.settings import Settings, convert, find_pyproject, load
-from gradcheck.svg import NODES as SVG_NODES
+from gradcheck.svg import BOXES, WIRES
 from gradcheck.svg import svg as draw_svg
 
 
@@ -169,8 +171,9 @@ def _draw(path: Path, seen: explained.Explained) -> None:
     made = draw_svg(seen)
     if not made:
         raise UsageError(
-            f"{path} is not written: a graph of {len(seen.nodes):,} nodes is too large to be "
-            f"looked at, at most {SVG_NODES} are drawn; explain a part of it"
+            f"{path} is not written: the graph (nodes: {len(seen.nodes):,}, sources: "
+            f"{len(seen.sources):,}) is too large to be looked at, at most {BOXES} boxes and "
+            f"{WIRES:,} wires are drawn; explain a part of it"
         )
     files.write(path, made)
     screen().print(f"picture: {targets.shown(path)}", markup=False, soft_wrap=True)
@@ -180,14 +183,15 @@ def _sources(
     name: str, op: Op, graph: Composed, values: Sequence[float]
 ) -> tuple[Sequence[Any], Mapping[str, Any]]:
     """Values of the sources, and attributes: as given, the graph's own, or as checks draw them."""
+    defaults = {a.name: a.values[0] for a in op.attributes}
     if values:
         if len(values) != len(graph.names):
             sources = ", ".join(map(clean, graph.names))
             wanted = f"{len(graph.names)} numbers ({sources})"
             raise UsageError(f"{name} takes {wanted}, not {len(values)}")
-        return [_number(v, i) for v, i in zip(values, op.inputs, strict=True)], {}
+        return [_number(v, i) for v, i in zip(values, op.inputs, strict=True)], defaults
     if example := getattr(graph, "example", ()):
-        return [_number(v, i) for v, i in zip(example, op.inputs, strict=True)], {}
+        return [_number(v, i) for v, i in zip(example, op.inputs, strict=True)], defaults
     case = plain_case(op, load(Path.cwd(), profile="ci"))
     if case is None:
         sources = ", ".join(map(clean, graph.names))
@@ -219,10 +223,19 @@ def _graph(name: str) -> tuple[Op, Composed]:
         return known[own], known[own].detail
     if any(op.name == own for op in ops):
         raise UsageError(f"{own} is an op and no graph: explain shows graphs, node by node")
+    if own and own != path:
+        _demand_described(path, own)
     if own or not known:
         hint = did_you_mean(own, known) if known else " explain shows graphs, node by node."
         raise UsageError(f"{where} no graph {own or ''}".rstrip() + f".{hint}")
     raise UsageError(f"{where} several graphs: name one, as in {path}::{min(known)}")
+
+
+def _demand_described(path: str, own: str) -> None:
+    """A graph function without described inputs is no op, and says itself what it lacks."""
+    thing = vars(targets.import_target(path)).get(own)
+    if type(thing) is GraphFunction and thing.made is None:
+        getattr(thing, MARK)  # raises
 
 
 def _graphs(ops: Iterable[Op]) -> dict[str, Op]:
