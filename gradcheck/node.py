@@ -8,6 +8,7 @@ which evaluates as it goes, or a `graphs.building.Graph`, which is evaluated lat
 from __future__ import annotations
 
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -18,12 +19,12 @@ class NoAttribute(UsageError, AttributeError):
     """A node was asked for what it does not have; `hasattr` says no, as it does of any object."""
 
 
-class Recordable:
+class Recordable(ABC):
     """Base of what is recorded as the ops that it is made of: graphs."""
 
+    @abstractmethod
     def record(self, parents: Sequence[Node], attributes: Mapping[str, Any]) -> Any:
         """Apply the graph's ops to some nodes: the node it returns, or a tuple of them."""
-        raise NotImplementedError
 
 
 class Recorder(Protocol):

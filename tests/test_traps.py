@@ -478,8 +478,17 @@ def test_t36_dict_inputs_get_the_right_diagnosis() -> None:
 
     result = passes(lambda x, params: x * params["w"], backward, x5, {"w": x5 + 3})
     assert any("params" in a and "dict" in a for a in result.assumptions)
-    with pytest.raises(UsageError, match="dict"):
-        passes(lambda params: params["w"] ** 2, backward, {"w": x5})
+
+
+def test_t36_a_dict_alone_is_differentiated_or_refused_as_what_it_is() -> None:
+    def squares(params: dict[str, Array]) -> Any:
+        return params["w"] ** 2
+
+    passes(squares, lambda dz, params: {"w": 2 * params["w"] * dz}, {"w": x5})
+    wrong = fails(squares, lambda dz, params: {"w": params["w"] * dz}, {"w": x5})
+    assert wrong.input == "params_w"
+    with pytest.raises(UsageError, match="params is a dict, and holds more than arrays by name"):
+        passes(squares, lambda dz, params: {"w": dz}, {"w": x5, "mode": "sum"})
 
 
 def test_t37_rejected_cases_are_bounded_and_counted() -> None:

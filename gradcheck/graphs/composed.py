@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,7 +17,7 @@ from gradcheck.model import Outputs, Pullback
 from gradcheck.node import Recordable
 
 
-class Composed(Recordable, ABC):
+class Composed(Recordable):
     """A function composed of ops. `Op.detail` of an op that is a graph."""
 
     name: str
