@@ -7,17 +7,27 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 README = (Path(__file__).parent.parent / "README.md").read_text()
 
 
-def test_the_gate_of_the_readme_fails_as_shown(tmp_path):
-    gate = re.search(r"```python\n(import gradcheck\n.*?)```", README, re.DOTALL)
-    shown = re.search(r"```console\n\$ gradcheck run my_gates.py\n(.*?)```", README, re.DOTALL)
-    assert gate
+@pytest.mark.parametrize(
+    ("file", "target", "code"),
+    [
+        ("my_gates.py", "my_gates.py", r"```python\n(import gradcheck\n\n\n@.*?)```"),
+        ("my_graph.py", "my_graph.py::score", r"```python\n(import gradcheck\nimport numpy.*?)```"),
+    ],
+)
+def test_the_code_of_the_readme_fails_as_shown(tmp_path, file, target, code):
+    written = re.search(code, README, re.DOTALL)
+    command = re.escape(f"$ gradcheck run {target}\n")
+    shown = re.search(rf"```console\n{command}(.*?)```", README, re.DOTALL)
+    assert written
     assert shown
-    (tmp_path / "my_gates.py").write_text(gate[1])
-    command = [sys.executable, "-m", "gradcheck", "run", "my_gates.py"]
-    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    (tmp_path / file).write_text(written[1])
+    run = [sys.executable, "-m", "gradcheck", "run", target]
+    ran = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert ran.returncode == 1
     printed = "\n".join(line.rstrip() for line in ran.stdout.splitlines())
     for line in shown[1].splitlines():
