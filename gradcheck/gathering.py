@@ -115,6 +115,8 @@ def _of_graph(trial: Trial, found: Diagnosis | None) -> Diagnosis | None:
         f"{nodes_are} right by itself, at the values and upstream gradients that it met here: "
         "what is wrong lies between them"
     )
+    if trial.facts.precision != "float64":
+        text += f", or is too small to be seen at one node in {trial.facts.precision}"
     return Diagnosis("composition", text if found is None else f"{text}; {found.text}")
 
 

@@ -388,6 +388,42 @@ def test_many_nodes_do_not_make_undecided_entries_a_pass():
     assert caught.value.result.verdict == "inconclusive"
 
 
+def test_a_backward_given_for_a_graph_function_is_the_one_that_is_judged():
+    def net(x):
+        return tanh(x) * x
+
+    def backward(dz, x):
+        return dz * (np.tanh(x) + x * (1 - np.tanh(x) ** 2))
+
+    example = np.array([0.3, -0.2, 1.1])
+    passes(gradcheck.graph(net), backward, example)
+    fails(gradcheck.graph(net), lambda dz, x: 7 * dz, example)
+
+
+def test_a_node_that_overwrites_what_another_reads_is_a_warning():
+    def clipped(x):
+        x *= x > 0
+        return x
+
+    rectify = op(
+        clipped, lambda dz, x: dz * (x > 0), "x:nonzero[...]", name="rectify", overwrites="x"
+    )
+
+    def net(x):
+        h = tanh(x)
+        r = rectify(h)
+        return h + r
+
+    def alone(x):
+        h = tanh(x)
+        return rectify(h)
+
+    result = passes(gradcheck.op(gradcheck.graph(net), "x:nonzero[n]"))
+    assert "overwritten-value" in {f.code for f in result.findings if f.severity == "warning"}
+    assert "net reads it too" in next(f.message for f in result.findings if f.code[:5] == "overw")
+    assert not passes(gradcheck.op(gradcheck.graph(alone), "x:nonzero[n]")).findings
+
+
 # --- on random graphs -----------------------------------------------------------------------------
 def test_blame_on_random_graphs_of_the_reference_ops():
     """A few of what `benchmarks/blame.py` does by the hundred."""

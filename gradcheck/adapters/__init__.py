@@ -36,11 +36,11 @@ def adapt(
     UsageError
         The target has none of the forms that can be checked; says which there are.
     """
-    if isinstance(target, Composed):
+    if backward is None and isinstance(target, Composed):
         return graph_door(target, description, name)
-    if isinstance(target, GraphFunction):
+    if backward is None and isinstance(target, GraphFunction):
         return traced_door(target, description, name)
-    if backward is not None:
+    if backward is not None:  # a graph function's own, too: it is a forward on arrays
         return pair_door(target, backward, description, call, name)
     if inspect.isclass(target):
         return class_door(target, description, call, name)

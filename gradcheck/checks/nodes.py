@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 
 import msgspec
 
+from gradcheck.arrays import is_real
 from gradcheck.checks.defects import (
     Direction,
     along_entry,
@@ -36,7 +37,31 @@ def check(facts: Facts) -> Outcome:
     passed = facts.passed()
     if passed is None or facts.op.options.differentiates is not None:
         return Outcome()  # what the whole is the gradient of says nothing of its nodes
-    return _along(facts, passed, random_direction(facts, passed[0]))
+    outcome = _along(facts, passed, random_direction(facts, passed[0]))
+    outcome.findings += _read_elsewhere(passed[0])
+    return outcome
+
+
+def _read_elsewhere(tape: Tape) -> list[Finding]:
+    """Nodes that change an input on purpose, which others read: a graph gives them a copy."""
+    return [
+        Finding(
+            code="overwritten-value",
+            check=NAME,
+            severity="warning",
+            message=(
+                f"node {step.name} is declared to overwrite {tape.names[place]}, and "
+                f"{_few(readers)} reads it too: here it was given a copy, in plain NumPy the other "
+                "would see the changed values"
+            ),
+            input=f"{step.op.name}.{input.name}",
+            nodes=(step.name,),
+        )
+        for step in tape.steps
+        for input, place in zip(step.op.inputs, step.parents, strict=True)
+        if input.name in step.op.options.overwrites
+        and (readers := tuple(s.name for s in tape.steps if s is not step and place in s.parents))
+    ]
 
 
 def along_fails(facts: Facts) -> Outcome:
@@ -200,7 +225,7 @@ def _spoilt(tape: Tape, step: Step) -> list[str]:
     for earlier in reversed(tape.steps):
         if reached & set(earlier.outputs):
             reached |= set(earlier.parents)
-    return [tape.names[s] for s in tape.sources if s in reached]
+    return [tape.names[s] for s in tape.sources if s in reached and is_real(tape.values[s])]
 
 
 def _path(tape: Tape, step: Step) -> str:

@@ -17,6 +17,7 @@ _HEADLINE = {
     "wrong-node": "a node is wrong",
     "node-disturbed": "a node is disturbed",
     "kinks-meet": "kinks meet",
+    "overwritten-value": "overwrites what another node reads",
     "wrong-shape": "wrong shape",
     "wrong-dtype": "wrong dtype",
     "no-gradient": "no gradient",
