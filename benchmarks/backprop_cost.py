@@ -135,7 +135,7 @@ def passes(depth: int, width: int, repeats: int) -> Passes:
     """Count on counted nodes; time on plain ones."""
     values, calls = values_of(depth, width), Counter[str]()
     tape = network(depth, calls).run(values)
-    backward(tape, ONE)
+    backward(tape, ONE, kept=False)
     graph = network(depth)
     plain = graph.run(values)
     ratio = timed_ratio(lambda: backward(plain, ONE), lambda: graph.run(values), repeats)
@@ -187,7 +187,7 @@ def own_pass(tape: Tape, parameter: int) -> Array:
 
 def at_once(tape: Tape) -> list[Array]:
     """All parameters' gradients by one backward pass."""
-    upstream = backward(tape, ONE).upstream
+    upstream = backward(tape, ONE, kept=False).upstream
     return [upstream[source] for source in tape.sources[1:]]
 
 

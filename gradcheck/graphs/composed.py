@@ -67,7 +67,7 @@ class Composed(Recordable):
         tape = self.run(values, attributes)
 
         def pullback(cotangents: Outputs) -> list[Any]:
-            upstream = backward(tape, cotangents).upstream
+            upstream = backward(tape, cotangents, kept=False).upstream
             return [upstream[s] if s in upstream else _zeros(tape.values[s]) for s in tape.sources]
 
         return _returned(tape), pullback

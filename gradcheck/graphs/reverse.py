@@ -32,7 +32,7 @@ class Gradients:
     """By step, the upstream gradients that it was given."""
 
 
-def backward(tape: Tape, cotangents: Sequence[Any]) -> Gradients:
+def backward(tape: Tape, cotangents: Sequence[Any], *, kept: bool = True) -> Gradients:
     """Bprop: steps in reverse order, each with the sum of its successors' gradients.
 
     Parameters
@@ -41,6 +41,8 @@ def backward(tape: Tape, cotangents: Sequence[Any]) -> Gradients:
         Recorded with its pullbacks.
     cotangents : sequence of array
         One per result.
+    kept : bool
+        Keep what each step received and passed on, too; False where only sums are wanted.
 
     Raises
     ------
@@ -54,12 +56,14 @@ def backward(tape: Tape, cotangents: Sequence[Any]) -> Gradients:
         step = tape.steps[number]
         if not any(o in made.upstream for o in step.outputs):
             continue
-        made.received[number] = tuple(
-            made.upstream[o].copy() if o in made.upstream else np.zeros_like(tape.values[o])
+        received = tuple(
+            made.upstream[o] if o in made.upstream else np.zeros_like(tape.values[o])
             for o in step.outputs
         )
+        if kept:  # copies, as they were: a node may use its arrays again
+            made.received[number] = tuple(r.copy() for r in received)
         try:
-            gradients = pulled(step, made.received[number])
+            gradients = pulled(step, received)
             for parent, gradient in zip(step.parents, gradients, strict=True):
                 if gradient is not None and is_real(tape.values[parent]):
                     _add(tape, made, parent, gradient)
@@ -68,9 +72,8 @@ def backward(tape: Tape, cotangents: Sequence[Any]) -> Gradients:
         except Exception as error:
             place = tape.place(step.name, step.op, step.parents)
             raise NodeRaised(place, error) from error
-        made.downstream[number] = tuple(  # as they were passed: a node may use its arrays again
-            g if g is None else np.array(g) for g in gradients
-        )
+        if kept:
+            made.downstream[number] = tuple(None if g is None else np.array(g) for g in gradients)
     return made
 
 
