@@ -309,7 +309,7 @@ def test_a_straight_through_node_is_followed_by_its_surrogate():
     assert guilty(fails(net(sign_through(2.0)))) == {"h"}
 
 
-# --- what a review found --------------------------------------------------------------------------
+# --- hard cases -----------------------------------------------------------------------------------
 def test_a_leaky_rectifier_made_of_two_is_a_note_at_zero():
     """Each rectifier's slope is right at 0, and together they are none of the whole."""
     from reference_ops.nonlinear import relu
