@@ -169,11 +169,15 @@ class Bench:
 
     def _accuse(self, trial: Trial, facts: Facts) -> None:
         """A graph is wrong though no node was accused: look along what is wrong in it."""
-        found = nodes.along_fails(facts)
+        try:
+            found = nodes.along_fails(facts)
+            met = not found.findings and nodes.kinks_meet(facts)
+        except UserCodeRaised:
+            return  # what values found stays found
         trial.outcomes[nodes.NAME].hearings.update(found.hearings)
         for finding in found.findings:
             self._add(trial, finding)
-        if not found.findings and nodes.kinks_meet(facts):
+        if met:
             trial.findings = [
                 nodes.at_kinks(f) if f.check == values.NAME else f for f in trial.findings
             ]

@@ -29,7 +29,7 @@ from gradcheck.results import Finding
 NAME = "nodes"
 CANCEL = "these errors cancel"
 HEARD = 64
-"""Suspects that are checked by themselves in one case, those nearest to the result first."""
+"""Suspects that are checked by themselves in one case: one node of each op first."""
 
 
 def check(facts: Facts) -> Outcome:

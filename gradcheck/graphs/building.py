@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from keyword import iskeyword
 from typing import Any
 
@@ -208,9 +208,7 @@ class Graph(Composed, Formulas):
 
         ``options`` as in `gradcheck.op`.
         """
-        from dataclasses import replace
-
-        from gradcheck.registry import make
+        from gradcheck.registry import make  # which makes graphs, too
 
         caller = sys._getframe(1)
         ours = str(caller.f_globals.get("__name__", "")).startswith("gradcheck.")
