@@ -27,6 +27,14 @@ def kept_shape(x: Array, axis: int | tuple[int, ...] | None) -> tuple[int, ...]:
     return np.shape(np.sum(x, axis=axis, keepdims=True))  # NumPy itself says which axes it takes
 
 
+def spread(dy: Array, x: Array, axis: int | tuple[int, ...] | None) -> Array:
+    """The gradient of a reduction of `x` over `axis`, with or without keepdims, as a view like x.
+
+    Each entry that was reduced over sees the same dy; the view is read-only, as they share it.
+    """
+    return np.broadcast_to(np.reshape(dy, kept_shape(x, axis)), np.shape(x))
+
+
 def require(condition: bool, message: str) -> None:
     """Refuse an input: raise a ValueError that says why."""
     if not condition:

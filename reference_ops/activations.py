@@ -1,0 +1,1 @@
+"""Smooth and piecewise nonlinearities beyond the lecture's."""

@@ -1,0 +1,1 @@
+"""Convolutions in one and two dimensions: stride, padding, dilation, groups."""

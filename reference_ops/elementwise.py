@@ -1,0 +1,1 @@
+"""Functions of each entry: exponentials, logarithms, roots, trigonometric functions, choices."""

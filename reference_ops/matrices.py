@@ -1,0 +1,1 @@
+"""Linear algebra: contractions, inverses, determinants, factors."""

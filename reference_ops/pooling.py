@@ -1,0 +1,1 @@
+"""Largest and mean value of windows, in one and two dimensions."""

@@ -1,0 +1,1 @@
+"""From scores to probabilities: softmax and its logarithm."""
