@@ -13,7 +13,7 @@ nothing behind them knows where an op came from.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import msgspec
@@ -170,6 +170,8 @@ class Op:
     """Positions of the inputs among forward's arguments, where constants stand between them."""
     arity: int = 0
     """How many arguments forward takes, constants included."""
+    any_number: Callable[[tuple[Input, ...]], Op] | None = None
+    """Where forward takes ``*xs``: the same for other inputs."""
     arguments: Callable[[tuple[Any, ...]], Any] | None = None
     """Forward's own arguments from the primals, where lists or constants stand among them."""
     sizes_declared: bool = True
@@ -195,6 +197,16 @@ class Op:
         if recorder is not None:
             return recorder.call(self, primals, attributes)
         return self.forward(*primals, **attributes)
+
+    def of(self, count: int) -> Op:
+        """The op for that many inputs, where forward takes any number; else itself."""
+        if self.any_number is None or count in (0, len(self.inputs)):
+            return self
+        last = self.inputs[-1]
+        more = [replace(last, name=f"{last.name}_{k}") for k in range(2, count)]
+        inputs = (*self.inputs, *more)[:count]
+        made = self.any_number(inputs)
+        return replace(self, inputs=inputs, example=None, forward=made.forward, vjp=made.vjp)
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

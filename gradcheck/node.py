@@ -184,10 +184,13 @@ class Node:
         return self.graph.operate("matmul", [other, self], sys._getframe(1).f_globals)
 
     def __pow__(self, exponent: Any) -> Any:
-        return self.graph.operate("power", [self], sys._getframe(1).f_globals, {"n": exponent})
+        namespace = sys._getframe(1).f_globals
+        if type(exponent) is Node:
+            return self.graph.operate("pow", [self, exponent], namespace)
+        return self.graph.operate("power", [self], namespace, {"n": exponent})
 
     def __rpow__(self, base: Any) -> Any:
-        return self.graph.operate("power", [base, self], sys._getframe(1).f_globals)
+        return self.graph.operate("pow", [base, self], sys._getframe(1).f_globals)
 
     def __floordiv__(self, other: Any) -> Any:
         return self.graph.operate("floor_divide", [self, other], sys._getframe(1).f_globals)

@@ -54,7 +54,7 @@ class Description:
         if self.example:
             reading = read(primals, self.example, has_parameters=has_parameters)
         if self.signature is not None:
-            names = [*primals, *keywords] if not _takes_any(forward) else []
+            names = [*primals, *keywords] if not takes_any(forward) else []
             inputs, declared = parse(self.signature, names)
             inputs = tuple(sorted(inputs, key=lambda i: names.index(i.name) if names else 0))
             declared = _given_first(declared, self.attributes)
@@ -96,7 +96,7 @@ class Description:
         UsageError
             An argument too few or too many, or a keyword that forward does not have.
         """
-        if _takes_any(forward):
+        if takes_any(forward):
             return
         named = positional(forward)
         required = [p.name for p in named if p.default is inspect.Parameter.empty]
@@ -195,7 +195,8 @@ def _parameters(
     return primals, keywords
 
 
-def _takes_any(forward: Callable[..., Any]) -> bool:
+def takes_any(forward: Callable[..., Any]) -> bool:
+    """It has ``*xs``, or Python cannot tell."""
     if isinstance(forward, np.ufunc):
         return True
     try:

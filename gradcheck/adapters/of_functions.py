@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from gradcheck.adapters.binding import bind, keywords_of, settled
-from gradcheck.adapters.description import Description, arguments_of, op_from
+from gradcheck.adapters.description import (
+    Described,
+    Description,
+    arguments_of,
+    op_from,
+    takes_any,
+)
 from gradcheck.adapters.functions import Arguments, Fused, Leaf, Pair, leaves_in, spellings
 from gradcheck.adapters.source import name_of
 from gradcheck.arrays import as_outputs, is_real
@@ -34,6 +41,24 @@ def pair_door(
     reading, inputs, attributes = description.inputs(forward)
     if call is None and package_of(forward) != package_of(backward):
         attributes = _known_to(backward, attributes, description.attributes)
+
+    def made(inputs: tuple[Input, ...]) -> Op:
+        described = (reading, inputs, attributes)
+        return _pair(forward, backward, description, described, call)
+
+    op = replace(made(inputs), name=name or name_of(forward))
+    variadic = reading is None and takes_any(forward) and takes_any(backward)
+    return replace(op, any_number=made) if variadic else op
+
+
+def _pair(
+    forward: Callable[..., Any],
+    backward: Callable[..., Any],
+    description: Description,
+    described: Described,
+    call: str | None,
+) -> Op:
+    reading, inputs, attributes = described
     arguments = arguments_of(forward, reading, inputs)
     binding = bind(backward, arguments.names, [a.name for a in attributes], call)
     if binding.ask and reading is not None:
@@ -41,8 +66,8 @@ def pair_door(
     pair = Pair(forward, backward, arguments, binding)
     return op_from(
         description,
-        (reading, inputs, attributes),
-        name=name or name_of(forward),
+        described,
+        name=name_of(forward),
         forward=pair.forward,
         vjp=pair.vjp,
         vjp_wanting=pair.vjp_wanting if pair.takes_needs_grad else None,

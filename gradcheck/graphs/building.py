@@ -119,7 +119,7 @@ class Graph(Composed, Formulas):
             A parent is not a node of this graph, their number is not the op's, or the graph would
             contain itself.
         """
-        actual = as_op(op)
+        actual = as_op(op).of(len(parents))
         demand_parents(self, actual, parents)
         if outputs < 1:
             raise UsageError(f"graph {self.name}: {actual.name} with outputs={outputs}: 1 or more")

@@ -9,6 +9,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from gradcheck.errors import UsageError
 from gradcheck.graphs.naming import assigned
 from gradcheck.model import Op
@@ -49,8 +51,7 @@ class Formulas(ABC):
 
     def call(self, op: Any, arguments: Sequence[Any], attributes: Mapping[str, Any]) -> Any:
         """Record a call as it stands in a formula; plain values among nodes are constants."""
-        actual = as_op(op)
-        given, rest = bound(op, actual, arguments, attributes)
+        actual, given, rest = bound(op, as_op(op), arguments, attributes)
         for name, value in rest.items():
             if type(value) is Node:
                 raise UsageError(
@@ -145,32 +146,60 @@ def _reference(name: str) -> Any:
 
 def bound(
     called: Any, op: Op, arguments: Sequence[Any], attributes: Mapping[str, Any]
-) -> tuple[list[Any], dict[str, Any]]:
-    """A call's arguments as the op's inputs, in order, and the attributes that are left.
+) -> tuple[Op, list[Any], dict[str, Any]]:
+    """The op, a call's arguments as its inputs, in order, and the attributes that are left.
 
     Lists of nodes are one argument and several inputs; inputs may be given by name, and attributes
-    by place, where the function's own parameters tell which is which.
+    by place, where the function's own parameters tell which is which. An op whose forward takes
+    ``*xs`` comes back with as many inputs as were given; text before or among them is the attribute
+    whose values are text, as in ``np.einsum("ij,jk->ik", A, B)``.
 
     Raises
     ------
     UsageError
         The function does not take these arguments.
     """
+    flat = [part for a in arguments for part in (a if _several(a) else (a,))]
+    if op.any_number is not None:
+        worded = dict(zip(_worded(op), (a for a in flat if isinstance(a, str)), strict=False))
+        given = [a for a in flat if not isinstance(a, str)]
+        return op.of(len(given)), given, {**worded, **attributes}
+    return op, *_arranged(called, op, (arguments, flat), attributes)
+
+
+def _several(argument: Any) -> bool:
+    """A list of inputs, not an attribute such as a shape."""
+    return isinstance(argument, (list, tuple)) and any(
+        type(part) is Node or isinstance(part, np.ndarray) for part in argument
+    )
+
+
+def _worded(op: Op) -> list[str]:
+    return [a.name for a in op.attributes if all(isinstance(v, str) for v in a.values)]
+
+
+def _arranged(
+    called: Any,
+    op: Op,
+    given: tuple[Sequence[Any], Sequence[Any]],
+    attributes: Mapping[str, Any],
+) -> tuple[list[Any], dict[str, Any]]:
+    """Inputs and attributes of an op with a fixed number of inputs."""
+    arguments, flat = given
     names = [i.name for i in op.inputs]
-    flat = [part for a in arguments for part in (a if isinstance(a, (list, tuple)) else (a,))]
     if len(flat) == len(names) and not any(n in attributes for n in names):
-        return flat, dict(attributes)
+        return list(flat), dict(attributes)
     written = getattr(called, "forward", None) or getattr(called, "function", None)
     if written is None or isinstance(called, Op):
         places = [*names, *(a.name for a in op.attributes)]  # attributes by place come after
-        given = {**dict(zip(places, flat, strict=False)), **attributes}
+        known = {**dict(zip(places, flat, strict=False)), **attributes}
         fits = len(flat) <= len(places)
     else:
-        given, fits = _by_parameters(op, written, arguments, attributes), True
-    if not fits or any(n not in given for n in names):
+        known, fits = _by_parameters(op, written, arguments, attributes), True
+    if not fits or any(n not in known for n in names):
         wanted = f"{len(names)} inputs ({', '.join(names)})"
         raise UsageError(f"{op.name} takes {wanted}, not {len(flat)}")
-    return [given.pop(n) for n in names], given
+    return [known.pop(n) for n in names], known
 
 
 def _by_parameters(

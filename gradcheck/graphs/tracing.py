@@ -79,7 +79,7 @@ class GraphFunction:
         if recorder is not None:
             return recorder.inline(self.__name__, self.function, arguments, attributes)
         if self.made is not None:
-            given, rest = bound(self, self.made, arguments, attributes)
+            _, given, rest = bound(self, self.made, arguments, attributes)
             inputs = zip(given, self.made.inputs, strict=True)
             return self.made.forward(
                 *[np.asarray(v) if i.integer else v for v, i in inputs], **rest
