@@ -209,6 +209,15 @@ class Op:
         return replace(self, inputs=inputs, example=None, forward=made.forward, vjp=made.vjp)
 
 
+def by_arguments(pullback: Pullback) -> Callable[..., Any]:
+    """A pullback that takes the cotangents one by one, as one writes a call."""
+
+    def pull(*cotangents: Any) -> Any:
+        return pullback(cotangents)
+
+    return pull
+
+
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How to build one case again: small, JSON, independent of Hypothesis' version."""
 

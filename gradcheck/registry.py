@@ -13,7 +13,7 @@ from gradcheck.adapters import Description, adapt
 from gradcheck.catalogue import add
 from gradcheck.errors import UsageError, did_you_mean
 from gradcheck.graphs.tracing import GraphFunction
-from gradcheck.model import Op, Options, Pullback
+from gradcheck.model import Op, Options, by_arguments
 from gradcheck.node import recorder_of
 from gradcheck.options import (
     OPTION_NAMES,
@@ -70,14 +70,7 @@ class RegisteredFunction:
     def vjp(self, *primals: Any, **attributes: Any) -> tuple[Any, Callable[..., Any]]:
         """The output, and a pullback from a cotangent to a tuple of gradients."""
         output, pullback = self.__gradcheck_op__.vjp(*primals, **attributes)
-        return output, _spread(pullback)
-
-
-def _spread(pullback: Pullback) -> Callable[..., Any]:
-    def pull(*cotangents: Any) -> Any:
-        return pullback(cotangents)
-
-    return pull
+        return output, by_arguments(pullback)
 
 
 class Decorator(Protocol):

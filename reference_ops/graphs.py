@@ -38,22 +38,30 @@ def window_score(x: Any, W: Any, b: Any, u: Any) -> Any:
     return dot(u, h)
 
 
+@gradcheck.graph
+def window_scores(table: Any, words: Any, W: Any, b: Any, U: Any, c: Any) -> Any:
+    """Scores of each word's classes: tanh(windows W' + b) U' + c, from it and its two neighbours.
+
+    Words are looked up in a table and concatenated with their neighbours, so that one word
+    vector is used in several windows and its gradients add up.
+    """
+    vectors = embedding(table, words)
+    windows = window_concat(vectors, window=1)
+    h = tanh(affine(windows, W, b))
+    return affine(h, U, c)
+
+
 @gradcheck.graph(
     "table[v 2], words:int[t]<v, W[k 6], b[k], U[c k], c[c], labels:int[t]<c, lam=0.01|0.0"
 )
 def window_classifier(
     table: Any, words: Any, W: Any, b: Any, U: Any, c: Any, labels: Any, lam: float = 0.01
 ) -> Any:
-    """J = mean cross-entropy of softmax(tanh(windows W' + b) U' + c) + lam (|W|^2 + |U|^2).
+    """J = mean cross-entropy of softmax(window_scores) + lam (|W|^2 + |U|^2).
 
-    Words are looked up in a table and concatenated with their neighbours, so that one word
-    vector is used in several windows and its gradients add up. ``lam=0`` is the data term alone:
-    a penalty cannot hide a wrong gradient of the data.
+    ``lam=0`` is the data term alone: a penalty cannot hide a wrong gradient of the data.
     """
-    vectors = embedding(table, words)
-    windows = window_concat(vectors, window=1)
-    h = tanh(affine(windows, W, b))
-    logits = affine(h, U, c)
+    logits = window_scores(table, words, W, b, U, c)
     data = softmax_cross_entropy(logits, labels)
     penalty = l2_penalty(W, lam=lam) + l2_penalty(U, lam=lam)
     return data + penalty

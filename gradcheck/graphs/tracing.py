@@ -22,7 +22,7 @@ import numpy as np
 from gradcheck.errors import UsageError
 from gradcheck.graphs.calls import bound
 from gradcheck.graphs.composed import Composed
-from gradcheck.model import Op
+from gradcheck.model import Op, by_arguments
 from gradcheck.node import Node, recorder_of
 
 Arrange = Callable[[Sequence[Any]], Sequence[Any]]
@@ -93,6 +93,18 @@ class GraphFunction:
             return self.function(*placed, **{n: known.get(n, v) for n, v in attributes.items()})
 
         return Traced(self.__name__, function, list(map(str, own))).forward(*own.values())
+
+    def vjp(self, *arguments: Any, **attributes: Any) -> tuple[Any, Callable[..., Any]]:
+        """The output, and a pullback from a cotangent to a tuple of gradients.
+
+        Raises
+        ------
+        UsageError
+            The graph's inputs are not described.
+        """
+        op, given, rest = bound(self, self.__gradcheck_op__, arguments, attributes)
+        output, pullback = op.vjp(*given, **rest)
+        return output, by_arguments(pullback)
 
     @property
     def __gradcheck_op__(self) -> Op:
