@@ -83,11 +83,14 @@ def size_of(dim: str | int, sizes: Mapping[str, int]) -> int:
 
 
 def plain_sizes(sizes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
-    """Distinct sizes where the dimensions allow it."""
+    """Distinct sizes where the dimensions allow it, and 1 only where nothing else is allowed.
+
+    Of one class, one output channel or one row much is right that is wrong of two.
+    """
     taken: dict[str, int] = {}
     for name, allowed in sizes.items():
-        free = [s for s in (*PLAIN_SIZES, *allowed) if s in allowed and s not in taken.values()]
-        taken[name] = free[0] if free else allowed[0]
+        usual = [s for s in (*PLAIN_SIZES, *allowed) if s in allowed and s > 1] or list(allowed)
+        taken[name] = next((s for s in usual if s not in taken.values()), usual[0])
     return taken
 
 

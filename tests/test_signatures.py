@@ -12,7 +12,7 @@ import gradcheck
 from gradcheck.cases import build, recipes
 from gradcheck.engine import generate
 from gradcheck.model import BOOLEAN, INDEX, REAL, REAL_DOMAINS, Attribute, Domain, Input
-from gradcheck.probe import Learnt
+from gradcheck.probe import Learnt, untaught
 from gradcheck.registry import make
 from gradcheck.signatures import from_annotations, parse
 from gradcheck.templates import plan
@@ -31,6 +31,14 @@ def refusal(text: str, *names: str) -> str:
     with pytest.raises(gradcheck.UsageError) as caught:
         parse(text, list(names))
     return str(caught.value)
+
+
+def test_the_plain_case_has_no_size_of_one_however_many_dimensions_there_are():
+    six = make([lambda x, y: x, lambda d, x, y: (d, None), "x[a b c], y[d e f]"], {}, {})
+    plain = next(t for t in plan(untaught(six), ("float64",)).templates if t.sizes)
+    assert plain.note == "plain"
+    assert sorted(plain.sizes.values()) == [2, 3, 3, 3, 4, 5]
+    assert set(plain.sizes) == set("abcdef")
 
 
 # -- dimensions ---------------------------------------------------------------------------------
