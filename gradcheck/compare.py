@@ -22,6 +22,7 @@ import numpy as np
 from gradcheck.arrays import Float
 from gradcheck.differences import QuickEstimates
 from gradcheck.estimate import Estimate
+from gradcheck.floats import FORMATS
 from gradcheck.ladder import KAPPA
 
 RESOLUTION = {"float64": 1e-6, "float32": 2e-3, "float16": 2e-2, "bfloat16": 5e-2}
@@ -67,6 +68,8 @@ class Rules:
     """Each entry is judged on its own size, however small: a far tail must be right too."""
     explained: float = 0.0
     """What the rounding of forward may do to an entry that is not exactly 0."""
+    largest: float = np.inf
+    """The largest number of the precision."""
 
     @staticmethod
     def of(precision: str, signif: float | None) -> Rules:
@@ -76,7 +79,8 @@ class Rules:
         else:
             signif, slight = SIGNIF[precision], SLIGHT[precision]
         others = FAINT[precision], NOISY[precision]
-        return Rules(RESOLUTION[precision], signif, slight, *others)
+        largest = FORMATS[precision].largest
+        return Rules(RESOLUTION[precision], signif, slight, *others, largest=largest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +202,7 @@ def judge(
         return Comparison(status, analytic, estimate, noise, scale, reason)
 
     if not np.isfinite(analytic):
-        return comparison(*_not_finite(estimate))
+        return comparison(*_not_finite(analytic, estimate, rules))
     gap = abs(analytic - estimate.value)
     if _outside(analytic, noise, estimate):
         second = again()
@@ -221,8 +225,14 @@ def judge(
     return comparison(Status.INCONCLUSIVE, _why(estimate))
 
 
-def _not_finite(estimate: Estimate) -> tuple[Status, str]:
-    """NaN or infinity is wrong where the slope, or both one-sided slopes, are finite."""
+def _not_finite(analytic: float, estimate: Estimate, rules: Rules) -> tuple[Status, str]:
+    """NaN or infinity is wrong where the slope, or both one-sided slopes, are finite.
+
+    Infinity is the right rounding of a slope that the precision cannot hold.
+    """
+    beyond = abs(estimate.value) > rules.largest / 2
+    if beyond and np.isinf(analytic) and np.sign(analytic) == np.sign(estimate.value):
+        return Status.INCONCLUSIVE, "slope beyond the precision's range"
     known = estimate.resolved and (
         np.isfinite(estimate.bound) or bool(np.isfinite([estimate.low, estimate.high]).all())
     )

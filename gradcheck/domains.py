@@ -71,7 +71,8 @@ def from_pool(numbers: Array, domain: Domain, pool: tuple[float, ...]) -> Array:
     allowed = [v for v in pool if allows(domain, v)]
     if domain.kind not in REAL_DOMAINS or domain.kind in (SIMPLEX, SYMMETRIC) or not allowed:
         return decode(numbers, numbers.shape, domain, "generic")
-    return np.asarray(np.array(allowed)[numbers % len(allowed)])
+    turn = numbers + np.arange(numbers.size).reshape(numbers.shape)  # each of them in turn
+    return np.asarray(np.array(allowed)[turn % len(allowed)])
 
 
 def is_square(shape: tuple[int, ...]) -> bool:
@@ -82,8 +83,8 @@ def is_square(shape: tuple[int, ...]) -> bool:
 def allows(domain: Domain, value: float) -> bool:
     """A number may stand in an input of this domain."""
     low, high = domain.low, domain.high
-    if (low is not None and value < low) or (high is not None and value > high):
-        return False
+    if (low is not None and value <= low) or (high is not None and value >= high):
+        return False  # the ends are left out
     limits = {
         POSITIVE: value > 0,
         NONNEGATIVE: value >= 0,
@@ -142,8 +143,8 @@ def _real(numbers: Array, domain: Domain, regime: str) -> Array:
 def _sized(numbers: Array, domain: Domain, regime: str) -> Array:
     unit = _unit(numbers)
     sign = np.where(numbers >= _LEVELS, -1.0, 1.0)
-    if domain.low is not None or domain.high is not None:
-        return _ranged(unit, domain)
+    if domain.ranged:
+        return _ranged(numbers, unit, domain, regime)
     if domain.kind == UNIT:
         return np.round(0.05 + 0.9 * unit, 4)
     if domain.kind in (POSITIVE, NONNEGATIVE):
@@ -171,14 +172,33 @@ def _sized(numbers: Array, domain: Domain, regime: str) -> Array:
     return np.asarray(sign * np.round(0.125 + 2 * unit, 4))
 
 
-def _ranged(unit: Array, domain: Domain) -> Array:
-    low = -np.inf if domain.low is None else domain.low
-    high = np.inf if domain.high is None else domain.high
-    if not np.isfinite(high):
-        high = low + 2 * max(1.0, abs(low))
-    if not np.isfinite(low):
-        low = high - 2 * max(1.0, abs(high))
-    return np.asarray(low + (0.02 + 0.96 * unit) * (high - low))
+def _ranged(numbers: Array, unit: Array, domain: Domain, regime: str) -> Array:
+    """Between two ends, which are left out; where one is infinite, near the other mostly."""
+    low, high = _ends(domain)
+    share = 0.02 + 0.96 * unit
+    if regime == "ties":
+        share = (1 + numbers % 3) / 4
+    elif regime == "equal":
+        share = np.full_like(unit, 0.25)
+    elif regime in ("large", "mixed magnitude") and None in (domain.low, domain.high):
+        far = share * 10.0 ** (numbers // 7 % 5 - 2 if regime == "mixed magnitude" else 2)
+        share = far if domain.high is None else 1 - far
+    values = low + share * (high - low)
+    if regime in ("zeros", "all zero", "small integers") and low < 0 < high:
+        rounded = np.where(regime == "small integers", np.round(values), 0.0)
+        chosen = (low < rounded) & (rounded < high) & ((numbers % 3 == 0) | (regime != "zeros"))
+        values = np.where(chosen, rounded, values)
+    return np.asarray(values)
+
+
+def _ends(domain: Domain) -> tuple[float, float]:
+    """Both ends of a range; an infinite one as far from the other as values usually lie."""
+    if domain.low is None:
+        assert domain.high is not None
+        return domain.high - 2 * max(1.0, abs(domain.high)), domain.high
+    if domain.high is None:
+        return domain.low, domain.low + 2 * max(1.0, abs(domain.low))
+    return domain.low, domain.high
 
 
 def _index(numbers: Array, domain: Domain, regime: str) -> Array:

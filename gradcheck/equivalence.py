@@ -57,9 +57,12 @@ def witnesses(ready: Ready, trials: Iterable[Trial]) -> Iterator[Witness]:
 
 
 def _sound(beyond: str, bench: Bench, trials: Iterable[Trial]) -> Iterator[Witness]:
-    """Trials in which the checks say nothing against the right backward, shared memory aside."""
+    """Trials in which the checks say nothing against the right backward, shared memory aside.
+
+    And in which they would fail a wrong one: not those beyond the declaration that warn only.
+    """
     for trial in trials:
-        made_up = bool(trial.recipe.beyond) and bench.settings.scope == "declared"
+        made_up = bool(trial.recipe.beyond) and bench.beyond(trial) != "fail"
         complaints = any(f.code != "shared-memory" for f in trial.findings)
         if trial.facts is not None and not (trial.rejected or complaints or made_up):
             yield Witness(beyond, trial.recipe, trial.facts, bench)
@@ -112,7 +115,7 @@ def _other_values(op: Op, sizes: Sizes) -> Iterator[tuple[str, Op, Sizes]]:
     """Each input whose values are restricted, with any real values, then with positive ones."""
     for k, input in enumerate(op.inputs):
         for kind in (REAL, POSITIVE):
-            narrow = input.domain.kind != REAL or input.domain.low is not None
+            narrow = input.domain.kind != REAL or input.domain.ranged
             if input.integer or not narrow or input.domain.kind == kind:
                 continue
             wider = replace(input, domain=Domain(kind, size=input.domain.size))

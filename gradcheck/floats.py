@@ -24,6 +24,7 @@ class Format:
     """Of the significand, the leading one included."""
     tiny: float
     """The smallest normal number."""
+    largest: float
 
     @property
     def eps(self) -> float:
@@ -32,10 +33,10 @@ class Format:
 
 
 FORMATS = {
-    "float64": Format(53, 2.0**-1022),
-    "float32": Format(24, 2.0**-126),
-    "float16": Format(11, 2.0**-14),
-    "bfloat16": Format(8, 2.0**-126),
+    "float64": Format(53, 2.0**-1022, 1.7976931348623157e308),
+    "float32": Format(24, 2.0**-126, 3.4028235e38),
+    "float16": Format(11, 2.0**-14, 65504.0),
+    "bfloat16": Format(8, 2.0**-126, 3.3895314e38),
 }
 """From the widest to the narrowest."""
 MIXED = "mixed"

@@ -55,7 +55,16 @@ class Domain:
     size: float | None = None
     """The largest |value| of the example: values are drawn of that size."""
 
+    @property
+    def ranged(self) -> bool:
+        """Reals between two numbers, or on one side of a number, which are left out."""
+        return self.kind != INDEX and (self.low is not None or self.high is not None)
+
     def __str__(self) -> str:
+        if self.ranged and self.high is None:
+            return f"above {self.low:g}"
+        if self.ranged and self.low is None:
+            return f"below {self.high:g}"
         if self.kind == INDEX:
             return f"integers {int(self.low or 0)} <= i < {self.below}"
         if self.low is not None and self.high is not None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from gradcheck.errors import UsageError, did_you_mean
 from gradcheck.model import BINARY, ONE_HOT, REAL_DOMAINS, Domain, Op, Options, Pinned
-from gradcheck.signatures import demand_square
+from gradcheck.signatures import demand_square, range_of
 
 OPTION_NAMES = (
     "scope",
@@ -169,9 +169,13 @@ def with_domains(made: Op, domains: Sequence[tuple[str, Any]]) -> Op:
         if name not in inputs:
             raise UsageError(f"domain: there is no input {name!r}.{did_you_mean(name, inputs)}")
         if isinstance(domain, str) and domain not in DOMAIN_WORDS:
-            raise UsageError(
-                f"domain: {domain!r} is no domain.{did_you_mean(domain, DOMAIN_WORDS)}"
-            )
+            limits = range_of(domain)
+            if limits is None:
+                raise UsageError(
+                    f"domain: {domain!r} is no domain, nor a range such as -1..1 or 0.."
+                    f"{did_you_mean(domain, DOMAIN_WORDS)}"
+                )
+            domain = limits
         if isinstance(domain, str):
             demand_square(inputs[name].dims, domain, name)
             inputs[name] = replace(inputs[name], domain=Domain(domain))

@@ -251,7 +251,7 @@ def _candidates(op: Op) -> Iterator[dict[int, Domain]]:
     real = [
         k
         for k, i in enumerate(op.inputs)
-        if i.domain.kind in (REAL, POSITIVE, NONZERO) and i.domain.low is None
+        if i.domain.kind in (REAL, POSITIVE, NONZERO) and not i.domain.ranged
     ]
     for kind in (NONZERO, POSITIVE, UNIT):
         sizes = {k: None if kind == UNIT else op.inputs[k].domain.size for k in real}

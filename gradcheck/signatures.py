@@ -2,9 +2,10 @@
 
 ``name[dims]`` is a real input, its dimensions separated by blanks: a name (equal names, equal
 sizes), a multiple of one (``4*h``), a number, or ``...`` for any rank. After a colon stands
-``int`` or a domain (``positive``, ``unit``, ...); ``<`` bounds an integer input by a dimension or
-a number. ``name=value|value`` is an attribute with its values, the default first. NumPy's gufunc
-form ``(n,d),(k,d)->(n,k)`` is understood too; names come from forward.
+``int``, a domain (``positive``, ``unit``, ...) or a range (``-1..1``, ``-1..``; its ends are left
+out); ``<`` bounds an integer input by a dimension or a number. ``name=value|value`` is an attribute
+with its values, the default first. NumPy's gufunc form ``(n,d),(k,d)->(n,k)`` is understood too;
+names come from forward.
 """
 
 from __future__ import annotations
@@ -27,9 +28,11 @@ from gradcheck.model import (
 )
 
 _INPUT = re.compile(
-    r"(?P<name>\w+)(?::(?P<word>[\w-]+))?\[(?P<dims>[^\]]*)\](?:\s*<\s*(?P<below>\w+))?"
+    r"(?P<name>\w+)(?::(?P<word>[\w.+-]+))?\[(?P<dims>[^\]]*)\](?:\s*<\s*(?P<below>\w+))?"
 )
 _ATTRIBUTE = re.compile(r"(?P<name>\w+)\s*=\s*(?P<values>.+)", re.DOTALL)
+_NUMBER = r"[+-]?(?:\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)?"
+_RANGE = re.compile(rf"({_NUMBER})\.\.({_NUMBER})")
 _GUFUNC = re.compile(r"\s*\(.*")
 _WORDS = ("int", "bool", *REAL_DOMAINS, ONE_HOT, BINARY)
 
@@ -90,10 +93,12 @@ def _split(text: str, separator: str = ",") -> list[str]:
 
 def _input(match: re.Match[str], text: str) -> Input:
     word = match["word"]
-    if word is not None and word not in _WORDS:
+    named = word is None or word in _WORDS
+    limits = None if named else range_of(word)
+    if not named and limits is None:
         raise UsageError(
-            f"signature {text!r}: {word!r} is neither a dtype nor a domain."
-            f"{did_you_mean(word, _WORDS)}"
+            f"signature {text!r}: {word!r} is neither a dtype nor a domain, nor a range such as "
+            f"-1..1 or 0..{did_you_mean(word, _WORDS)}"
         )
     dims = _dims(match["dims"].split(), text)
     below = match["below"]
@@ -104,6 +109,8 @@ def _input(match: re.Match[str], text: str) -> Input:
     if word == "int":
         bound: str | int | None = int(below) if below is not None and below.isdigit() else below
         domain = Domain(INDEX, 0, None, 3 if bound is None else bound)
+    elif limits is not None:
+        domain = limits
     elif word == "bool":
         domain = Domain(BOOLEAN)
     else:
@@ -111,6 +118,17 @@ def _input(match: re.Match[str], text: str) -> Input:
     real = word not in ("int", "bool")
     demand_square(dims, word, match["name"])
     return Input(match["name"], dims, domain, differentiable=real, scalar=not dims)
+
+
+def range_of(text: str) -> Domain | None:
+    """``-1..1``, ``0..`` or ``..-1`` as the reals between, ends left out; None where it is none."""
+    match = _RANGE.fullmatch(text)
+    if match is None:
+        return None
+    low, high = (None if part == "" else float(part) for part in match.groups())
+    if (low is None and high is None) or (low is not None and high is not None and low >= high):
+        return None
+    return Domain(low=low, high=high)
 
 
 def demand_square(dims: tuple[str | int, ...], word: str | None, name: str) -> None:

@@ -59,6 +59,8 @@ class Tally:
     judged: int = 0
     failing: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
+    refused: set[str] = field(default_factory=set)
+    """Kinds of cases that forward refused at least once."""
     coverage: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     modes: Counter[str] = field(default_factory=Counter)
@@ -85,6 +87,7 @@ class Tally:
         if trial.rejected:
             note = trial.recipe.note or trial.recipe.regime
             self.rejected[f"{note}: {shorten(trial.rejected, 70, placeholder='...')}"] += 1
+            self.refused.add(note)
             return
         self.coverage[trial.recipe.note or trial.recipe.regime] += 1
         self.judged += trial.judged and trial.recipe.cotangent != "zero"
@@ -195,7 +198,7 @@ class Tally:
 
     def _never_met(self) -> list[str]:
         """Kinds of cases that forward refused whenever they were tried."""
-        kinds = {what.partition(": ")[0] for what in self.rejected} - set(self.coverage)
+        kinds = self.refused - set(self.coverage)
         plain = sorted(k for k in kinds if "=" not in k and "," not in k)
         return [f"never met, because forward refuses it: {', '.join(plain)}"] if plain else []
 

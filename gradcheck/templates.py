@@ -124,10 +124,15 @@ def _values(op: Op, plain: Template) -> Iterator[Template]:
 
 
 def _pool(op: Op, *, within: bool) -> tuple[float, ...]:
-    """One below, at and above each constant of the source: those an example's values reach."""
+    """One below, at and above each constant of the source: those an example's values reach.
+
+    Places whose convention is demanded come first: a demand that is never put is none.
+    """
     sizes = [i.domain.size or LARGEST for i in op.inputs if i.domain.kind in REAL_DOMAINS]
     reach = max(sizes, default=LARGEST) if not op.sizes_declared else float("inf")
-    near = dict.fromkeys(v for c in op.constants.numbers for v in (c, c - 1, c + 1, -c))
+    pinned = [place for p in op.options.conventions.values() for place in p.places]
+    numbers = (*pinned, *op.constants.numbers)
+    near = dict.fromkeys([*pinned, *(v for c in numbers for v in (c, c - 1, c + 1, -c))])
     return tuple(v for v in near if (abs(v) <= reach) == within)
 
 

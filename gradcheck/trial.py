@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from gradcheck import finite
 from gradcheck.arrays import all_finite, is_real, same_bits
 from gradcheck.attributes import guessed_numbers
 from gradcheck.beyond import Usual, is_accident, usual
@@ -211,10 +212,10 @@ class Bench:
             self._add(trial, _finding("no-real-output", "fail", message))
             return None
         if not all_finite(outputs):
-            if trial.recipe.refusable or not all_finite(case.primals):
-                trial.rejected = "forward returns NaN or infinity"
-                return None
-            self._add(trial, _not_finite())
+            refusable = trial.recipe.refusable
+            trial.rejected = finite.refusal(self.evaluator, case, outputs, refusable=refusable)
+            if not trial.rejected:
+                self._add(trial, finite.not_finite())
             return None
         return outputs
 
@@ -260,13 +261,13 @@ class Bench:
         if trial.recipe.beyond and finding.severity == "fail":
             accepts = f"forward accepts this ({trial.recipe.note}), backward is wrong for it: "
             finding = msgspec.structs.replace(
-                finding, severity=self._beyond(trial), message=accepts + finding.message
+                finding, severity=self.beyond(trial), message=accepts + finding.message
             )
         elif trial.recipe.beyond and finding.severity == "not judged":
             finding = msgspec.structs.replace(finding, severity="note")
         trial.findings.append(finding)
 
-    def _beyond(self, trial: Trial) -> Severity:
+    def beyond(self, trial: Trial) -> Severity:
         """How grave an error beyond the declaration is: by scope, and less by accident."""
         facts, meant = trial.facts, True
         if facts is not None:
@@ -287,13 +288,4 @@ def _random_forward() -> Finding:
         "forward is not a function of its inputs: the same call twice gives different outputs. "
         "NumPy's global random state is pinned; a generator of your own is not. Seed it inside "
         "forward, or hand the mask over as an input",
-    )
-
-
-def _not_finite() -> Finding:
-    return _finding(
-        "forward-not-finite",
-        "fail",
-        "forward returns NaN or infinity on declared inputs: narrow the domain, for instance "
-        "'x:positive[n]', or give valid=lambda ...: ...",
     )

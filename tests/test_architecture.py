@@ -30,7 +30,7 @@ LEVELS = [  # from the top; a module may import its own level and those below
     | {"templates", "beyond"}
     | {"engine", "checks", "mutants"},
     {"settings", "signatures", "examples", "attributes", "domains", "cotangents", "covering"},
-    {"judging", "judged", "opinions", "precision", "backward_noise"},
+    {"judging", "judged", "opinions", "precision", "backward_noise", "finite"},
     {"differences", "ladder", "fit", "compare", "moves", "jacobian", "diagnosis"},
     {"model", "node", "results", "scores", "estimate", "arrays", "evaluation", "guards", "errors"}
     | {"environment", "constants", "floats"},

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Float32, Int
 
 import gradcheck
 from gradcheck.cases import build, recipes
+from gradcheck.domains import decode
 from gradcheck.engine import generate
 from gradcheck.model import BOOLEAN, INDEX, REAL, REAL_DOMAINS, Attribute, Domain, Input
 from gradcheck.probe import Learnt, untaught
@@ -537,3 +538,48 @@ def test_an_example_goes_before_annotations():
 
     op = make([annotated(square, x=Matrix), lambda dz, x: 2 * x * dz, np.ones(3)], {}, {})
     assert len(op.inputs[0].dims) == 1
+
+
+# -- ranges ---------------------------------------------------------------------------------------
+
+
+def test_a_range_is_a_domain_with_its_ends_left_out():
+    x, y, z, w = inputs("x:-1..1[n], y:-1..[n], z:..2.5[n], w:1e-3..1e3[n]")
+    assert [(i.domain.low, i.domain.high) for i in (x, y, z, w)] == [
+        (-1, 1),
+        (-1, None),
+        (None, 2.5),
+        (0.001, 1000),
+    ]
+    assert [str(i.domain) for i in (x, y, z)] == ["-1 to 1", "above -1", "below 2.5"]
+    for wrong_range in ("1..-1", "..", "1..1", "a..b", "-1...1", "1-2"):
+        assert "a range such as -1..1" in refusal(f"x:{wrong_range}[n]")
+
+
+@pytest.mark.parametrize("regime", ["generic", "ties", "equal", "zeros", "all zero", "large"])
+@pytest.mark.parametrize("limits", [(-1.0, 1.0), (-1.0, None), (None, -3.0), (2.0, 2.5)])
+def test_values_lie_inside_their_range_in_every_regime(limits, regime):
+    domain = Domain(REAL, *limits)
+    drawn = decode(np.arange(0, 65536, 37), (1772,), domain, regime)
+    low, high = (-np.inf, np.inf)[0] if limits[0] is None else limits[0], limits[1]
+    assert (drawn > low).all()
+    assert (drawn < (np.inf if high is None else high)).all()
+    kinds = {"equal": 1, "ties": 3, "all zero": 1 if limits[0] == -1.0 else 1000}
+    assert np.unique(drawn).size >= kinds.get(regime, 100)
+    assert np.unique(drawn).size <= kinds.get(regime, 2000) or regime == "all zero"
+    if regime in ("zeros", "all zero") and limits[0] == -1.0:
+        assert (drawn == 0).any()
+
+
+def test_an_op_on_a_range_is_checked_on_it():
+    def back(dy, x):
+        return dy / (1 + x)
+
+    def lost(dy, x):
+        return np.where(x < 0, dy, dy / (1 + x))
+
+    passes(np.log1p, back, "x:-1..[...]")
+    assert wrong(fails(np.log1p, lost, "x:-1..[...]")) == {"x"}
+    passes(np.log1p, back, "x[n]", domain={"x": "-1.."})
+    with pytest.raises(gradcheck.UsageError, match=r"nor a range such as -1..1"):
+        passes(np.log1p, back, "x[n]", domain={"x": "1..-1"})

@@ -1,0 +1,95 @@
+"""Numbers that the precision cannot hold, and choices that are demanded at places of their own."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import gradcheck
+from gradcheck.compare import Rules, Status, judge
+from gradcheck.estimate import Estimate
+from tests.gates import Array
+from tests.judged import fails, passes
+
+
+def test_a_forward_that_overflows_rightly_is_rejected_and_counted() -> None:
+    result = passes(np.exp, lambda dy, x: dy * np.exp(x), "x[...]", profile="ci", max_cases=100)
+    assert any("overflows" in what for what in result.rejected)
+    assert not result.findings
+
+
+def test_a_forward_that_overflows_where_it_need_not_fails() -> None:
+    def softplus(x: Array) -> Array:
+        return np.log(1 + np.exp(x))
+
+    def back(dy: Array, x: Array) -> Array:
+        return dy / (1 + np.exp(-x))
+
+    codes = {f.code for f in fails(softplus, back, "x[...]", profile="ci", max_cases=100).findings}
+    assert "forward-not-finite" in codes
+    naive = lambda x: np.log(np.exp(x).sum(axis=-1))  # noqa: E731
+    sums = lambda dy, x: np.expand_dims(dy, -1) * np.exp(x) / np.exp(x).sum(-1, keepdims=True)  # noqa: E731
+    found = fails(naive, sums, "x[n d]", profile="ci", max_cases=100).findings
+    assert "forward-not-finite" in {f.code for f in found}
+
+
+def test_a_forward_that_is_no_number_at_declared_inputs_fails() -> None:
+    found = fails(np.log, lambda dy, x: dy / x, "x[n]").findings
+    assert {f.code for f in found} == {"forward-not-finite"}
+    assert "'x:-1..1[n]'" in found[0].message
+
+
+@pytest.mark.parametrize(
+    ("analytic", "precision", "status"),
+    [
+        (-np.inf, "float32", Status.INCONCLUSIVE),
+        (np.inf, "float32", Status.FAIL),
+        (np.nan, "float32", Status.FAIL),
+        (-np.inf, "float64", Status.FAIL),
+    ],
+)
+def test_a_slope_beyond_the_precision_may_be_infinite_with_its_sign(
+    analytic: float, precision: str, status: Status
+) -> None:
+    estimate = Estimate(value=-5.01e38, bound=1e34)
+    made = judge(analytic, 0.0, (estimate, lambda: estimate), Rules.of(precision, None))
+    assert made.status is status
+
+
+def test_a_power_whose_slope_overflows_alone_is_not_red() -> None:
+    """z = 3e35 can be held in float32, its slope -5e38 cannot."""
+    x, y = np.array([0.0116, 1.5], np.float32), np.array([-18.33, 2.0], np.float32)
+
+    def back(dz: Array, x: Array, y: Array) -> tuple[Array, Array]:
+        return dz * y * x ** (y - 1), dz * x**y * np.log(x)
+
+    passes(np.power, back, x, y, dtypes="float32", domain={"x": "positive"})
+
+
+def test_a_demanded_choice_is_tried_where_it_is_demanded() -> None:
+    def forward(z: Array) -> Array:
+        return np.minimum(np.maximum(z, 0), 6)
+
+    def back(dy: Array, z: Array) -> Array:
+        return np.where((z > 0) & (z <= 6), dy, 0)  # slope 1 at 6
+
+    for place, wanted, right in ((6, 1, True), (6, 0, False), (0, 0, True), (0, 1, False)):
+        options = {"conventions": {"z": {place: wanted}}}
+        if right:
+            passes(forward, back, "z[...]", **options)
+        else:
+            codes = {f.code for f in fails(forward, back, "z[...]", **options).findings}
+            assert "convention" in " ".join(codes)
+
+
+def test_a_demanded_place_needs_no_constant_in_the_source() -> None:
+    bound = np.array([7.25])
+
+    def forward(z: Array) -> Array:
+        return np.minimum(z, z.dtype.type(bound[0]))
+
+    def back(dy: Array, z: Array) -> Array:
+        return np.where(z < bound[0], dy, 0)
+
+    gradcheck.check(forward, back, "z[...]", conventions={"z": {7.25: 0}})
+    assert fails(forward, back, "z[...]", conventions={"z": {7.25: 1}})
