@@ -191,12 +191,8 @@ def judge(
         The least scale to judge on, from the entries around it.
     """
     estimate, again = estimates
-    scale = max(
-        abs(analytic) if np.isfinite(analytic) else 0.0,
-        abs(estimate.value) if np.isfinite(estimate.value) else 0.0,
-        estimate.scale if np.isfinite(estimate.scale) else 0.0,
-        floor,
-    )
+    known = (abs(v) for v in (analytic, estimate.value, estimate.scale) if np.isfinite(v))
+    scale = max(floor, *known, 0.0)
 
     def comparison(status: Status, reason: str = "") -> Comparison:
         return Comparison(status, analytic, estimate, noise, scale, reason)
@@ -214,11 +210,14 @@ def judge(
                 return comparison(Status.SLIGHT if gap <= rules.slight * own else Status.FAIL)
             return comparison(Status.PASS, "a difference too small to matter")
         return comparison(Status.INCONCLUSIVE, "other steps disagree")
-    if estimate.kink and estimate.resolved and _in_hull(analytic, noise, estimate):
+    chosen = estimate.resolved and _in_hull(analytic, noise, estimate)
+    if estimate.kink and chosen:
         return comparison(Status.CONVENTION)
     width = estimate.bound + noise
     if gap + width <= rules.resolution * scale:
         return comparison(Status.PASS)
+    if estimate.edge and chosen and gap > width:  # as if it were constant beyond the edge
+        return comparison(Status.CONVENTION)
     noisy = estimate.resolved and estimate.truncation <= estimate.roundoff
     if noisy and width <= rules.noisy * scale:
         return comparison(Status.PASS, "as sharply as the noise of forward allows")

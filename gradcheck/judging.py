@@ -12,10 +12,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck import compare, fit, ladder, moves, opinions
+from gradcheck import compare, edge, fit, kinks, ladder, moves, opinions
 from gradcheck.arrays import Array, Float
 from gradcheck.compare import Comparison, Rules, Status
-from gradcheck.differences import QUICK_EXPONENT, Move, Point, QuickEstimates, quick
+from gradcheck.differences import Move, Point, QuickEstimates, quick
 from gradcheck.estimate import Estimate
 from gradcheck.floats import HALF
 from gradcheck.judged import Judged
@@ -111,8 +111,12 @@ class Judge:
 
     def ladder(self, move: Move, stretch: float) -> Estimate:
         """Many steps along one move, all of them longer by ``stretch``."""
-        estimate = fit.estimate if self.point.precision in HALF else ladder.estimate
-        return estimate(self.point.line(move), stretch=stretch)
+        line = self.point.line(move)
+        if self.point.precision in HALF:
+            return fit.estimate(line, stretch=stretch)
+        made = ladder.estimate(line, stretch=stretch)
+        one_sided = edge.estimate(line, stretch=stretch) if made.reason == ladder.EDGE else None
+        return one_sided or made
 
     def _finish(
         self, judged: Judged, floor: Float, open_: Array, obvious: Array, wrong: int
@@ -170,8 +174,10 @@ class Judge:
         if made.status in (Status.FAIL, Status.SLIGHT) and witness is not None:
             made = compare.heard(made, *witness)
         made = self._unseen(made)
-        if made.status is Status.FAIL and (made.estimate.kink or self._rough(move)):
-            made = compare.in_wider_hull(made, self._output_slopes(move), self.rules.resolution)
+        if made.status is Status.FAIL and (made.estimate.kink or kinks.rough(self.point, move)):
+            made = compare.in_wider_hull(
+                made, kinks.output_slopes(self.point, move), self.rules.resolution
+            )
         if made.status is Status.FAIL and moves.is_tied(self.point.primals, move):
             return self._at_tie(made, move)
         return made
@@ -187,32 +193,17 @@ class Judge:
     def _at_tie(self, made: Comparison, move: Move) -> Comparison:
         """A fail at a tie, or a convention once some ways to break it allow the value."""
         slack, slopes = min(1e3 * self.rules.resolution, 2e-2), list[float]()
-        spread = _step(self.point, 2.0**-12, 2.0**-5)
+        spread = kinks.side_step(self.point, 2.0**-12, 2.0**-5)
         for primals, gap in moves.tie_broken(self.point.primals, move, spread):
-            slopes.append(_steep(replace(self.point, primals=primals), move, gap / 4))
+            slopes.append(kinks.steep(replace(self.point, primals=primals), move, gap / 4))
             wider = compare.in_wider_hull(made, slopes, slack)
             if wider.status is not Status.FAIL:
                 return wider
         return made
 
-    def _output_slopes(self, move: Move) -> tuple[float, float]:
-        """Hull of the one-sided slopes of each output, added up.
-
-        Several outputs that have a kink at once, one turning up and one down, allow more than the
-        slopes of their sum: the subdifferential of a sum lies in the sum of the subdifferentials.
-        """
-        point = self.point
-        step = _step(point, 2.0**-14, 2.0**-6)
-        sides = []
-        for sign in (1, -1):
-            whole = (point.displaced(move, sign * step) - point.here) / (sign * step)
-            half = (point.displaced(move, sign * step / 2) - point.here) / (sign * step / 2)
-            sides.append((2 * half - whole) * point.cotangent)
-        return float(np.minimum(*sides).sum()), float(np.maximum(*sides).sum())
-
     def refuses(self, move: Move) -> bool:
         """Forward insists on what this move breaks: rows that sum to one."""
-        step = _step(self.point, 2.0**-12, 2.0**-12)
+        step = kinks.side_step(self.point, 2.0**-12, 2.0**-12)
         return bool(np.isnan(self.point.displaced(move, step)).all())
 
     def projected(self, along: list[Move], rng: np.random.Generator) -> Judged:
@@ -269,32 +260,3 @@ class Judge:
             float(((self._noise[k].reshape(-1)[e] * s) ** 2).sum()) for k, e, s in move.parts
         )
         return max(float(np.sqrt(squares)), self._rounding(move, self._claimed(move)))
-
-    def _rough(self, move: Move) -> bool:
-        """Some output has a kink here, though in their sum the kinks cancel.
-
-        Sum_j |c_j (y_j(h) - 2 y_j(0) + y_j(-h))| / h falls like h where all outputs are smooth.
-        """
-        point = self.point
-        step = _step(point, 2.0**-12, 2.0**-5)
-        bends, scale = [], 0.0
-        for h in (step, step / 2):
-            above, below = point.displaced(move, h), point.displaced(move, -h)
-            bends.append(
-                float(np.abs((above - 2 * point.here + below) * point.cotangent).sum()) / h
-            )
-            scale = float(np.abs((above - below) * point.cotangent).sum()) / (2 * h)
-        return bends[1] > 0.75 * bends[0] and bends[1] > 1e-3 * scale
-
-
-def _step(point: Point, wide: float, narrow: float) -> float:
-    """A step for a side question: in float64, in float32, and the quick path's in half."""
-    if point.precision in HALF:
-        return 2.0 ** -QUICK_EXPONENT[point.precision]
-    return wide if point.precision == "float64" else narrow
-
-
-def _steep(point: Point, move: Move, step: float) -> float:
-    """A plain central difference, where the function is smooth by construction."""
-    moved = point.displaced(move, step) - point.displaced(move, -step)
-    return float(moved @ point.cotangent) / (2 * step)

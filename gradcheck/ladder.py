@@ -26,6 +26,7 @@ from gradcheck.estimate import Estimate, Float, Line, Samples
 SAFE, KAPPA = 2.0, 6.0
 ROWS = 4  # extrapolations of each D(h), of orders 4 to 10; more would only add noise
 FINE = 4  # gaps between neighbouring steps that make up the fine end, where noise is measured
+EDGE = "domain edge"  # forward refuses a side at every step
 EXTENSIONS = 2  # how often half a ladder of finer steps may be added
 
 
@@ -184,7 +185,7 @@ def _select(value: Float, bound: Float) -> int:
 def _conclude(ladder: _Ladder) -> Estimate:
     """Turn slopes into a value, its bound, and the doubts about it."""
     if len(ladder.step) < 3:
-        return Estimate(value=math.nan, bound=math.inf, reason="domain edge")
+        return Estimate(value=math.nan, bound=math.inf, reason=EDGE)
     step = ladder.step
     table = _richardson(ladder.central, step)
     # Noise of each entry if phi has noise 1 and so D(h) has 1 / (sqrt(2) h): the table is linear

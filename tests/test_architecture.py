@@ -31,7 +31,7 @@ LEVELS = [  # from the top; a module may import its own level and those below
     | {"engine", "checks", "mutants"},
     {"settings", "signatures", "examples", "attributes", "domains", "cotangents", "covering"},
     {"judging", "judged", "opinions", "precision", "backward_noise", "finite"},
-    {"differences", "ladder", "fit", "compare", "moves", "jacobian", "diagnosis"},
+    {"differences", "ladder", "fit", "edge", "kinks", "compare", "moves", "jacobian", "diagnosis"},
     {"model", "node", "results", "scores", "estimate", "arrays", "evaluation", "guards", "errors"}
     | {"environment", "constants", "floats"},
 ]
