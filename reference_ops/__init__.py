@@ -31,6 +31,7 @@ from reference_ops import (
     recurrent,
     reductions,
     shaping,
+    trigonometric,
     words,
 )
 
@@ -56,5 +57,6 @@ __all__ = [
     "recurrent",
     "reductions",
     "shaping",
+    "trigonometric",
     "words",
 ]

@@ -19,6 +19,9 @@ def logistic(z: Array) -> Any:
 
     Not y (1 - y), which is exactly 0 from z = 37 on, where the slope is 1e-16. The exponential is
     of -|z|, so that it cannot overflow.
+
+    >>> logistic(np.array([0.0, 1.0]))
+    array([0.5       , 0.73105858])
     """
     e = np.exp(-np.abs(z))
     return np.where(np.greater_equal(z, 0), 1, e) / (1 + e)
@@ -34,6 +37,9 @@ def tanh(z: Array) -> Any:
     """y = tanh z; dz = (1 - y^2) dy = 4 logistic(2z) logistic(-2z) dy (CS224N lecture 4).
 
     The second form is the first by tanh z = 2 logistic(2z) - 1, and keeps its digits in the tails.
+
+    >>> tanh(np.array([0.0, 1.0]))
+    array([0.        , 0.76159416])
     """
     return np.tanh(z)
 
@@ -43,11 +49,14 @@ def _(dy: Array, z: Array) -> tuple[Any, ...]:
     return (dy * (4 * logistic(2 * z) * logistic(-2 * z)),)
 
 
-@gradcheck.register("z[...]", scope="forward")
+@gradcheck.register("z[...]", scope="forward", conventions={"z": {-1: 1, 1: 1}})
 def hard_tanh(z: Array) -> Any:
     """y = -1 below -1, z between, 1 above 1; dz = 1(-1 <= z <= 1) dy (CS224N lecture 4).
 
     At -1 and 1: slope 1, because the lecture's middle branch includes them.
+
+    >>> hard_tanh(np.array([-3.0, 0.5]))
+    array([-1. ,  0.5])
     """
     return np.clip(z, -1, 1)
 
@@ -57,9 +66,13 @@ def _(dy: Array, z: Array) -> tuple[Any, ...]:
     return (np.where(np.less_equal(np.abs(z), 1), dy, 0),)
 
 
-@gradcheck.register("z[...]", scope="forward")
+@gradcheck.register("z[...]", scope="forward", conventions={"z": {0: 0}})
 def relu(z: Array) -> Any:
-    """y = max(z, 0); dz = 1(z > 0) dy (CS224N lecture 4). At 0: slope 0."""
+    """y = max(z, 0); dz = 1(z > 0) dy (CS224N lecture 4). At 0: slope 0.
+
+    >>> relu(np.array([-3.0, 0.5]))
+    array([0. , 0.5])
+    """
     return np.maximum(z, 0)
 
 
@@ -73,6 +86,9 @@ def leaky_relu(z: Array, slope: float = 0.01) -> Any:
     """y = max(z, 0) + slope min(z, 0); dz = dy where z > 0, else slope dy (CS224N lecture 4).
 
     At 0: slope `slope`.
+
+    >>> leaky_relu(np.array([-3.0, 0.5]))
+    array([-0.03,  0.5 ])
     """
     return np.maximum(z, 0) + slope * np.minimum(z, 0)
 
@@ -87,6 +103,9 @@ def parametric_relu(x: Array, a: Array) -> Any:
     """y = max(x, 0) + a min(x, 0), a learned; da = min(x, 0) dy, summed (He et al. 2015, eq. 1).
 
     At x = 0: slope a. x and a broadcast.
+
+    >>> parametric_relu(np.array([-3.0, 0.5]), np.array(0.1))
+    array([-0.3,  0.5])
     """
     return np.maximum(x, 0) + a * np.minimum(x, 0)
 
