@@ -113,9 +113,12 @@ class Comparison:
         return 0.0 if width == 0 else width / own if own else np.inf
 
 
-def rounding(analytic: float, eps: float) -> float:
-    """A-priori rounding noise of an analytic slope: half a unit in the last place, six times."""
-    return KAPPA * 0.5 * eps * abs(analytic)
+def rounding(analytic: float, eps: float, tiny: float = 0.0) -> float:
+    """A-priori rounding noise of an analytic slope: half a unit in the last place, six times.
+
+    Below ``tiny``, the smallest normal number, the unit stays the same.
+    """
+    return KAPPA * 0.5 * eps * max(abs(analytic), tiny)
 
 
 def heard(made: Comparison, value: float, bound: float) -> Comparison:
