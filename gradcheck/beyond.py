@@ -90,14 +90,16 @@ def _broadcasts(op: Op, beyond: Template, shapes: Shapes) -> Iterator[Template]:
     if len(real) < 2:
         return
     same = alike(op.inputs, real)
+    like = [k for k, i in enumerate(op.inputs) if same and i.dims == op.inputs[real[0]].dims]
+    operands = [*real[:3], *(k for k in like if k not in real)]
     for variant in range(4 if same else 2):
-        for k in real[:3]:
+        for k in operands:
             smaller, note = _smaller(shapes[k])[variant]
             if shapes[k] and smaller != shapes[k]:
                 sample = not same and k == real[0] and note.endswith("missing axis")
                 kind: Beyond = "sample" if sample else "broadcast"
                 yield replace(beyond, beyond=kind, shapes=_with(shapes, k, smaller), note=note)
-    yield from _emptied(beyond, shapes, real) if same and shapes[real[0]] else ()
+    yield from _emptied(beyond, shapes, operands) if same and shapes[real[0]] else ()
     square = shapes_for(op, dict.fromkeys(beyond.sizes, 3), (3, 3))
     for k in real[1:3]:  # a vector for a matrix
         if len(square[k]) > 1:
@@ -105,11 +107,11 @@ def _broadcasts(op: Op, beyond: Template, shapes: Shapes) -> Iterator[Template]:
             yield replace(beyond, beyond="axis", shapes=vector, note="square, missing axis")
 
 
-def _emptied(beyond: Template, shapes: Shapes, real: list[int]) -> Iterator[Template]:
+def _emptied(beyond: Template, shapes: Shapes, operands: list[int]) -> Iterator[Template]:
     """A size-1 axis against one of size 0."""
-    empty = (*shapes[real[0]][:-1], 0)
-    emptied = tuple(empty if p in real else s for p, s in enumerate(shapes))
-    for k in real[:2]:
+    empty = (*shapes[operands[0]][:-1], 0)
+    emptied = tuple(empty if p in operands else s for p, s in enumerate(shapes))
+    for k in operands[:2]:
         note = "broadcast: size-1 axis against zero-size"
         one = _with(emptied, k, (*empty[:-1], 1))
         yield replace(beyond, beyond="broadcast", shapes=one, note=note)
