@@ -1,9 +1,8 @@
 """What a PyTorch function says of one op, case by case: its values and its gradients.
 
 An `Oracle` is PyTorch's own function with the op's arguments, on tensors. `beside` makes of an op
-the same op whose every backward pass is also compared with ``torch.autograd`` at the very inputs
-and upstream gradient that the harness chose; `reference` is the oracle as a NumPy function, for the
-harness's own ``reference=``.
+the same op with the oracle as its ``reference=``, whose every backward pass is also compared with
+``torch.autograd`` at the very inputs and upstream gradient that the harness chose.
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ class Agreement:
     """Descriptions of the others that differ."""
 
 
-def reference(oracle: Oracle) -> Callable[..., Any]:
+def _reference(oracle: Oracle) -> Callable[..., Any]:
     """The oracle as a function of arrays."""
 
     def on_arrays(*primals: Any, **attributes: Any) -> Any:
@@ -81,7 +80,8 @@ def beside(op: Op, oracle: Oracle) -> tuple[Op, Agreement]:
 
         return outputs, compared
 
-    return replace(op, vjp=vjp), seen
+    options = replace(op.options, reference=_reference(oracle))
+    return replace(op, vjp=vjp, options=options), seen
 
 
 def _compare(
