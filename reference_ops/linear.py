@@ -21,7 +21,11 @@ def _require_shapes(fits: bool, wanted: str, *operands: Array) -> None:
 
 @gradcheck.register("x[n d], W[k d], b[k]", scope="forward")
 def affine(x: Array, W: Array, b: Array) -> Any:
-    """Z = X W' + b, a row per example; dW = dZ' X is a sum of outer products (CS224N lecture 4)."""
+    """Z = X W' + b, a row per example; dW = dZ' X is a sum of outer products (CS224N lecture 4).
+
+    >>> affine(np.array([[1.0, 2.0]]), np.array([[3.0, 4.0], [0.0, 1.0]]), np.array([0.5, 0.0]))
+    array([[11.5,  2. ]])
+    """
     fits = np.ndim(x) == np.ndim(W) == 2 and x.shape[1] == W.shape[1] and b.shape == W.shape[:1]
     _require_shapes(fits, "x (n, d), W (k, d), b (k,)", x, W, b)
     return x @ W.T + b
@@ -34,7 +38,11 @@ def _(dz: Array, x: Array, W: Array, b: Array) -> tuple[Any, ...]:
 
 @gradcheck.register("W[k d], x[d]", scope="forward")
 def matvec(W: Array, x: Array) -> Any:
-    """z = W x; dW = dz x' (outer product), dx = W' dz (CS224N lecture 4, matrix gradients)."""
+    """z = W x; dW = dz x' (outer product), dx = W' dz (CS224N lecture 4, matrix gradients).
+
+    >>> matvec(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, -1.0]))
+    array([-1., -1.])
+    """
     fits = np.ndim(W) == 2 and np.shape(x) == np.shape(W)[1:]
     _require_shapes(fits, "W (k, d), x (d,)", W, x)
     return W @ x
@@ -47,7 +55,11 @@ def _(dz: Array, W: Array, x: Array) -> tuple[Any, ...]:
 
 @gradcheck.register("x[d], W[d k]", scope="forward")
 def vecmat(x: Array, W: Array) -> Any:
-    """z = x W, x a row; dx = dz W', dW = x' dz (outer product): the transpose of `matvec`."""
+    """z = x W, x a row; dx = dz W', dW = x' dz (outer product): the transpose of `matvec`.
+
+    >>> vecmat(np.array([1.0, -1.0]), np.array([[1.0, 2.0], [3.0, 4.0]]))
+    array([-2., -2.])
+    """
     fits = np.ndim(W) == 2 and np.shape(x) == np.shape(W)[:1]
     _require_shapes(fits, "x (d,), W (d, k)", x, W)
     return x @ W
@@ -63,6 +75,9 @@ def matmul(A: Array, B: Array) -> Any:
     """C = A B; dA = dC B', dB = A' dC (shape convention: each like its matrix).
 
     As NumPy's ``@``: a vector is a row on the left and a column on the right, stacks broadcast.
+
+    >>> matmul(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]))
+    array([[11.]])
     """
     fits = np.ndim(A) > 0 < np.ndim(B) and A.shape[-1] == B.shape[-2 if np.ndim(B) > 1 else 0]
     _require_shapes(fits, "A (... n, k), B (... k, m)", A, B)
@@ -84,7 +99,11 @@ def _(dC: Array, A: Array, B: Array) -> tuple[Any, ...]:
 
 @gradcheck.register("u[n], h[n]", scope="forward")
 def dot(u: Array, h: Array) -> Any:
-    """s = u'h; du = h ds, dh = u ds (CS224N lecture 4, the score s = u'h)."""
+    """s = u'h; du = h ds, dh = u ds (CS224N lecture 4, the score s = u'h).
+
+    >>> dot(np.array([1.0, 2.0]), np.array([3.0, 4.0]))
+    np.float64(11.0)
+    """
     fits = np.ndim(u) == 1 and np.shape(u) == np.shape(h)
     _require_shapes(fits, "u (n,), h (n,)", u, h)
     return np.dot(u, h)

@@ -24,9 +24,10 @@ from gradcheck.results import NodeHealth, OpResult, Report, summarise
 from gradcheck.trial import Trial
 from reference_ops.graphs import window_classifier, window_score, worked_example
 from reference_ops.linear import affine
-from reference_ops.losses import mean, softmax_cross_entropy
-from reference_ops.losses import sum as total
+from reference_ops.losses import softmax_cross_entropy
 from reference_ops.nonlinear import leaky_relu, logistic, relu, tanh
+from reference_ops.reductions import mean
+from reference_ops.reductions import sum as total
 from tests.judged import fails, passes
 
 QUICK = {"checks": "contract", "max_cases": 100}

@@ -18,7 +18,7 @@ from gradcheck.registry import make
 from reference_ops.graphs import window_classifier
 from reference_ops.linear import affine
 from reference_ops.losses import l2_penalty, softmax_cross_entropy
-from reference_ops.losses import sum as total
+from reference_ops.reductions import sum as total
 from reference_ops.words import embedding, window_concat
 from tests.judged import fails, guilty, passes, wrong
 
