@@ -16,6 +16,11 @@ def embedding(table: Array, idx: Array) -> Any:
 
     A word used twice gets both gradients; a word not looked up gets exactly 0 and stays where it
     was (the lecture's pitfall).
+
+    >>> embedding(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1, 0, 1]))
+    array([[3., 4.],
+           [1., 2.],
+           [3., 4.]])
     """
     require(np.ndim(table) > 0, "table must have rows, got a number")
     require_indices("idx", idx, len(table))
@@ -35,6 +40,11 @@ def window_concat(x: Array, window: int = 2) -> Any:
 
     dx splits the gradient of each row into its 2 window + 1 words and sums what each word gets
     from all the windows it is in (CS224N lecture 4, gradients for the window model).
+
+    >>> window_concat(np.array([[1.0], [2.0], [3.0]]), window=1)
+    array([[0., 1., 2.],
+           [1., 2., 3.],
+           [2., 3., 0.]])
     """
     require(np.ndim(x) == 2, f"x must be (t, d), got {np.shape(x)}")
     require(window >= 0, f"window must be at least 0, got {window}")
