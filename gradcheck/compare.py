@@ -70,6 +70,8 @@ class Rules:
     """What the rounding of forward may do to an entry that is not exactly 0."""
     largest: float = np.inf
     """The largest number of the precision."""
+    smallest: float = 0.0
+    """A far tail below it is lost: the precision has no normal number there."""
 
     @staticmethod
     def of(precision: str, signif: float | None) -> Rules:
@@ -79,8 +81,9 @@ class Rules:
         else:
             signif, slight = SIGNIF[precision], SLIGHT[precision]
         others = FAINT[precision], NOISY[precision]
-        largest = FORMATS[precision].largest
-        return Rules(RESOLUTION[precision], signif, slight, *others, largest=largest)
+        own = FORMATS[precision]
+        made = Rules(RESOLUTION[precision], signif, slight, *others)
+        return replace(made, largest=own.largest, smallest=own.tiny)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +116,9 @@ class Comparison:
         return 0.0 if width == 0 else width / own if own else np.inf
 
 
-def rounding(analytic: float, eps: float, tiny: float = 0.0) -> float:
-    """A-priori rounding noise of an analytic slope: half a unit in the last place, six times.
-
-    Below ``tiny``, the smallest normal number, the unit stays the same.
-    """
-    return KAPPA * 0.5 * eps * max(abs(analytic), tiny)
+def rounding(analytic: float, eps: float) -> float:
+    """A-priori rounding noise of an analytic slope: half a unit in the last place, six times."""
+    return KAPPA * 0.5 * eps * abs(analytic)
 
 
 def heard(made: Comparison, value: float, bound: float) -> Comparison:
@@ -206,7 +206,8 @@ def judge(
     if _outside(analytic, noise, estimate):
         second = again()
         agree = abs(estimate.value - second.value) <= estimate.bound + second.bound
-        beyond = gap - estimate.bound - noise > rules.signif * scale
+        least = max(rules.signif * scale, rules.smallest if rules.tails else 0.0)
+        beyond = gap - estimate.bound - noise > least
         if agree and _outside(analytic, noise, second):
             if beyond:
                 own = max(abs(analytic), abs(estimate.value))

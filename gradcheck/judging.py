@@ -243,14 +243,13 @@ class Judge:
         """A-priori noise of an analytic slope, in the gradient's own precision."""
         explained = self.rules.explained if claimed or not self._lost else 0.0
         if move.single is not None:
-            eps = self._eps(move.single[0])
-            return compare.rounding(claimed, eps, self.point.tiny) + explained
+            return compare.rounding(claimed, self._eps(move.single[0])) + explained
         squares = 0.0
         for k, entries, speeds in move.parts:
             gradient = self.gradients[k]
             assert gradient is not None
             size = float(np.linalg.norm(gradient.reshape(-1)[entries] * speeds))
-            squares += compare.rounding(size, self._eps(k), self.point.tiny) ** 2
+            squares += compare.rounding(size, self._eps(k)) ** 2
         return float(np.sqrt(squares)) + explained
 
     def _measured(self, move: Move) -> float:

@@ -69,7 +69,7 @@ class RegisteredFunction:
 
     def vjp(self, *primals: Any, **attributes: Any) -> tuple[Any, Callable[..., Any]]:
         """The output, and a pullback from a cotangent to a tuple of gradients."""
-        output, pullback = self.__gradcheck_op__.vjp(*primals, **attributes)
+        output, pullback = self.__gradcheck_op__.of(len(primals)).vjp(*primals, **attributes)
         return output, by_arguments(pullback)
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
 import gradcheck
 from gradcheck.compare import Rules, Status, judge
 from gradcheck.estimate import Estimate
+from gradcheck.targets import op_of
+from reference_ops.activations import silu
 from tests.gates import Array
-from tests.judged import fails, passes
+from tests.judged import fails, passes, wrong
 
 
 def test_a_forward_that_overflows_rightly_is_rejected_and_counted() -> None:
@@ -93,3 +98,19 @@ def test_a_demanded_place_needs_no_constant_in_the_source() -> None:
 
     gradcheck.check(forward, back, "z[...]", conventions={"z": {7.25: 0}})
     assert fails(forward, back, "z[...]", conventions={"z": {7.25: 1}})
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_tail_that_the_precision_cannot_hold_may_be_zero(dtype: str) -> None:
+    """The slope of silu at -142 is -6e-60, which float32 has no number for."""
+    options: dict[str, Any] = {"tails": "exact", "dtypes": dtype, "max_cases": 100}
+    options["domain"] = {"z": "-200..60"}
+    passes(silu, **options)
+    right = op_of(silu)
+    assert right is not None
+
+    def vjp(*primals: Any) -> Any:
+        outputs, pullback = right.vjp(*primals)
+        return outputs, lambda c: tuple(np.where(primals[0] < -60, 0, g) for g in pullback(c))
+
+    assert wrong(fails(replace(right, vjp=vjp), **options)) == {"z"}

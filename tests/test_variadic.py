@@ -109,3 +109,14 @@ def test_an_op_with_a_fixed_number_of_inputs_says_how_many() -> None:
     fixed = gradcheck.op(np.add, lambda d, x, y: (d * 1, d * 1), "x[n], y[n]", name="plus")
     with pytest.raises(UsageError, match=r"plus takes 2 inputs \(x, y\), not 3"):
         gradcheck.check(gradcheck.graph(lambda a: fixed(a, a, a)), np.ones(3))
+
+
+def test_the_vjp_of_a_registered_function_takes_any_number_too() -> None:
+    @gradcheck.register("x[n d], y[n d]", name="piled")
+    def piled(*xs: Array) -> Array:
+        return np.concatenate(xs)
+
+    piled.def_vjp(split)
+    out, pullback = piled.vjp(x, y, x)
+    assert out.shape == (6, 2)
+    assert_allclose(np.concatenate(pullback(out)), out)

@@ -93,7 +93,13 @@ def _judge(facts: Facts, here: Point) -> Judge:
         return max(eps_of(returned.dtype), here.eps)
 
     rules = Rules.of(facts.precision, facts.settings.signif)
-    rules = replace(rules, tails=tails_count(facts), explained=_explained(facts, here))
+    upstream = float(np.abs(here.cotangent).max(initial=1.0))  # it multiplies a slope that is lost
+    rules = replace(
+        rules,
+        tails=tails_count(facts),
+        explained=_explained(facts, here),
+        smallest=rules.smallest * upstream,
+    )
     return Judge(here, facts.gradients, rules, eps, facts.noise)
 
 
