@@ -14,6 +14,9 @@ from typing import Any, Protocol
 
 from gradcheck.errors import UsageError
 
+_TAKES_SIZES = ("reshape", "transpose")
+"""Ops that take their integers one by one, too."""
+
 
 class NoAttribute(UsageError, AttributeError):
     """A node was asked for what it does not have; `hasattr` says no, as it does of any object."""
@@ -241,6 +244,8 @@ class Node:
             )
 
         def method(*arguments: Any, **attributes: Any) -> Any:
+            if name in _TAKES_SIZES and len(arguments) > 1:
+                arguments = (arguments,)  # x.reshape(2, 3) is x.reshape((2, 3)), as in NumPy
             return self.graph.operate(name, [self, *arguments], namespace, attributes)
 
         return method

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from textwrap import shorten
 
 import msgspec
 
@@ -15,6 +14,7 @@ from gradcheck.engine import Drawn
 from gradcheck.evaluation import Counters
 from gradcheck.health import Health
 from gradcheck.model import Op
+from gradcheck.refusals import Refusals
 from gradcheck.results import (
     CheckSummary,
     Convention,
@@ -58,9 +58,7 @@ class Tally:
     cases: int = 0
     judged: int = 0
     failing: int = 0
-    rejected: Counter[str] = field(default_factory=Counter)
-    refused: set[str] = field(default_factory=set)
-    """Kinds of cases that forward refused at least once."""
+    refusals: Refusals = field(default_factory=Refusals)
     coverage: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     modes: Counter[str] = field(default_factory=Counter)
@@ -86,8 +84,7 @@ class Tally:
         self.cases += 1
         if trial.rejected:
             note = trial.recipe.note or trial.recipe.regime
-            self.rejected[f"{note}: {shorten(trial.rejected, 70, placeholder='...')}"] += 1
-            self.refused.add(note)
+            self.refusals.add(note, trial.rejected)
             return
         self.coverage[trial.recipe.note or trial.recipe.regime] += 1
         self.judged += trial.judged and trial.recipe.cotangent != "zero"
@@ -161,6 +158,7 @@ class Tally:
         tolerance = self._tolerance()
         if tolerance is not None and tolerance.loose:
             findings = [*findings, warning(tolerance, self.cases)]
+        never_met = self.refusals.never_met(self.coverage)
         return OpResult(
             op=self.op.id,
             target=self.op.target,
@@ -172,15 +170,19 @@ class Tally:
             worst=self.worst,
             findings=findings,
             coverage=dict(self.coverage),
-            rejected=dict(self.rejected),
+            rejected=dict(self.refusals.counts),
             conventions=self._conventions(),
             tolerance=tolerance,
             health=self.health.nodes(),
-            assumptions=[*self.op.assumptions, *self.notes, *self._never_met()],
+            assumptions=[
+                *self.op.assumptions,
+                *self.notes,
+                *self.refusals.never_met(self.coverage),
+            ],
             dtypes=list(self.settings.dtypes),
             modes=dict(self.modes),
             cases=self.cases,
-            cases_rejected=sum(self.rejected.values()),
+            cases_rejected=self.refusals.counts.total(),
             comparisons=sum(c["comparisons"] for c in self.checks.values()),
             inconclusive=sum(c["inconclusive"] for c in self.checks.values()),
             forward_calls=counters.forward_calls,
@@ -192,15 +194,9 @@ class Tally:
     def _hollow(self) -> list[Finding]:
         """In which respects a pass says less than it seems to, or a right graph trains badly."""
         severity: Severity = "fail" if self.settings.strict else "warning"
-        rejected = (sum(self.rejected.values()), self.cases)
+        rejected = (self.refusals.counts.total(), self.cases)
         hollow = self.vacuity.findings(rejected, severity)
         return [*hollow, *self.health.findings(severity)]
-
-    def _never_met(self) -> list[str]:
-        """Kinds of cases that forward refused whenever they were tried."""
-        kinds = self.refused - set(self.coverage)
-        plain = sorted(k for k in kinds if "=" not in k and "," not in k)
-        return [f"never met, because forward refuses it: {', '.join(plain)}"] if plain else []
 
     def _summary(self, name: str) -> CheckSummary:
         counts = self.checks[name]
@@ -235,7 +231,7 @@ class Tally:
             return "no input is real: there is no gradient to check"
         wanted = min(JUDGED_CASES, (self.planned + 1) // 2)
         if self.judged < max(1, wanted if self.op.options.vary_sizes else 1):
-            reasons = (self.rejected + self.reasons).most_common(3)
+            reasons = (self.refusals.counts + self.reasons).most_common(3)
             why = "; ".join(f"{k} ({n})" for k, n in reasons)
             return f"only {self.judged} of {self.cases} cases could be judged" + (
                 f": {why}" if why else ""

@@ -33,7 +33,7 @@ LEVELS = [  # from the top; a module may import its own level and those below
     {"judging", "judged", "opinions", "precision", "backward_noise", "finite"},
     {"differences", "ladder", "fit", "edge", "kinks", "compare", "moves", "jacobian", "diagnosis"},
     {"model", "node", "results", "scores", "estimate", "arrays", "evaluation", "guards", "errors"}
-    | {"environment", "constants", "floats"},
+    | {"environment", "constants", "floats", "refusals"},
 ]
 RESULTS_ONLY = {"reporters", "policy", "files"}
 """Rooms that see results and errors, never an op."""

@@ -405,3 +405,31 @@ def test_a_node_in_place_leaves_its_siblings_inputs_alone():
     graph.output(graph.apply(add, graph.apply(tanh, x), x))
     np.testing.assert_array_equal(graph.forward(X), np.tanh(X) + X)
     assert run_one(graph.op("x[n d]"), Settings(max_cases=15)).verdict == "pass"
+
+
+# -- precision of the output --------------------------------------------------------------------
+def test_a_forward_that_widens_is_a_note_and_no_more():
+    def widening(x):
+        return np.sum(x, axis=-1) / np.int64(3)
+
+    def back(dy, x):
+        return np.broadcast_to(np.expand_dims(dy / 3, -1), x.shape).copy()
+
+    result = gradcheck.check(widening, back, "x[n d]", max_cases=20)
+    (note,) = [f for f in result.findings if f.code == "widened-output"]
+    assert note.severity == "note"
+    assert "float64 for float32 inputs" in note.message
+    kept = gradcheck.check(lambda x: np.sum(x, axis=-1) / 3, back, "x[n d]", max_cases=20)
+    assert not [f for f in kept.findings if f.code == "widened-output"]
+
+
+def test_refusals_that_differ_in_their_numbers_alone_are_one_line():
+    def picky(x, y):
+        if x.shape != y.shape:
+            raise ValueError(f"shapes {x.shape} and {y.shape} differ")
+        return x * y
+
+    result = gradcheck.check(picky, lambda d, x, y: (d * y, d * x), "x[n d], y[n d]")
+    refused = [what for what in result.rejected if what.startswith("broadcast: size-1 axis: ")]
+    assert len(refused) == 1
+    assert result.rejected[refused[0]] > 1

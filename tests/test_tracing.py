@@ -419,3 +419,20 @@ def test_the_number_of_outputs_is_said_where_a_graph_is_built():
     graph.output(made)
     with pytest.raises(gradcheck.UsageError, match=r"node step has 2 outputs.*outputs=2"):
         gradcheck.check(graph, "a[d], h[d], c[d]")
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        lambda a: a.reshape(3, 2),
+        lambda a: a.reshape((3, -1)),
+        lambda a: a.reshape(-1),
+        lambda a: np.reshape(a, (1, 6)),
+        lambda a: a.transpose(1, 0),
+        lambda a: a.transpose(),
+        lambda a: np.transpose(a, (1, 0)),
+    ],
+)
+def test_sizes_and_axes_are_given_as_in_numpy(formula):
+    assert_array_equal(gradcheck.graph(formula)(M), formula(M))
+    passes(gradcheck.graph(formula), M)

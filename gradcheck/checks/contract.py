@@ -28,7 +28,25 @@ def check(facts: Facts) -> Outcome:
             _check_one(outcome, facts, (input, primal, gradient))
     if facts.op.vjp_wanting is not None and not outcome.findings:
         _check_some_wanted(outcome, facts)
+    _widened(outcome, facts)
     return outcome
+
+
+def _widened(outcome: Outcome, facts: Facts) -> None:
+    """Forward leaves the precision of all its real inputs for a wider one: said, never red."""
+    own = [p.dtype for p in facts.case.primals if is_real(p)]
+    made = [o.dtype for o in facts.answer.outputs if is_real(o)]
+    finest = min(map(eps_of, own), default=0.0)
+    wider = [d for d in made if eps_of(d) < finest]
+    if wider:
+        outcome.find(
+            NAME,
+            "widened-output",
+            f"forward returns {wider[0]} for {max(own, key=eps_of)} inputs, and what follows runs "
+            "in it: a NumPy number (np.float64, np.int64) widens an array or a sum; a Python "
+            "number does not",
+            severity="note",
+        )
 
 
 def _check_some_wanted(outcome: Outcome, facts: Facts) -> None:

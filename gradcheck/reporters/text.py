@@ -39,6 +39,7 @@ _HEADLINE = {
     "layout-dependent": "depends on memory layout",
     "forward-raised": "forward raises",
     "backward-raised": "backward raises",
+    "widened-output": "wider than its inputs",
     "forward-not-finite": "forward not finite",
     "no-real-output": "no real output",
     "random-forward": "random forward",
