@@ -158,7 +158,6 @@ class Tally:
         tolerance = self._tolerance()
         if tolerance is not None and tolerance.loose:
             findings = [*findings, warning(tolerance, self.cases)]
-        never_met = self.refusals.never_met(self.coverage)
         return OpResult(
             op=self.op.id,
             target=self.op.target,
