@@ -22,6 +22,17 @@ def _shifted(z: Array, axis: int) -> Array:
     return np.asarray(z - np.max(z, axis=axis, keepdims=True))
 
 
+def log_total(f: Array, axis: int | tuple[int, ...] | None) -> Array:
+    """log sum exp(f) over `axis`, kept with size 1, of f whose largest is 0.
+
+    The largest are counted, and the others added by log1p: log(1 + 1e-9) in float32 would be 0.
+    """
+    largest = np.equal(f, 0)
+    count = np.sum(largest, axis=axis, keepdims=True, dtype=f.dtype)
+    others = np.sum(np.where(largest, 0, np.exp(f)), axis=axis, keepdims=True)
+    return np.asarray(np.log(count) + np.log1p(others / count))
+
+
 @gradcheck.register("z[n c], axis=-1|0", scope="forward")
 def softmax(z: Array, axis: int = -1) -> Any:
     """y_i = exp(z_i) / sum_j exp(z_j) along `axis`; dz_i = y_i (dy_i - sum_j y_j dy_j).
@@ -50,11 +61,11 @@ def log_softmax(z: Array, axis: int = -1) -> Any:
 
     (PyTorch, log_softmax.) The dz of a row add up to 0. Refuses an axis without scores.
 
-    >>> log_softmax(np.array([0.0, -1000.0]))
-    array([    0., -1000.])
+    >>> log_softmax(np.array([0.0, -30.0]))
+    array([-9.35762297e-14, -3.00000000e+01])
     """
     f = _shifted(z, axis)
-    return f - np.log(np.sum(np.exp(f), axis=axis, keepdims=True))
+    return f - log_total(f, axis)
 
 
 @log_softmax.def_vjp
