@@ -99,6 +99,9 @@ def _broadcasts(op: Op, beyond: Template, shapes: Shapes) -> Iterator[Template]:
                 sample = not same and k == real[0] and note.endswith("missing axis")
                 kind: Beyond = "sample" if sample else "broadcast"
                 yield replace(beyond, beyond=kind, shapes=_with(shapes, k, smaller), note=note)
+    for k in operands if len(operands) > 2 or not same else ():  # all others are one shorter
+        longer = _with(shapes, k, (2, *shapes[k]))
+        yield replace(beyond, beyond="broadcast", shapes=longer, note="broadcast: longer")
     yield from _emptied(beyond, shapes, operands) if same and shapes[real[0]] else ()
     square = shapes_for(op, dict.fromkeys(beyond.sizes, 3), (3, 3))
     for k in real[1:3]:  # a vector for a matrix

@@ -202,7 +202,7 @@ def _complex_step(point: Point, move: Move) -> float:
         made = point.evaluator.call_forward(
             point.evaluator.op.forward, tuple(primals), point.attributes
         )
-    except UserCodeRaised:
+    except (UserCodeRaised, UsageError):
         return float("nan")
     parts = made if isinstance(made, (tuple, list)) else (made,)
     parts = [p for p in parts if np.asarray(_plain(p)).dtype.kind in "fcV"]

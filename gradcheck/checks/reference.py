@@ -10,14 +10,18 @@ from __future__ import annotations
 import numpy as np
 
 from gradcheck import backward_noise
-from gradcheck.arrays import is_real
+from gradcheck.arrays import Float, is_real
 from gradcheck.checks.facts import Facts, Outcome
 from gradcheck.checks.standin import StandIn, of_reference
 from gradcheck.compare import SMALL, Rules
+from gradcheck.evaluation import UserCodeRaised
 from gradcheck.floats import eps_of
+from gradcheck.ladder import KAPPA
 from gradcheck.results import Finding
 
 NAME = "reference"
+ROUNDINGS = 3
+"""Neighbours of the inputs at which the reference is asked how much rounding them matters."""
 
 
 def check(facts: Facts) -> Outcome:
@@ -25,9 +29,12 @@ def check(facts: Facts) -> Outcome:
 
     Right iff |y - r| <= A + signif max(|r|, max|r| / 100) + 8 eps max|r|. A is rounding noise:
     six standard deviations from difference tables over neighbouring inputs (More and Wild 2011,
-    see `backward_noise`), and at least six half units in the last place of y. ``signif`` is the
+    see `backward_noise`), at least six half units in the last place of y, and six times what r
+    moves where the inputs are rounded otherwise: no gate of its precision could tell these inputs
+    apart (a loss of logits of a thousand, in float32). ``signif`` is the
     difference that is no failure anywhere: 1e-8, in float32 1e-5, in float16 5e-3, in bfloat16
-    2e-2, or the op's own.
+    2e-2, or the op's own. Where r is exactly 0, terms as large as the inputs may have cancelled in
+    the reference itself: log(1 + 1e-89) is 0, and log1p is not.
     """
     outcome = Outcome()
     made = of_reference(facts)
@@ -41,10 +48,33 @@ def check(facts: Facts) -> Outcome:
     return outcome
 
 
+def _moved(facts: Facts, made: StandIn) -> list[Float]:
+    """How far each of the reference's outputs moves where inputs are off by one rounding."""
+    random, dtypes = np.random.default_rng(0), [p.dtype for p in facts.case.primals]
+    found: list[Float] = [np.zeros(o.shape) for o in made.outputs]
+    for _ in range(ROUNDINGS):
+        near = tuple(
+            p * (1 + 0.5 * eps_of(d) * random.choice([-1.0, 1.0], p.shape)) if is_real(p) else p
+            for p, d in zip(made.primals, dtypes, strict=True)
+        )
+        try:
+            outputs = made.evaluator.forward(near, facts.case.attributes)
+        except UserCodeRaised:
+            continue
+        for place, (there, here) in enumerate(zip(outputs, made.outputs, strict=True)):
+            if there.shape == here.shape and is_real(here):
+                gap = np.abs(there.astype(np.float64) - here)
+                found[place] = np.fmax(found[place], np.where(np.isfinite(gap), gap, 0.0))
+    return found
+
+
 def _compare(outcome: Outcome, facts: Facts, made: StandIn) -> None:
     noise = backward_noise.of_forward(facts.evaluator, facts.case, facts.answer.outputs)
+    moved = _moved(facts, made)
     signif = Rules.of(facts.precision, facts.settings.signif).signif
     several = len(made.outputs) > 1
+    sizes = (float(np.abs(p).max(initial=1.0)) for p in made.primals if is_real(p))
+    lost = 8 * eps_of("float64") * max(sizes, default=1.0)
     for place, (own, other) in enumerate(zip(facts.answer.outputs, made.outputs, strict=True)):
         y, r = own.astype(np.float64), other.astype(np.float64)
         outcome.comparisons += y.size
@@ -52,7 +82,8 @@ def _compare(outcome: Outcome, facts: Facts, made: StandIn) -> None:
             continue
         bound = signif * np.maximum(np.abs(r), SMALL * float(np.abs(r).max()))
         bound += 8 * eps_of(own.dtype) * float(np.abs(r).max())  # terms of that size may cancel
-        bound += noise[place] if is_real(own) else 0.5
+        bound += noise[place] + KAPPA * moved[place] if is_real(own) else 0.5
+        bound = np.where(r == 0, np.maximum(bound, lost), bound)
         over = np.abs(y - r) / np.where(bound > 0, bound, 1e-300)
         if not (over > 1).any():
             continue
