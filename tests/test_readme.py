@@ -37,7 +37,10 @@ def test_the_code_of_the_readme_fails_as_shown(tmp_path, file, target, code):
 
 def test_the_two_lines_stand_at_the_top():
     first = README.split("```")[1].splitlines()
-    assert first[1:3] == ["pip install -e . && gradcheck run", "pip install -e '.[test]' && pytest"]
+    assert first[1:3] == [
+        "pip install -e . && gradcheck run",
+        "pip install -e '.[test]' && pytest -n auto",
+    ]
 
 
 GATE = """
