@@ -178,7 +178,7 @@ def _self_attention(z: Any, W_qkv: Any, heads: int, causal: bool) -> Any:
 
 @gradcheck.graph("x[n 1 2 2], K[k 1 2 2], b[k], U[3 k], a[3], labels:int[n]<3")
 def conv_net(x: Any, K: Any, b: Any, U: Any, a: Any, labels: Any) -> Any:
-    """J = mean cross-entropy of softmax(U f + a), f the pooled rectified convolutions of images x.
+    """J = mean cross-entropy of softmax(f U' + a), f = relu of the pooled convolutions of images x.
 
     Images are (n, channels, rows, columns), padded with one line of zeros (LeCun et al. 1998).
 
@@ -186,8 +186,8 @@ def conv_net(x: Any, K: Any, b: Any, U: Any, a: Any, labels: Any) -> Any:
     >>> conv_net(x, K, np.zeros(1), U, np.zeros(2), np.array([0])).round(4)
     np.float64(0.0181)
     """
-    maps = relu(conv2d(x, K, b, padding=1))
-    pooled = max_pool2d(maps, kernel=2)
-    features = pooled.reshape((len(x), -1))
+    maps = conv2d(x, K, b, padding=1)
+    h = relu(max_pool2d(maps, kernel=2))  # as relu before pooling, but without its ties at 0
+    features = h.reshape((len(x), -1))
     logits = affine(features, U, a)
     return softmax_cross_entropy(logits, labels)

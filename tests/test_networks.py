@@ -150,8 +150,8 @@ BROKEN = (
     ("transformer_block", networks, "scaled_dot_product_attention", 1, {"mixed"}),
     ("transformer_block", networks, "rms_norm", 0, {"rms_norm", "rms_norm_2"}),
     ("transformer_block", networks, "gelu", 0, {"hidden"}),
-    ("conv_net", networks, "conv2d", 1, {"conv2d"}),
-    ("conv_net", networks, "max_pool2d", 0, {"pooled"}),
+    ("conv_net", networks, "conv2d", 1, {"maps"}),
+    ("conv_net", networks, "max_pool2d", 0, {"max_pool2d"}),
     ("conv_net", networks, "reshape", 0, {"features"}),
 )
 
