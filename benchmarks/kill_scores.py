@@ -1,8 +1,8 @@
 """The scores of `gradcheck selftest` as one page: the reference ops, and ops with weak inputs.
 
-gradcheck selftest --json scores.json
+gradcheck selftest --json scores.json                         # or one file per module, in parallel
 gradcheck selftest benchmarks/weak_ops.py --json weak.json    # exits with 1: that is the point
-python benchmarks/kill_scores.py scores.json weak.json > reports/selftest.md
+python benchmarks/kill_scores.py scores.json weak.json > reports/selftest.md    # the weak ones last
 """
 
 from __future__ import annotations
@@ -32,10 +32,21 @@ def page(reference: Scores, weak: Scores) -> str:
     return "\n".join(parts)
 
 
+def joined(files: list[str]) -> Scores:
+    """The scores of several runs as one."""
+    parts = [msgspec.json.decode(Path(name).read_bytes(), type=Scores) for name in files]
+    return msgspec.structs.replace(
+        parts[0],
+        scores=[score for part in parts for score in part.scores],
+        errors=[error for part in parts for error in part.errors],
+        interrupted=any(part.interrupted for part in parts),
+        seconds=sum(part.seconds for part in parts),
+    )
+
+
 def main() -> None:
-    files = [Path(name).read_bytes() for name in sys.argv[1:]]
-    reference, weak = (msgspec.json.decode(text, type=Scores) for text in files)
-    sys.stdout.write(page(reference, weak))
+    *reference, weak = sys.argv[1:]
+    sys.stdout.write(page(joined(reference), joined([weak])))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The reference ops in one table: what the harness, PyTorch and planted mistakes say of each.
 
-    gradcheck selftest --json scores.json
+    gradcheck selftest --json scores.json       # or one file per module, in parallel
     python benchmarks/reference_table.py scores.json
 
 Writes reports/reference_ops.md (some ten minutes; needs PyTorch: pip install -e '.[bench]').
@@ -17,14 +17,15 @@ from pathlib import Path
 import msgspec
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from gradcheck.model import Op  # noqa: E402
 from gradcheck.results import Convention, OpResult, unnum  # noqa: E402
 from gradcheck.runner import run_one  # noqa: E402
-from gradcheck.scores import Score, Scores  # noqa: E402
+from gradcheck.scores import Score  # noqa: E402
 from gradcheck.settings import Settings  # noqa: E402
 from gradcheck.targets import load  # noqa: E402
+from kill_scores import joined  # noqa: E402
 from tests import oracles  # noqa: E402
 from tests.oracles.record import Agreement, beside  # noqa: E402
 
@@ -189,7 +190,7 @@ def made(environment: dict[str, str]) -> str:
 
 
 def main() -> None:
-    scores = msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=Scores)
+    scores = joined(sys.argv[1:])
     known = {s.op: s for s in scores.scores}
     rows = []
     for op in load("reference_ops"):
