@@ -156,9 +156,8 @@ def max_pool1d(
 ) -> Any:
     """y[t] = max over k < kernel of x[t stride + k dilation]; dx sums dy over the windows it wins.
 
-    At a tie the first in the window wins (PyTorch, MaxPool1d); padding never wins. Refused:
-    padding of more than half of the kernel, a kernel that does not fit, and a padded axis that is
-    shorter than the dilation, where a window might hold no entry of x.
+    At a tie the first in the window wins (PyTorch, MaxPool1d); padding never wins. Refused: a
+    kernel that does not fit, padding of more than half of it or of an x shorter than the dilation.
 
     >>> max_pool1d(np.array([1.0, 3.0, 2.0, 2.0]))
     array([3., 2.])
