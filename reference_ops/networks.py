@@ -113,7 +113,7 @@ def recurrent_net(
     np.float64(0.6323)
     """
     x = embedding(table, words)
-    h = np.zeros((1, len(W_hh)), np.float32)
+    h = np.zeros((1, len(W_hh)), x.dtype)
     states = []
     for t in range(len(x)):
         h = rnn_cell(x[t : t + 1], h, W_ih, W_hh, b_ih, b_hh)
@@ -132,7 +132,7 @@ def lstm_classifier(
     >>> lstm_classifier(x, W_ih, W_hh, b, b, np.eye(2), np.zeros(2), np.array([0])).round(4)
     np.float64(0.6931)
     """
-    h = c = np.zeros((x.shape[1], W_hh.shape[1]), np.float32)
+    h = c = np.zeros((x.shape[1], W_hh.shape[1]), x.dtype)
     for x_t in x:
         h, c = lstm_cell(x_t, h, c, W_ih, W_hh, b_ih, b_hh)
     return softmax_cross_entropy(affine(h, U, a), labels)

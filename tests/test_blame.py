@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -325,6 +326,22 @@ def test_a_leaky_rectifier_made_of_two_is_a_note_at_zero():
         return relu(x) - 0.1 * halved(-x)
 
     assert guilty(fails(gradcheck.graph(wrong), np.array([0.5, 0.0, -1.0]))) == {"half"}
+
+
+def test_a_node_at_a_kink_excuses_no_other_gradient_of_the_graph():
+    """The graph's own backward is wrong at all cases, also at those where a node has a kink."""
+    from reference_ops.nonlinear import relu
+
+    right = gradcheck.op(gradcheck.graph(lambda x: relu(x) * 2.0), "x[n]")
+
+    def vjp(*primals):
+        outputs, pullback = right.vjp(*primals)
+        return outputs, lambda c: tuple(g + (primals[0] == 0).any() for g in pullback(c))
+
+    spoilt = replace(right, vjp=vjp)  # wrong only where an entry is at the kink
+    result = fails(spoilt, max_cases=60)
+    assert "wrong-gradient" in {f.code for f in result.findings if f.severity == "fail"}
+    passes(right, max_cases=60)
 
 
 def test_ops_made_while_tracing_are_looked_at_all_the_same():

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 
 import msgspec
+import numpy as np
 
 from gradcheck.arrays import is_real
 from gradcheck.checks.defects import (
@@ -20,8 +21,9 @@ from gradcheck.checks.defects import (
     defects,
     random_direction,
 )
-from gradcheck.checks.facts import Facts, Outcome
+from gradcheck.checks.facts import Facts, Outcome, furthest
 from gradcheck.checks.suspects import Hearing, hear
+from gradcheck.evaluation import gradient_array
 from gradcheck.graphs.reverse import Gradients
 from gradcheck.graphs.tape import Step, Tape
 from gradcheck.results import Finding
@@ -120,10 +122,26 @@ def kinks_meet(facts: Facts) -> bool:
     """Every node is right by itself, some of them at a kink: each takes a slope of its own there.
 
     relu(x) - 0.1 relu(-x) at 0: both rectifiers may say 0, and their sum is no slope of the whole.
+    Only where the graph's gradients are what its nodes make of them: a kink excuses nothing else.
     """
+    if not _made_by_nodes(facts):
+        return False
     heard = [h for h in everyone(facts) if h is not None]
     right = bool(heard) and not any(h.guilty for h in heard)
     return right and any(h.outcome.conventions for h in heard)
+
+
+def _made_by_nodes(facts: Facts) -> bool:
+    """The gradients that were returned are those of the pass node by node."""
+    passed = facts.passed()
+    if passed is None:
+        return False
+    tape, gradients = passed
+    own = tuple(
+        gradient_array(gradients.upstream.get(place, np.zeros(p.shape)), p.shape)
+        for place, p in zip(tape.sources, facts.case.primals, strict=True)
+    )
+    return not furthest(facts, facts.gradients, own)
 
 
 def at_kinks(finding: Finding) -> Finding:
