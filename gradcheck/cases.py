@@ -134,7 +134,7 @@ def build(op: Op, recipe: Recipe) -> Case:
             dtype, shape, flat = recipe.values[k]
             value = _cast(np.array(flat, dtype=dtype_of(dtype)).reshape(shape), own)
         else:
-            value = _cast(_decoded(k, input, recipe, sizes), own)
+            value = _inside(_cast(_decoded(k, input, recipe, sizes), own), input.domain)
         primals.append(freeze(value))
     chosen = {a.name: a.all_values[recipe.attributes.get(a.name, 0)] for a in op.attributes}
     return Case(recipe, tuple(primals), chosen)
@@ -166,6 +166,17 @@ def _dtype(recipe: Recipe, k: int) -> str:
 def _cast(array: Array, dtype: str) -> Array:
     """Real arrays in the case's dtype; integers and booleans as they are. Always a fresh array."""
     return np.array(array, dtype=dtype_of(dtype) if is_real(array) else array.dtype)
+
+
+def _inside(array: Array, domain: Domain) -> Array:
+    """Values that a coarse dtype rounds to the end of a range, one spacing inside it."""
+    if not domain.ranged:
+        return array
+    for end, inwards in ((domain.low, np.inf), (domain.high, -np.inf)):
+        if end is not None:
+            at_end = array.astype(np.float64) == end
+            array = np.where(at_end, np.nextafter(array, array.dtype.type(inwards)), array)
+    return array
 
 
 def _sizes_of(op: Op, shapes: tuple[tuple[int, ...], ...]) -> dict[str, int]:

@@ -71,7 +71,7 @@ class Rules:
     largest: float = np.inf
     """The largest number of the precision."""
     smallest: float = 0.0
-    """A far tail below it is lost: the precision has no normal number there."""
+    """No digits are asked of a far tail below it: the precision has no normal number there."""
 
     @staticmethod
     def of(precision: str, signif: float | None) -> Rules:
@@ -203,25 +203,25 @@ def judge(
     if not np.isfinite(analytic):
         return comparison(*_not_finite(analytic, estimate, rules))
     gap = abs(analytic - estimate.value)
+    if estimate.edge and analytic == 0 and gap > estimate.bound:  # as if constant beyond the edge
+        return comparison(Status.CONVENTION)
     if _outside(analytic, noise, estimate):
+        if rules.tails and max(abs(analytic), abs(estimate.value)) < rules.smallest:
+            return comparison(Status.INCONCLUSIVE, "below the smallest normal number")
         second = again()
         agree = abs(estimate.value - second.value) <= estimate.bound + second.bound
-        least = max(rules.signif * scale, rules.smallest if rules.tails else 0.0)
-        beyond = gap - estimate.bound - noise > least
+        beyond = gap - estimate.bound - noise > rules.signif * scale
         if agree and _outside(analytic, noise, second):
             if beyond:
                 own = max(abs(analytic), abs(estimate.value))
                 return comparison(Status.SLIGHT if gap <= rules.slight * own else Status.FAIL)
             return comparison(Status.PASS, "a difference too small to matter")
         return comparison(Status.INCONCLUSIVE, "other steps disagree")
-    chosen = estimate.resolved and _in_hull(analytic, noise, estimate)
-    if estimate.kink and chosen:
+    if estimate.kink and estimate.resolved and _in_hull(analytic, noise, estimate):
         return comparison(Status.CONVENTION)
     width = estimate.bound + noise
     if gap + width <= rules.resolution * scale:
         return comparison(Status.PASS)
-    if estimate.edge and chosen and gap > width:  # as if it were constant beyond the edge
-        return comparison(Status.CONVENTION)
     noisy = estimate.resolved and estimate.truncation <= estimate.roundoff
     if noisy and width <= rules.noisy * scale:
         return comparison(Status.PASS, "as sharply as the noise of forward allows")

@@ -54,8 +54,6 @@ def estimate(line: Line, *, stretch: float = 1.0) -> Estimate | None:
         truncation=truncation,
         roundoff=bound - truncation,
         scale=abs(value),
-        low=min(0.0, value),
-        high=max(0.0, value),
         edge=True,
         evaluations=2 * count,
     )
@@ -72,8 +70,9 @@ def _side(line: Line, steps: Float) -> _Side | None:
         usable = slice(
             int(np.flatnonzero(~np.isfinite(outputs).all(axis=1)).max(initial=-1)) + 1, None
         )
-        weighted = np.abs(np.maximum(np.abs(outputs), np.abs(line.here)) * line.cotangent)
-        noise = 0.5 * line.eps * np.linalg.norm(weighted, axis=1) / moved
+        weight = np.where((outputs != line.here).any(axis=0), np.abs(line.cotangent), 0.0)
+        values = np.maximum(np.abs(outputs), np.maximum(np.abs(line.here), line.tiny))
+        noise = 0.5 * line.eps * np.linalg.norm(values * weight, axis=1) / moved
         slopes = sign * ((outputs - line.here) @ line.cotangent) / moved
         return _Side(slopes[usable], noise[usable])
     return None
@@ -82,12 +81,16 @@ def _side(line: Line, steps: Float) -> _Side | None:
 def _settled(side: _Side) -> tuple[float, float, float]:
     """Value, bound and truncation at the step that is trusted.
 
-    From the finest step to the coarsest, only while the interval of one meets those of all finer
-    ones (Lepski 1990); the tightest of these.
+    From the finest step to the coarsest, only while the quotients still settle and the interval of
+    one meets those of all finer ones (Lepski 1990); the tightest of these. A part such as h^0.1,
+    which coarse steps do not show, is so seen by the fine ones.
     """
     best, low, high = (math.nan, math.inf, 0.0), -math.inf, math.inf
     rows = _extrapolated(side)
+    changes = np.abs(np.diff(side.slopes))
     for k in range(len(side.slopes) - 1, 1, -1):
+        if changes[k - 1] > max(SETTLING * changes[k - 2], KAPPA * side.noise[k]):
+            break
         made = min((_trusted(row, noise, k) for row, noise in rows), key=lambda m: m[1])
         low, high = max(low, made[0] - made[1]), min(high, made[0] + made[1])
         if low > high:

@@ -73,7 +73,7 @@ class Estimate:
     kink: bool = False
     """The slopes from the left and the right differ *at* the point."""
     edge: bool = False
-    """Forward refuses one side: the slope of the other, and a hull that reaches to 0."""
+    """Forward refuses one side: the slope of the other."""
     reason: str = ""
     """Why nothing can be concluded here: "jump or spike", "domain edge"; empty when resolved."""
     fine_values: tuple[float, ...] = ()

@@ -12,6 +12,7 @@ nothing behind them knows where an op came from.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -212,10 +213,13 @@ class Op:
         if self.any_number is None or count in (0, len(self.inputs)):
             return self
         last = self.inputs[-1]
-        more = [replace(last, name=f"{last.name}_{k}") for k in range(2, count)]
-        inputs = (*self.inputs, *more)[:count]
+        taken = {i.name for i in self.inputs}
+        numbered = (f"{last.name}_{k}" for k in itertools.count(2))
+        free = itertools.islice((n for n in numbered if n not in taken), count)
+        inputs = (*self.inputs, *(replace(last, name=n) for n in free))[:count]
         made = self.any_number(inputs)
-        return replace(self, inputs=inputs, example=None, forward=made.forward, vjp=made.vjp)
+        made = replace(made, name=self.name, target=self.target, module=self.module)
+        return replace(made, attributes=self.attributes, options=self.options, source=self.source)
 
 
 def by_arguments(pullback: Pullback) -> Callable[..., Any]:

@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar, overload
 from gradcheck.adapters import Description, adapt
 from gradcheck.catalogue import add
 from gradcheck.errors import UsageError, did_you_mean
+from gradcheck.graphs.calls import bound
 from gradcheck.graphs.tracing import GraphFunction
 from gradcheck.model import Op, Options, by_arguments
 from gradcheck.node import recorder_of
@@ -69,7 +70,8 @@ class RegisteredFunction:
 
     def vjp(self, *primals: Any, **attributes: Any) -> tuple[Any, Callable[..., Any]]:
         """The output, and a pullback from a cotangent to a tuple of gradients."""
-        output, pullback = self.__gradcheck_op__.of(len(primals)).vjp(*primals, **attributes)
+        op, given, rest = bound(self, self.__gradcheck_op__, primals, attributes)
+        output, pullback = op.vjp(*given, **rest)
         return output, by_arguments(pullback)
 
 

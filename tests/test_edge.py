@@ -36,6 +36,21 @@ SMOOTH: dict[str, tuple[Callable[[Array], Array], Slope]] = {
         lambda x: -1 / (2 * (x + x.dtype.type(1e-3)) ** 1.5),
     ),
 }
+SLOW: dict[str, tuple[Callable[[Array], Array], Slope]] = {
+    "3x + x^2 - x^1.1 / 100": (
+        lambda x: 3 * x + x**2 - x**1.1 / 100,
+        lambda x: 3 + 2 * x - 0.011 * x**0.1,
+    ),
+    "x + x^2 - x^1.1 / 10": (
+        lambda x: x + x**2 - x**1.1 / 10,
+        lambda x: 1 + 2 * x - 0.11 * x**0.1,
+    ),
+    "sin x + x^2 - x^1.1 / 20": (
+        lambda x: np.sin(x) + x**2 - x**1.1 / 20,
+        lambda x: np.cos(x) + 2 * x - 0.055 * x**0.1,
+    ),
+}
+"""A part settles slowly, which coarse steps do not show."""
 INFINITE: dict[str, tuple[Callable[[Array], Array], Slope]] = {
     "sqrt": (np.sqrt, lambda x: 1 / (2 * np.sqrt(x))),
     "x^0.9": (lambda x: x**0.9, lambda x: 0.9 * x**-0.1),
@@ -76,9 +91,16 @@ def test_no_number_there_is_wrong(name: str) -> None:
 @pytest.mark.parametrize("name", ["exp", "log(1 + x)", "steep", "1 / sqrt(x + eps)"])
 def test_another_slope_there_is_wrong(name: str) -> None:
     function, slope = SMOOTH[name]
-    for factor in (2.0, -1.0, 1.01):
+    for factor in (2.0, -1.0, 1.01, 0.9, 0.5):
         back = backward(slope, factor=factor)
         assert wrong(fails(within(function), back, "x:nonnegative[...]", max_cases=40)) == {"x"}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", SLOW)
+def test_a_right_slope_that_is_reached_slowly_is_not_called_wrong(name: str, dtype: str) -> None:
+    function, slope = SLOW[name]
+    passes(within(function), backward(slope), "x:nonnegative[n]", dtypes=dtype, max_cases=60)
 
 
 @pytest.mark.parametrize("name", INFINITE)

@@ -765,5 +765,5 @@ def test_no_real_output_beyond_the_example_is_a_refusal(scope):
     index = np.array([0, 1, 3, 1, 0])
     forward = lambda x, i: np.bincount(i, weights=x, minlength=4)  # noqa: E731
     result = passes(forward, lambda dz, x, i: dz[i], V, index, scope=scope)
-    assert not result.findings
+    assert {f.code for f in result.findings} <= {"widened-output"}  # bincount answers in float64
     assert any("no real output" in why for why in result.rejected)

@@ -73,7 +73,7 @@ def holding(x):
         (lambda x: x[..., x], r"indexed with node x: an index is not differentiated"),
         (lambda x: np.asarray(x) * 2, "node x cannot be turned into an array"),
         (lambda x: np.array([x, x]), "node x cannot be turned into an array"),
-        (lambda x: np.sinh(x), "no op called 'sinh'.*@gradcheck.register"),
+        (lambda x: np.cbrt(x), "no op called 'cbrt'.*@gradcheck.register"),
         (lambda x: np.zeros_like(x), "no op called 'zeros_like'.*node.value is the array"),
         (lambda x: x // 2, r"floor_divide \(//\) of graph nodes: .*no op called 'floor_divide'"),
         (lambda x: x % 2, r"remainder \(%\) of graph nodes: .* no op called 'remainder'"),
@@ -316,7 +316,7 @@ def helper(x):
 
 @gradcheck.graph("x[n]")
 def broken(x):
-    return np.sinh(x)
+    return np.cbrt(x)
 
 @gradcheck.graph("x[n]")
 def fine(x):
@@ -340,7 +340,7 @@ def test_one_graph_that_cannot_be_traced_does_not_stop_the_others(project):
     assert ran.code == 1
     assert "fine" in ran.out
     assert "1 could not be checked" in ran.out
-    assert "no op called 'sinh'" in ran.text
+    assert "no op called 'cbrt'" in ran.text
     assert "Traceback" not in ran.text
 
 

@@ -114,3 +114,20 @@ def test_a_tail_that_the_precision_cannot_hold_may_be_zero(dtype: str) -> None:
         return outputs, lambda c: tuple(np.where(primals[0] < -60, 0, g) for g in pullback(c))
 
     assert wrong(fails(replace(right, vjp=vjp), **options)) == {"z"}
+
+
+def test_a_small_slope_in_half_precision_is_judged_with_exact_tails_too() -> None:
+    def forward(x: Array) -> Array:
+        return np.asarray(np.sin(x) * x.dtype.type(1e-5))
+
+    def flipped(dy: Array, x: Array) -> Array:
+        return np.asarray(-np.cos(x) * x.dtype.type(1e-5) * dy)
+
+    for options in ({}, {"tails": "exact"}):
+        found = fails(forward, flipped, "x[n]", dtypes="float16", **options)
+        assert wrong(found) == {"x"}
+
+
+def test_overflow_beyond_float64_is_told_by_long_double() -> None:
+    result = passes(np.exp, lambda dy, x: dy * np.exp(x), "x:-800..800[n]", max_cases=40)
+    assert any("overflows" in what for what in result.rejected)

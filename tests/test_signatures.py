@@ -583,3 +583,17 @@ def test_an_op_on_a_range_is_checked_on_it():
     passes(np.log1p, back, "x[n]", domain={"x": "-1.."})
     with pytest.raises(gradcheck.UsageError, match=r"nor a range such as -1..1"):
         passes(np.log1p, back, "x[n]", domain={"x": "1..-1"})
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+def test_a_coarse_dtype_leaves_the_ends_of_a_range_out_too(dtype):
+    ends = []
+
+    def forward(x):
+        ends.extend(v for v in np.ravel(x) if v in (100, 101))
+        return x * x.dtype.type(2)
+
+    plain = make([forward, lambda dy, x: dy * dy.dtype.type(2), "x:100..101[n]"], {}, {})
+    for case in generate(recipes(plan(untaught(plain), (dtype,))), seed="ends", count=30):
+        forward(build(plain, case.value).primals[0])
+    assert not ends

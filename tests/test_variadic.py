@@ -120,3 +120,31 @@ def test_the_vjp_of_a_registered_function_takes_any_number_too() -> None:
     out, pullback = piled.vjp(x, y, x)
     assert out.shape == (6, 2)
     assert_allclose(np.concatenate(pullback(out)), out)
+
+
+def test_attributes_by_place_come_after_the_list_of_inputs() -> None:
+    def beside(a: Any, b: Any) -> Any:
+        return np.concatenate([a, b, a], 1)
+
+    assert_allclose(gradcheck.graph(beside)(x, y), beside(x, y))
+    passes(gradcheck.graph(beside), x, y)
+    with pytest.raises(UsageError, match="takes a list of inputs and then axis"):
+        gradcheck.check(gradcheck.graph(lambda a: np.concatenate([a, a], 0, a)), x)
+
+
+def test_a_vjp_takes_attributes_by_place() -> None:
+    from reference_ops.arithmetic import power
+
+    out, pullback = power.vjp(np.array([4.0]), 0.5)
+    assert (out, *pullback(np.ones(1))) == (2, 0.25)
+
+
+def test_one_list_is_all_the_inputs_of_a_graph() -> None:
+    made = gradcheck.graph("a[], b[]")(lambda a, b: a * b)
+    assert made([3.0, 4.0]) == 12
+    assert made(3.0, 4.0) == 12
+
+
+def test_names_of_further_inputs_are_new() -> None:
+    made = gradcheck.op(joined, split, "x_2[n d], x[n d]", name="odd")
+    assert [i.name for i in made.of(4).inputs] == ["x_2", "x", "x_3", "x_4"]

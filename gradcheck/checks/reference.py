@@ -20,6 +20,7 @@ from gradcheck.ladder import KAPPA
 from gradcheck.results import Finding
 
 NAME = "reference"
+LOST = 8 * eps_of("float64")
 ROUNDINGS = 3
 """Neighbours of the inputs at which the reference is asked how much rounding them matters."""
 
@@ -33,8 +34,8 @@ def check(facts: Facts) -> Outcome:
     moves where the inputs are rounded otherwise: no gate of its precision could tell these inputs
     apart (a loss of logits of a thousand, in float32). ``signif`` is the
     difference that is no failure anywhere: 1e-8, in float32 1e-5, in float16 5e-3, in bfloat16
-    2e-2, or the op's own. Where r is exactly 0, terms as large as the inputs may have cancelled in
-    the reference itself: log(1 + 1e-89) is 0, and log1p is not.
+    2e-2, or the op's own. Where r is exactly 0, terms of size 1 may have cancelled in the reference
+    itself: log(1 + 1e-89) is 0, and log1p is not.
     """
     outcome = Outcome()
     made = of_reference(facts)
@@ -49,23 +50,36 @@ def check(facts: Facts) -> Outcome:
 
 
 def _moved(facts: Facts, made: StandIn) -> list[Float]:
-    """How far each of the reference's outputs moves where inputs are off by one rounding."""
-    random, dtypes = np.random.default_rng(0), [p.dtype for p in facts.case.primals]
+    """How far each of the reference's outputs moves where inputs are off by one rounding.
+
+    A jump says nothing of rounding: it is as large at half of the way.
+    """
+    random = np.random.default_rng(0)
     found: list[Float] = [np.zeros(o.shape) for o in made.outputs]
     for _ in range(ROUNDINGS):
-        near = tuple(
-            p * (1 + 0.5 * eps_of(d) * random.choice([-1.0, 1.0], p.shape)) if is_real(p) else p
-            for p, d in zip(made.primals, dtypes, strict=True)
-        )
-        try:
-            outputs = made.evaluator.forward(near, facts.case.attributes)
-        except UserCodeRaised:
-            continue
-        for place, (there, here) in enumerate(zip(outputs, made.outputs, strict=True)):
-            if there.shape == here.shape and is_real(here):
-                gap = np.abs(there.astype(np.float64) - here)
-                found[place] = np.fmax(found[place], np.where(np.isfinite(gap), gap, 0.0))
+        signs = [random.choice([-1.0, 1.0], p.shape) for p in made.primals]
+        whole, half = (_gaps(facts, made, [share * s for s in signs]) for share in (1.0, 0.5))
+        for place, (far, near) in enumerate(zip(whole, half, strict=True)):
+            smooth = near <= 0.75 * far
+            found[place] = np.fmax(found[place], np.where(smooth & np.isfinite(far), far, 0.0))
     return found
+
+
+def _gaps(facts: Facts, made: StandIn, shares: list[Float]) -> list[Float]:
+    """|r(x + roundings) - r(x)| by output; zeros where the reference refuses."""
+    near = tuple(
+        p * (1 + 0.5 * eps_of(own.dtype) * share) if is_real(p) else p
+        for p, own, share in zip(made.primals, facts.case.primals, shares, strict=True)
+    )
+    try:
+        outputs = made.evaluator.forward(near, facts.case.attributes)
+    except UserCodeRaised:
+        outputs = made.outputs
+    pairs = zip(outputs, made.outputs, strict=True)
+    return [
+        np.abs(a.astype(np.float64) - b) if a.shape == b.shape and is_real(b) else np.zeros(b.shape)
+        for a, b in pairs
+    ]
 
 
 def _compare(outcome: Outcome, facts: Facts, made: StandIn) -> None:
@@ -73,8 +87,6 @@ def _compare(outcome: Outcome, facts: Facts, made: StandIn) -> None:
     moved = _moved(facts, made)
     signif = Rules.of(facts.precision, facts.settings.signif).signif
     several = len(made.outputs) > 1
-    sizes = (float(np.abs(p).max(initial=1.0)) for p in made.primals if is_real(p))
-    lost = 8 * eps_of("float64") * max(sizes, default=1.0)
     for place, (own, other) in enumerate(zip(facts.answer.outputs, made.outputs, strict=True)):
         y, r = own.astype(np.float64), other.astype(np.float64)
         outcome.comparisons += y.size
@@ -83,7 +95,7 @@ def _compare(outcome: Outcome, facts: Facts, made: StandIn) -> None:
         bound = signif * np.maximum(np.abs(r), SMALL * float(np.abs(r).max()))
         bound += 8 * eps_of(own.dtype) * float(np.abs(r).max())  # terms of that size may cancel
         bound += noise[place] + KAPPA * moved[place] if is_real(own) else 0.5
-        bound = np.where(r == 0, np.maximum(bound, lost), bound)
+        bound = np.where(r == 0, np.maximum(bound, LOST), bound)
         over = np.abs(y - r) / np.where(bound > 0, bound, 1e-300)
         if not (over > 1).any():
             continue

@@ -98,7 +98,7 @@ def _judge(facts: Facts, here: Point) -> Judge:
         rules,
         tails=tails_count(facts),
         explained=_explained(facts, here),
-        smallest=rules.smallest * upstream,
+        smallest=0.0 if facts.precision in HALF else rules.smallest * upstream,
     )
     return Judge(here, facts.gradients, rules, eps, facts.noise)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from gradcheck.errors import UsageError
 from gradcheck.graphs.naming import assigned
-from gradcheck.model import Op
+from gradcheck.model import Attribute, Op
 from gradcheck.node import Node, Recordable
 
 REFERENCE = "reference_ops"
@@ -159,12 +159,38 @@ def bound(
     UsageError
         The function does not take these arguments.
     """
-    flat = [part for a in arguments for part in (a if _several(a) else (a,))]
     if op.any_number is not None:
-        worded = dict(zip(_worded(op), (a for a in flat if isinstance(a, str)), strict=False))
-        given = [a for a in flat if not isinstance(a, str)]
-        return op.of(len(given)), given, {**worded, **attributes}
+        given, rest = _of_any_number(op, arguments)
+        return op.of(len(given)), given, {**rest, **attributes}
+    flat = [p for a in arguments for p in (a if isinstance(a, (list, tuple)) else (a,))]
+    if len(flat) == len(op.inputs) and _one_by_one(arguments):
+        return op, *_arranged(called, op, (arguments, flat), attributes)
+    flat = [part for a in arguments for part in (a if _several(a) else (a,))]
     return op, *_arranged(called, op, (arguments, flat), attributes)
+
+
+def _of_any_number(op: Op, arguments: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:
+    """Inputs and attributes: a list holds all the inputs, and attributes by place come after it."""
+    text = [a for a in arguments if isinstance(a, str)]
+    worded = dict(zip((a.name for a in op.attributes if _is_text(a)), text, strict=False))
+    others = [a for a in arguments if not isinstance(a, str)]
+    if not (others and isinstance(others[0], (list, tuple))):
+        return others, worded
+    names = [a.name for a in op.attributes if a.name not in worded]
+    if len(others) > 1 + len(names):
+        raise UsageError(
+            f"{op.name} takes a list of inputs and then {', '.join(names) or 'no more'}"
+        )
+    return list(others[0]), {**worded, **dict(zip(names, others[1:], strict=False))}
+
+
+def _is_text(attribute: Attribute) -> bool:
+    return all(isinstance(v, str) for v in attribute.values)
+
+
+def _one_by_one(arguments: Sequence[Any]) -> bool:
+    """A single list that is all the inputs, or no list at all."""
+    return len(arguments) == 1 or not any(isinstance(a, (list, tuple)) for a in arguments)
 
 
 def _several(argument: Any) -> bool:
@@ -172,10 +198,6 @@ def _several(argument: Any) -> bool:
     return isinstance(argument, (list, tuple)) and any(
         type(part) is Node or isinstance(part, np.ndarray) for part in argument
     )
-
-
-def _worded(op: Op) -> list[str]:
-    return [a.name for a in op.attributes if all(isinstance(v, str) for v in a.values)]
 
 
 def _arranged(
