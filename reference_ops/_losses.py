@@ -54,6 +54,11 @@ def targets(logits: Array, y: Array, ignore_index: int, label_smoothing: float) 
     return t
 
 
+def weighted(t: Array, log_p: Array) -> Array:
+    """t log p, and 0 where t is 0, also where p is: 0 log 0 = 0."""
+    return np.asarray(np.where(np.equal(t, 0), 0, t) * np.where(np.equal(t, 0), 0, log_p))
+
+
 def softmax_less(logits: Array, t: Array) -> Any:
     """softmax(f) sum t - t by row, the gradient of -sum t log softmax(f).
 

@@ -53,6 +53,12 @@ def require(condition: bool, message: str) -> None:
         raise ValueError(message)
 
 
+def require_one_by_one(name: str, operands: tuple[Any, ...]) -> None:
+    """Refuse NumPy's list of arrays, and its text before them: they would be taken for arrays."""
+    one_by_one = not any(isinstance(a, (str, list, tuple)) for a in operands)
+    require(one_by_one, f"{name} takes its arrays one by one, the rest by name: {name}(a, b, ...)")
+
+
 def require_indices(name: str, indices: Array, count: int) -> None:
     """Refuse indices that are not integers from 0 to `count` - 1; negative ones do not wrap."""
     dtype = np.asarray(indices).dtype

@@ -21,6 +21,11 @@ def per_axis(name: str, value: Any, count: int, least: int) -> tuple[int, ...]:
     return values
 
 
+def extent(kernel: tuple[int, ...], dilation: tuple[int, ...]) -> tuple[int, ...]:
+    """How many entries a window spans, those that dilation leaves out included."""
+    return tuple((k - 1) * r + 1 for k, r in zip(kernel, dilation, strict=True))
+
+
 @dataclass(frozen=True, slots=True)
 class Windows:
     """Windows over the last axes of arrays, which are padded first: one number per axis."""
@@ -34,7 +39,7 @@ class Windows:
     @property
     def extent(self) -> tuple[int, ...]:
         """How many entries a window spans, those that dilation leaves out included."""
-        return tuple((k - 1) * r + 1 for k, r in zip(self.kernel, self.dilation, strict=True))
+        return extent(self.kernel, self.dilation)
 
     def of(self, x: Array, fill: float = 0) -> Array:
         """All windows that fit: x's other axes, then positions, then the entries of a window."""

@@ -13,7 +13,7 @@ import numpy as np
 
 import gradcheck
 from reference_ops._shapes import Array
-from reference_ops.nonlinear import logistic
+from reference_ops.nonlinear import logistic, tanh_slope
 
 
 @gradcheck.register("z[...]", scope="forward")
@@ -166,8 +166,7 @@ def mish(z: Array) -> Any:
 @mish.def_vjp
 def _(dy: Array, z: Array) -> tuple[Any, ...]:
     p = np.logaddexp(0, z)
-    slope = 4 * logistic(2 * p) * logistic(-2 * p)
-    return ((np.tanh(p) + z * (slope * logistic(z))) * dy,)
+    return ((np.tanh(p) + z * (tanh_slope(p) * logistic(z))) * dy,)
 
 
 @gradcheck.register("z[...]", scope="forward")

@@ -18,6 +18,7 @@ from reference_ops._losses import (
     require_same,
     softmax_less,
     targets,
+    weighted,
 )
 from reference_ops._shapes import Array, require, unbroadcast
 from reference_ops.activations import softplus
@@ -77,7 +78,7 @@ def cross_entropy(
     require(0 <= label_smoothing <= 1, f"label_smoothing must be in 0 ... 1, got {label_smoothing}")
     t = targets(logits, y, ignore_index, label_smoothing)
     count = int(np.count_nonzero(y != ignore_index))
-    return reduced(-np.sum(t * log_softmax(logits), axis=1), reduction, count)
+    return reduced(-np.sum(weighted(t, log_softmax(logits)), axis=1), reduction, count)
 
 
 @cross_entropy.def_vjp
@@ -107,7 +108,7 @@ def soft_cross_entropy(logits: Array, t: Array, reduction: str = "mean") -> Any:
     fits = np.ndim(logits) == 2 and np.shape(t) == np.shape(logits) and logits.shape[1] > 0
     shapes = f"got {np.shape(logits)} and {np.shape(t)}"
     require(fits, f"logits and t must both be (n, c), with c at least 1, {shapes}")
-    return reduced(-np.sum(t * log_softmax(logits), axis=1), reduction)
+    return reduced(-np.sum(weighted(t, log_softmax(logits)), axis=1), reduction)
 
 
 @soft_cross_entropy.def_vjp
@@ -247,7 +248,7 @@ def kl_divergence(log_q: Array, p: Array, reduction: str = "mean") -> Any:
     """
     require_same(log_q, p)
     require(bool(np.all(np.greater_equal(p, 0))), "p must not be negative")
-    return reduced(p * (np.log(np.where(np.equal(p, 0), 1, p)) - log_q), reduction)
+    return reduced(weighted(p, np.log(np.where(np.equal(p, 0), 1, p)) - log_q), reduction)
 
 
 @kl_divergence.def_vjp

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import gradcheck
-from reference_ops._shapes import Array, require, unbroadcast
+from reference_ops._shapes import Array, require, require_one_by_one, unbroadcast
 
 
 @gradcheck.register(
@@ -27,6 +27,7 @@ def einsum(*operands: Array, subscripts: str = "ij,jk->ik") -> Any:
     >>> einsum(np.array([[1.0, 2.0]]), np.array([3.0, 4.0]), subscripts="ij,j->i")
     array([11.])
     """
+    require_one_by_one("einsum", operands)
     inputs, result = _read(subscripts, operands)
     return np.array(np.einsum(f"{','.join(inputs)}->{result}", *operands, optimize=True))[()]
 

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from reference_ops._shapes import Array
+
 Parameters = Mapping[str, Array]
 Schedule = Callable[[int], float]
 

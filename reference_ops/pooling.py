@@ -16,7 +16,7 @@ import numpy as np
 
 import gradcheck
 from reference_ops._shapes import Array, require
-from reference_ops._windows import Windows, per_axis
+from reference_ops._windows import Windows, extent, per_axis
 
 Sizes = int | tuple[int, ...]
 
@@ -34,7 +34,7 @@ class _Pool:
 
     @property
     def extent(self) -> tuple[int, ...]:
-        return tuple((k - 1) * r + 1 for k, r in zip(self.kernel, self.dilation, strict=True))
+        return extent(self.kernel, self.dilation)
 
     @property
     def positions(self) -> tuple[int, ...]:

@@ -30,7 +30,7 @@ def log_total(f: Array, axis: int | tuple[int, ...] | None) -> Array:
     largest = np.equal(f, 0)
     count = np.sum(largest, axis=axis, keepdims=True, dtype=f.dtype)
     others = np.sum(np.where(largest, 0, np.exp(f)), axis=axis, keepdims=True)
-    return np.asarray(np.log(count) + np.log1p(others / count))
+    return np.asarray(np.log(count) + np.log1p(others / np.maximum(count, 1)))
 
 
 @gradcheck.register("z[n c], axis=-1|0", scope="forward")

@@ -8,7 +8,8 @@ import numpy as np
 
 import gradcheck
 from reference_ops._shapes import Array, require
-from reference_ops.nonlinear import logistic
+from reference_ops.linear import affine
+from reference_ops.nonlinear import logistic, logistic_slope, tanh_slope
 
 
 @gradcheck.register("x[n d], h[n k], W_ih[k d], W_hh[k k], b_ih[k], b_hh[k]", scope="forward")
@@ -23,14 +24,14 @@ def rnn_cell(x: Array, h: Array, W_ih: Array, W_hh: Array, b_ih: Array, b_hh: Ar
     array([[0.96402758]])
     """
     _require_cell(1, (x, h), (W_ih, W_hh), (b_ih, b_hh))
-    return np.tanh(_linear(x, W_ih, b_ih) + _linear(h, W_hh, b_hh))
+    return np.tanh(affine(x, W_ih, b_ih) + affine(h, W_hh, b_hh))
 
 
 @rnn_cell.def_vjp
 def _(
     dy: Array, x: Array, h: Array, W_ih: Array, W_hh: Array, b_ih: Array, b_hh: Array
 ) -> tuple[Any, ...]:
-    da = dy * _tanh_slope(_linear(x, W_ih, b_ih) + _linear(h, W_hh, b_hh))
+    da = dy * tanh_slope(affine(x, W_ih, b_ih) + affine(h, W_hh, b_hh))
     (dx, dW_ih, db_ih), (dh, dW_hh, db_hh) = _linear_vjp(da, x, W_ih), _linear_vjp(da, h, W_hh)
     return dx, dh, dW_ih, dW_hh, db_ih, db_hh
 
@@ -53,7 +54,7 @@ def lstm_cell(
     (array([[0.23105858]]), array([[0.5]]))
     """
     _require_cell(4, (x, h, c), (W_ih, W_hh), (b_ih, b_hh))
-    a = _linear(x, W_ih, b_ih) + _linear(h, W_hh, b_hh)
+    a = affine(x, W_ih, b_ih) + affine(h, W_hh, b_hh)
     g, (s_i, s_f, _, s_o) = _parts(a, 4)[2], _parts(logistic(a), 4)
     new = s_f * c + s_i * np.tanh(g)
     return s_o * np.tanh(new), new
@@ -70,13 +71,13 @@ def _(
     b_ih: Array,
     b_hh: Array,
 ) -> tuple[Any, ...]:
-    a = _linear(x, W_ih, b_ih) + _linear(h, W_hh, b_hh)
+    a = affine(x, W_ih, b_ih) + affine(h, W_hh, b_hh)
     g, (s_i, s_f, _, s_o) = _parts(a, 4)[2], _parts(logistic(a), 4)
     new = s_f * c + s_i * np.tanh(g)
-    e = dy[1] + dy[0] * s_o * _tanh_slope(new)
+    e = dy[1] + dy[0] * s_o * tanh_slope(new)
     da = np.concatenate([e * np.tanh(g), e * c, e * s_i, dy[0] * np.tanh(new)], axis=1)
-    slope = _logistic_slope(a)
-    _parts(slope, 4)[2][...] = _tanh_slope(g)
+    slope = logistic_slope(a)
+    _parts(slope, 4)[2][...] = tanh_slope(g)
     da *= slope
     (dx, dW_ih, db_ih), (dh, dW_hh, db_hh) = _linear_vjp(da, x, W_ih), _linear_vjp(da, h, W_hh)
     return dx, dh, e * s_f, dW_ih, dW_hh, db_ih, db_hh
@@ -99,8 +100,8 @@ def gru_cell(x: Array, h: Array, W_ih: Array, W_hh: Array, b_ih: Array, b_hh: Ar
     """
     _require_cell(3, (x, h), (W_ih, W_hh), (b_ih, b_hh))
     (r, z, m_x), (r_h, z_h, m_h) = (
-        _parts(_linear(x, W_ih, b_ih), 3),
-        _parts(_linear(h, W_hh, b_hh), 3),
+        _parts(affine(x, W_ih, b_ih), 3),
+        _parts(affine(h, W_hh, b_hh), 3),
     )
     z = z + z_h
     return logistic(np.negative(z)) * np.tanh(m_x + logistic(r + r_h) * m_h) + logistic(z) * h
@@ -111,14 +112,14 @@ def _(
     dy: Array, x: Array, h: Array, W_ih: Array, W_hh: Array, b_ih: Array, b_hh: Array
 ) -> tuple[Any, ...]:
     (r, z, m_x), (r_h, z_h, m_h) = (
-        _parts(_linear(x, W_ih, b_ih), 3),
-        _parts(_linear(h, W_hh, b_hh), 3),
+        _parts(affine(x, W_ih, b_ih), 3),
+        _parts(affine(h, W_hh, b_hh), 3),
     )
     r, z = r + r_h, z + z_h
     inner = m_x + logistic(r) * m_h
-    dm_x = dy * logistic(np.negative(z)) * _tanh_slope(inner)
-    dr = dm_x * m_h * _logistic_slope(r)
-    dz = dy * (h - np.tanh(inner)) * _logistic_slope(z)
+    dm_x = dy * logistic(np.negative(z)) * tanh_slope(inner)
+    dr = dm_x * m_h * logistic_slope(r)
+    dz = dy * (h - np.tanh(inner)) * logistic_slope(z)
     dx, dW_ih, db_ih = _linear_vjp(np.concatenate([dr, dz, dm_x], axis=1), x, W_ih)
     dm_h = dm_x * logistic(r)
     dh, dW_hh, db_hh = _linear_vjp(np.concatenate([dr, dz, dm_h], axis=1), h, W_hh)
@@ -146,17 +147,5 @@ def _require_cell(
     require(fits, f"shapes must be x (n, d), states (n, k), W_ih {shapes}, got {got}")
 
 
-def _linear(x: Array, W: Array, b: Array) -> Array:
-    return np.asarray(x @ W.T + b)
-
-
 def _linear_vjp(da: Array, x: Array, W: Array) -> tuple[Array, Array, Array]:
     return da @ W, da.T @ x, np.sum(da, axis=0)
-
-
-def _logistic_slope(z: Array) -> Array:
-    return np.asarray(logistic(z) * logistic(np.negative(z)))
-
-
-def _tanh_slope(z: Array) -> Array:
-    return 4 * _logistic_slope(2 * z)

@@ -221,6 +221,7 @@ def logsumexp(x: Array, axis: Axis = None, keepdims: bool = False) -> Any:
     np.float64(1000.6931471805599)
     """
     largest = np.max(x, axis=axis, keepdims=True)
+    largest = np.where(np.isfinite(largest), largest, 0)  # of -inf alone: log 0
     y = largest + log_total(x - largest, axis)
     return y if keepdims else np.squeeze(y, _axes(x, axis))[()]
 

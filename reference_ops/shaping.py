@@ -12,7 +12,14 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 import gradcheck
-from reference_ops._shapes import Array, flat_places, require, sent_back, unbroadcast
+from reference_ops._shapes import (
+    Array,
+    flat_places,
+    require,
+    require_one_by_one,
+    sent_back,
+    unbroadcast,
+)
 
 Axis = int | tuple[int, ...] | None
 Shape = int | tuple[int, ...]
@@ -148,6 +155,7 @@ def concatenate(*xs: Array, axis: int | None = 0) -> Any:
     >>> concatenate(np.array([1.0, 2.0]), np.array([3.0]))
     array([1., 2., 3.])
     """
+    require_one_by_one("concatenate", xs)
     return np.concatenate(xs, axis=axis)
 
 
@@ -168,6 +176,7 @@ def stack(*xs: Array, axis: int = 0) -> Any:
     array([[1., 3.],
            [2., 4.]])
     """
+    require_one_by_one("stack", xs)
     return np.stack(xs, axis=axis)
 
 

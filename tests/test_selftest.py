@@ -119,9 +119,9 @@ def test_the_checks_share_the_work():
 
 # --- equivalent mutants ---------------------------------------------------------------------------
 def test_a_mistake_that_changes_nothing_is_equivalent_with_a_reason():
-    planted = {p.mutant: p for p in reference("softmax").planted}
-    centred = planted["mean subtracted along axis -1, gradient of z"]
-    assert centred.state == "equivalent"  # each row of a softmax' gradient sums to zero
+    planted = {p.mutant: p for p in reference("softmax_cross_entropy").planted}
+    centred = planted["mean subtracted along axis -1, gradient of logits"]
+    assert centred.state == "equivalent"  # each row of its gradient sums to zero
     assert "the same as the right backward in all" in centred.reason
     planted = {p.mutant: p for p in reference("sum").planted}
     assert planted["saved x 1 % off"].state == "equivalent"  # a sum saves nothing
