@@ -8,6 +8,7 @@ Writes reports/reference_ops.md (some ten minutes; needs PyTorch: pip install -e
 
 from __future__ import annotations
 
+import argparse
 import ast
 import sys
 from collections.abc import Iterable
@@ -33,14 +34,14 @@ REPORT = ROOT / "reports" / "reference_ops.md"
 DTYPES = ("float64", "float32")
 HEAD = """# The reference ops
 
-Each op at the default profile: 100 cases, both dtypes, `scope="forward"`.
+Each op at the profile `{profile}` (`ci` is the default: 100 cases), both dtypes, `scope="forward"`.
 
 - **worst**: the largest relative error of an entry against its finite difference, by dtype. It is
   what rounding leaves where an entry is small beside the others, or the difference quotient's own
   error; the verdict is the bound's.
 - **PyTorch**: backward passes at the harness's own inputs and upstream gradients that were compared
   with `torch.autograd` (values too, by `reference=`), and the largest difference in float64, of the
-  largest entry of a gradient. *Others*: passes that differ, at kinks or ties alone, where the op's
+  largest entry of a gradient; *equal*: none above 1e-13 of the upstream gradient. *Others*: passes that differ, at kinks or ties alone, where the op's
   oracle says that PyTorch chooses another slope. *Refused*: passes at inputs that PyTorch does not
   take.
 - **caught**: planted mistakes that a check catches, of those that are mistakes (`selftest.md`).
@@ -73,9 +74,8 @@ class Row:
     score: Score | None
 
 
-def measured(op: Op, score: Score | None) -> Row:
+def measured(op: Op, score: Score | None, own: Settings) -> Row:
     """Check an op as users do, in each dtype alone, and beside PyTorch."""
-    own = Settings()
     alone = [run_one(op, msgspec.structs.replace(own, dtypes=(d,))).worst for d in DTYPES]
     worst = tuple(unnum(w.relative_error) if w else 0.0 for w in alone)
     compared, seen = beside(op, oracles.known()[oracles.place(op)])
@@ -159,9 +159,12 @@ def shared() -> list[Path]:
     return sorted((ROOT / "reference_ops").glob("_[a-z]*.py"))
 
 
-def page(rows: list[Row], environment: dict[str, str]) -> str:
+def page(rows: list[Row], environment: dict[str, str], profile: str) -> str:
     """The report."""
-    texts = [HEAD + "| " + " | ".join(COLUMNS) + " |", "|---" * len(COLUMNS) + "|"]
+    texts = [
+        HEAD.replace("{profile}", profile) + "| " + " | ".join(COLUMNS) + " |",
+        "|---" * len(COLUMNS) + "|",
+    ]
     family = ""
     for row in rows:
         if oracles.place(row.op)[0] != family:
@@ -190,13 +193,17 @@ def made(environment: dict[str, str]) -> str:
 
 
 def main() -> None:
-    scores = joined(sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("scores", nargs="+")
+    parser.add_argument("--profile", choices=("fast", "dev", "ci", "thorough"), default="ci")
+    given = parser.parse_args()
+    scores, own = joined(given.scores), Settings(profile=given.profile)
     known = {s.op: s for s in scores.scores}
     rows = []
     for op in load("reference_ops"):
-        rows.append(measured(op, known.get(op.id)))
+        rows.append(measured(op, known.get(op.id), own))
         print(*cells(rows[-1]), sep="  ", file=sys.stderr)
-    REPORT.write_text(page(rows, scores.environment), encoding="utf-8")
+    REPORT.write_text(page(rows, scores.environment, given.profile), encoding="utf-8")
 
 
 if __name__ == "__main__":
