@@ -42,7 +42,7 @@ Each op at the profile `{profile}` (`ci` is the default: 100 cases), both dtypes
 - **PyTorch**: backward passes at the harness's own inputs and upstream gradients that were compared
   with `torch.autograd` (values too, by `reference=`), and the largest difference in float64, of the
   largest entry of a gradient; *equal*: none above 1e-13 of the upstream gradient. *Others*: passes
-  that differ, at kinks or ties alone, where the op's oracle says that PyTorch chooses another slope.
+  that differ, at kinks or ties alone, where the oracle says that PyTorch chooses another slope.
   *Refused*: passes at inputs that PyTorch does not take.
 - **caught**: planted mistakes that a check catches, of those that are mistakes (`selftest.md`).
 - **choices**: at kinks and ties, the share of the larger one-sided slope that backward takes.
