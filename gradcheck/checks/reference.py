@@ -21,6 +21,7 @@ from gradcheck.results import Finding
 
 NAME = "reference"
 LOST = 8 * eps_of("float64")
+"""What a reference of exactly 0 may have lost: terms of size 1 that cancelled in it."""
 ROUNDINGS = 3
 """Neighbours of the inputs at which the reference is asked how much rounding them matters."""
 
