@@ -21,7 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from gradcheck.model import Op  # noqa: E402
-from gradcheck.results import Convention, OpResult, unnum  # noqa: E402
+from gradcheck.records import unnum  # noqa: E402
+from gradcheck.results import Convention, OpResult  # noqa: E402
 from gradcheck.runner import run_one  # noqa: E402
 from gradcheck.scores import Score  # noqa: E402
 from gradcheck.settings import Settings  # noqa: E402

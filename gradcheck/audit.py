@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 from gradcheck.compare import SIGNIF
 from gradcheck.floats import MIXED
-from gradcheck.results import Finding, Tolerance, num
+from gradcheck.records import num
+from gradcheck.results import Finding, Tolerance
 
 LOOSE = 10
 """A tolerance may be this many times what was needed."""

@@ -27,9 +27,13 @@ from gradcheck.corners import PLAIN_BATCH, Plan, plain_sizes, shapes_for
 from gradcheck.cotangents import make
 from gradcheck.errors import UsageError
 from gradcheck.evaluation import Evaluator, UserCodeRaised
+from gradcheck.figures import Cost
 from gradcheck.guards import GlobalRandom, within_limit
 from gradcheck.model import Op, Outputs, Recipe
-from gradcheck.results import Cost, Finding, OpResult
+from gradcheck.results import (
+    Finding,
+    OpResult,
+)
 
 Clock = Callable[[], float]
 

@@ -36,7 +36,8 @@ from gradcheck.graphs.composed import Composed
 from gradcheck.history import DIAGNOSED, History
 from gradcheck.jacobian import gradient_at, jacobian
 from gradcheck.model import Outputs
-from gradcheck.results import Finding, unnum
+from gradcheck.records import unnum
+from gradcheck.results import Finding
 from gradcheck.trial import Bench, Trial
 
 VIEWS = 6

@@ -32,8 +32,13 @@ import numpy as np
 
 from gradcheck.checks import values
 from gradcheck.evaluation import UserCodeRaised
+from gradcheck.figures import NodeHealth
 from gradcheck.graphs.flow import LITTLE, SOURCE, Passing, Readings, readings
-from gradcheck.results import Finding, NodeHealth, Severity, num
+from gradcheck.records import num
+from gradcheck.results import (
+    Finding,
+    Severity,
+)
 from gradcheck.trial import Trial
 
 FAR = 5.0

@@ -3,40 +3,21 @@
 Filled by the checks, `trial`, `tally` and `runner`; read by `reporters`, `policy`, the CLI and the
 pytest plugin. Imports neither NumPy nor Hypothesis, so that a report can be read without them.
 Every number is a Python number: NumPy scalars do not survive the trip between xdist workers.
+New fields have defaults; `SCHEMA_VERSION` goes up when a field is renamed, removed or means
+something else.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Any, Literal
 
-import msgspec
+from gradcheck.figures import Cost, Figures, NodeHealth
+from gradcheck.records import Number, Record, unnum
 
 SCHEMA_VERSION = 1
 
 Verdict = Literal["pass", "fail", "inconclusive"]
 Severity = Literal["fail", "not judged", "warning", "note"]
-Number = float | Literal["nan", "inf", "-inf"]
-"""JSON has no NaN or infinity, and encoders turn them into null silently: they are strings."""
-
-
-def num(value: float) -> Number:
-    """A float as JSON can hold it."""
-    value = float(value)
-    if math.isnan(value):
-        return "nan"
-    if math.isinf(value):
-        return "inf" if value > 0 else "-inf"
-    return value
-
-
-def unnum(value: Number) -> float:
-    """The float that `num` wrote."""
-    return float(value)
-
-
-class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of every record in a report."""
 
 
 class Source(Record, frozen=True, kw_only=True):
@@ -154,51 +135,6 @@ class Tolerance(Record, frozen=True, kw_only=True):
     """Why it is too wide, in words."""
 
 
-class NodeHealth(Record, frozen=True, kw_only=True):
-    """One node of a graph over the generic cases: how much of the gradient reaches it."""
-
-    node: str
-    op: str
-    """The name of its op; "input" of a source."""
-    depth: int
-    """Steps to the result, on the longest way."""
-    cases: int
-    value_rms: Number
-    """Root mean squares, medians over the cases."""
-    gradient_rms: Number
-    relative: Number
-    """The gradient's, to that at the result."""
-    dead: float | None = None
-    """The share of entries that pass nothing back; None where no input has the node's shape."""
-    saturated: float | None = None
-    """The share of entries that pass almost nothing back."""
-
-
-class Cost(Record, frozen=True, kw_only=True):
-    """Time and peak memory of forward alone, and of forward and backward together.
-
-    One entry for each size of a dimension: two, or fewer where ``note`` says why.
-    """
-
-    along: str = ""
-    """The dimension that is longer; empty where none can be."""
-    elements: tuple[int, ...] = ()
-    """Entries of the inputs that have the dimension."""
-    forward_seconds: tuple[float, ...] = ()
-    both_seconds: tuple[float, ...] = ()
-    forward_bytes: tuple[int, ...] = ()
-    both_bytes: tuple[int, ...] = ()
-    steep: tuple[str, ...] = ()
-    """"time", "memory": in what both together grow markedly faster than forward alone."""
-    note: str = ""
-
-    @property
-    def time_ratios(self) -> tuple[float, ...]:
-        """Both passes over forward alone, at each size."""
-        pairs = zip(self.both_seconds, self.forward_seconds, strict=True)
-        return tuple(b / f if f else math.inf if b else 1.0 for b, f in pairs)
-
-
 class OpResult(Record, frozen=True, kw_only=True):
     """Everything that was found about one op."""
 
@@ -209,6 +145,8 @@ class OpResult(Record, frozen=True, kw_only=True):
     verdict: Verdict
     reason: str = ""
     """Why it is inconclusive, in words."""
+    waived: str = ""
+    """Why its failure is let through, and until when; the verdict stays what it is."""
     source: Source = Source()
     checks: dict[str, CheckSummary] = {}
     worst: Worst | None = None
@@ -222,6 +160,8 @@ class OpResult(Record, frozen=True, kw_only=True):
     """Where the op sets one of its own (``signif=``)."""
     health: list[NodeHealth] = []
     """Of a graph, its nodes, the deepest first."""
+    figures: Figures = Figures()
+    """What pictures of it are made from."""
     cost: list[Cost] = []
     """Where asked for (``--cost``): measured times, which differ from run to run."""
     assumptions: list[str] = []
@@ -261,6 +201,24 @@ class Summary(Record, frozen=True, kw_only=True):
     seconds: float = 0.0
 
 
+class Waived(Record, frozen=True, kw_only=True):
+    """One entry of the waiver file, and what this run says of it."""
+
+    op: str
+    code: str
+    """Of the finding that is known; "not-judged" for a verdict that could not be reached."""
+    input: str = ""
+    """Empty: any."""
+    reason: str
+    expires: str
+    """ISO date; the waiver holds on that day, and no longer."""
+    state: Literal["met", "fixed", "expired", "unmet"]
+    """"met" lets a failure through; the others fail the run: "fixed", the op passes now; "expired";
+    "unmet", there is no such op or finding."""
+    message: str = ""
+    """What to do about it, where it fails the run."""
+
+
 class Report(Record, frozen=True, kw_only=True):
     """One run over some ops."""
 
@@ -275,6 +233,10 @@ class Report(Record, frozen=True, kw_only=True):
     errors: list[str] = []
     """Targets that could not be loaded."""
     interrupted: bool = False
+    planned: int = 0
+    """Ops that were to be checked: more than there are results where the run was cut short."""
+    waivers: list[Waived] = []
+    """The whole waiver file, entry by entry; empty where there is none."""
 
 
 def summarise(results: list[OpResult], errors: int, seconds: float) -> Summary:

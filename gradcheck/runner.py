@@ -21,13 +21,20 @@ from gradcheck.describing import describe
 from gradcheck.diagnosis import Diagnosis
 from gradcheck.environment import environment
 from gradcheck.evaluation import Evaluator
+from gradcheck.figures import Cost
 from gradcheck.floats import HALF, MIXED
 from gradcheck.gathering import diagnose
 from gradcheck.guards import GlobalRandom, one_blas_thread, quiet, within_limit
 from gradcheck.history import History
+from gradcheck.illustrating import illustrate
 from gradcheck.model import Op, Recipe
 from gradcheck.precision import working_precision
-from gradcheck.results import Cost, Finding, OpResult, Report, summarise
+from gradcheck.results import (
+    Finding,
+    OpResult,
+    Report,
+    summarise,
+)
 from gradcheck.series import one_by_one
 from gradcheck.settings import Settings, for_op
 from gradcheck.tally import Tally
@@ -48,6 +55,7 @@ def run_one(
     *,
     fixed: Mapping[str, Any] | None = None,
     only: list[Recipe] | None = None,
+    illustrated: bool = False,
 ) -> OpResult:
     """Check one op.
 
@@ -61,6 +69,8 @@ def run_one(
         Settings given on the command line, which go over the op's own.
     only : list of Recipe, optional
         Exactly these cases, instead of generated ones (`gradcheck replay`).
+    illustrated : bool, optional
+        A report is going to show it: also gather the figures of an op that passes.
 
     Returns
     -------
@@ -74,17 +84,20 @@ def run_one(
         ready = prepare(Evaluator(op, random), settings, only, fixed=fixed)
         history = History()
         _try_all(ready.bench, ready.drawn, (ready.tally, history), started)
-        findings = [
-            _with_diagnosis(
-                _finish(ready.bench, ready.made, f),
-                _diagnosed(ready.bench, ready.made, history, f[0]),
+        shown = [
+            (
+                _with_diagnosis(finding, _diagnosed(ready.bench, ready.made, history, found[0])),
+                trial,
             )
-            for f in ready.tally.representatives()
+            for found in ready.tally.representatives()
+            for finding, trial in [_finish(ready.bench, ready.made, found)]
         ]
+        figures = illustrate(ready.tally, shown, every=illustrated)
         costs = _costs(ready, random, settings) if settings.cost and only is None else []
     counters = ready.bench.evaluator.counters
+    findings = [finding for finding, _ in shown]
     result = ready.tally.result(findings, counters, time.perf_counter() - started)
-    return cost.attached(result, costs)
+    return cost.attached(msgspec.structs.replace(result, figures=figures), costs)
 
 
 @dataclass(slots=True)
@@ -183,8 +196,10 @@ def _try_all(
             return
 
 
-def _finish(bench: Bench, made: Plan, found: tuple[Finding, engine.Drawn, Trial]) -> Finding:
-    """Shrink a finding's case, and write down how to see it again."""
+def _finish(
+    bench: Bench, made: Plan, found: tuple[Finding, engine.Drawn, Trial]
+) -> tuple[Finding, Trial]:
+    """Shrink a finding's case, and write down how to see it again; with the smallest case tried."""
     finding, drawn, trial = found
     recipe = drawn.value
     if drawn.choices and finding.code != "never-ends":
@@ -195,7 +210,7 @@ def _finish(bench: Bench, made: Plan, found: tuple[Finding, engine.Drawn, Trial]
             finding, trial = msgspec.structs.replace(same[0], cases=finding.cases), again
         else:
             recipe = drawn.value
-    return describe(bench, finding, recipe, trial)
+    return describe(bench, finding, recipe, trial), trial
 
 
 def _costs(ready: Ready, random: GlobalRandom, settings: Settings) -> list[Cost]:
@@ -250,7 +265,7 @@ def run(
     """
     started = time.perf_counter()
     problems = list(errors)
-    work = partial(run_one, settings=settings, fixed=fixed)
+    work = partial(run_one, settings=settings, fixed=fixed, illustrated=True)
     results, interrupted = one_by_one(ops, work, problems, progress)
     return Report(
         seed=settings.seed,

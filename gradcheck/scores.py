@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Literal
 
-from gradcheck.results import Record, Source
+from gradcheck.records import Record
+from gradcheck.results import Source
 
 SCHEMA_VERSION = 1
 

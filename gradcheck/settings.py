@@ -19,6 +19,8 @@ PROFILES = {"fast": 25, "dev": 50, "ci": 100, "thorough": 1000}
 CHECKS = ("contract", "reference", "nodes", "values", "purity", "linearity", "layout")
 """In the order in which a person debugs; "reference" is for ops that have one, "nodes" for graphs.
 """
+EDITIONS = ("2026",)
+"""From the oldest; each names the checks that a run demands (`editions`)."""
 ENVIRONMENT_PREFIX = "GRADCHECK_"
 
 
@@ -63,6 +65,18 @@ class Settings(
     cost: bool = False
     """Also measure time and memory of the passes: reported, never a verdict, and not the same in
     every run."""
+    max_time: float = 0.0
+    """Seconds for the whole run, after which no further op is begun; 0 is none.
+
+    A run that was cut short says how much it checked, and is no pass.
+    """
+    waivers: str | None = None
+    """File of known failures, relative to pyproject.toml; None: ``gradcheck-waivers.toml`` there,
+    if there is one."""
+    edition: str = EDITIONS[0]
+    """Checks that came later than this edition are notes: an upgrade does not turn code red."""
+    report: tuple[str, ...] = ()
+    """Reports that every run writes, each ``KIND=PATH``."""
     output: str | None = None
     """Folder for reports; None: ``.gradcheck`` beside pyproject.toml."""
 
@@ -127,6 +141,8 @@ def _validate(settings: Settings, where: str) -> None:
     demand(settings.signif is None or 0 <= settings.signif < 1, "signif", "from 0 (strict) to 1")
     demand(settings.time_limit >= 0, "time-limit", "0 (none) or more seconds")
     demand(settings.op_time_limit >= 0, "op-time-limit", "0 (none) or more seconds")
+    demand(settings.max_time >= 0, "max-time", "0 (none) or more seconds")
+    demand(settings.edition in EDITIONS, "edition", f"one of {', '.join(EDITIONS)}")
     demand(settings.budget >= 4, "budget", "at least 4")
     for check in settings.checks or ():
         if check not in CHECKS:
@@ -191,7 +207,7 @@ def _environment(environ: Mapping[str, str]) -> dict[str, Any]:
                 hint = did_you_mean(key, known_keys())
                 raise UsageError(f"environment variable {name}: no such setting.{hint}")
             words = [w.strip() for w in text.split(",") if w.strip()]
-            found[key] = words if key in ("targets", "checks", "dtypes") else text
+            found[key] = words if key in ("targets", "checks", "dtypes", "report") else text
     return found
 
 

@@ -14,6 +14,7 @@ from gradcheck.engine import Drawn
 from gradcheck.evaluation import Counters
 from gradcheck.health import Health
 from gradcheck.model import Op
+from gradcheck.records import num, unnum
 from gradcheck.refusals import Refusals
 from gradcheck.results import (
     CheckSummary,
@@ -24,9 +25,8 @@ from gradcheck.results import (
     Tolerance,
     Verdict,
     Worst,
-    num,
-    unnum,
 )
+from gradcheck.seen import Seen
 from gradcheck.settings import CHECKS, Settings
 from gradcheck.trial import Trial
 from gradcheck.vacuity import Vacuity
@@ -69,6 +69,9 @@ class Tally:
     checks: dict[str, Counter[str]] = field(default_factory=dict)
     conventions: Counter[tuple[str, float, float, float, str]] = field(default_factory=Counter)
     worst: Worst | None = None
+    worst_trial: Trial | None = None
+    """The case that ``worst`` is of."""
+    seen: Seen = field(default_factory=Seen)
     _worst_order: tuple[bool, bool, float] = (False, False, -1.0)
     hopeless: bool = False
     vacuity: Vacuity = field(default_factory=Vacuity)
@@ -98,6 +101,7 @@ class Tally:
         for key, finding in found.items():
             self._first.setdefault(key, (finding, drawn, trial))
         self._seen.update(found.keys())
+        self.seen.add(trial)
         self.vacuity.add(trial)
         self.health.add(trial)
         for name, outcome in trial.outcomes.items():
@@ -126,7 +130,7 @@ class Tally:
                 continue  # wrong where nobody declared it: not what a pass is worth
             order = _order(worst, trial)
             if order > self._worst_order:
-                self.worst, self._worst_order = worst, order
+                self.worst, self.worst_trial, self._worst_order = worst, trial, order
 
     def note_stop(self, done: int, planned: int, why: str) -> None:
         """Say that not all cases were run."""

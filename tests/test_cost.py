@@ -16,8 +16,11 @@ import pytest
 
 import backprop_cost
 from gradcheck import cost, runner, targets
+from gradcheck.figures import Cost
 from gradcheck.registry import make
-from gradcheck.results import Cost, OpResult
+from gradcheck.results import (
+    OpResult,
+)
 from gradcheck.runner import run_one
 from gradcheck.settings import Settings
 from tests.gates import Array, relu, sine, sine_backward

@@ -13,6 +13,7 @@ from rich.console import Console
 
 import gradcheck
 from gradcheck.checks.facts import Outcome
+from gradcheck.figures import NodeHealth
 from gradcheck.graphs.composed import Composed
 from gradcheck.graphs.flow import Passing, Reading, readings, rms
 from gradcheck.graphs.reverse import backward
@@ -20,7 +21,11 @@ from gradcheck.health import Health, growth
 from gradcheck.model import Recipe
 from gradcheck.reporters import health, terminal
 from gradcheck.reporters.json import parse, render
-from gradcheck.results import NodeHealth, OpResult, Report, summarise
+from gradcheck.results import (
+    OpResult,
+    Report,
+    summarise,
+)
 from gradcheck.trial import Trial
 from reference_ops.graphs import window_classifier, window_score, worked_example
 from reference_ops.linear import affine

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from gradcheck import opinions
+from gradcheck.records import unnum
 from gradcheck.reporters import json, text
-from gradcheck.results import OpResult, unnum
+from gradcheck.results import OpResult
 from gradcheck.runner import environment, summarise
 from tests.gates import Array, Function, fails, passes, refused, sine, sine_backward, x5
 

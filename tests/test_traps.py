@@ -16,7 +16,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import gradcheck
 from gradcheck import GradientError
 from gradcheck.errors import UsageError
-from gradcheck.results import unnum
+from gradcheck.records import unnum
 from gradcheck.settings import load
 from reference_ops.lecture_max import MaxGate
 from tests.gates import (

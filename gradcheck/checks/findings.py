@@ -9,7 +9,8 @@ from gradcheck.checks.facts import Facts
 from gradcheck.compare import Comparison
 from gradcheck.differences import Move
 from gradcheck.judged import Judged
-from gradcheck.results import Finding, Worst, num
+from gradcheck.records import num
+from gradcheck.results import Finding, Worst
 
 NAME = "values"
 

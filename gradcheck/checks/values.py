@@ -22,7 +22,8 @@ from gradcheck.evaluation import projection
 from gradcheck.floats import HALF, eps_of
 from gradcheck.judged import Judged
 from gradcheck.judging import Judge
-from gradcheck.results import Convention, num
+from gradcheck.records import num
+from gradcheck.results import Convention
 
 NAME = "values"
 DIRECTIONS = 8

@@ -10,7 +10,7 @@ from pathlib import Path
 import cyclopts
 
 from gradcheck import files
-from gradcheck.cli import commands
+from gradcheck.cli import commands, looking, starting
 from gradcheck.errors import NothingCollected, UsageError
 
 EPILOGUE = (
@@ -28,10 +28,14 @@ app = cyclopts.App(
     suppress_keyboard_interrupt=False,
 )
 app.command(commands.run, name="run")
-app.command(commands.list_ops, name="list")
+app.command(looking.list_ops, name="list")
+app.command(looking.replay, name="replay")
+app.command(looking.explain, name="explain")
+app.command(looking.report, name="report")
+app.command(looking.diff, name="diff")
 app.command(commands.selftest, name="selftest")
-app.command(commands.replay, name="replay")
-app.command(commands.explain, name="explain")
+app.command(starting.init, name="init")
+app.command(starting.doctor, name="doctor")
 
 
 def dispatch(arguments: list[str]) -> int:

@@ -2,41 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 Flag = Annotated[bool, Parameter(negative="")]
+Profile = Literal["fast", "dev", "ci", "thorough"]
 
 
-def run(
-    *target: str,
-    keyword: Annotated[str | None, Parameter(alias="-k")] = None,
-    seed: int | None = None,
-    profile: Literal["fast", "dev", "ci", "thorough"] | None = None,
-    max_cases: int | None = None,
-    checks: str | None = None,
-    scope: Literal["declared", "forward"] | None = None,
-    strict: Flag = False,
-    signif: float | None = None,
-    step: float | None = None,
-    method: Literal["adaptive", "central"] | None = None,
-    time_limit: float | None = None,
-    cost: Flag = False,
-    graphs: int = 0,
-    json: Annotated[str | None, Parameter(name="--json")] = None,
-    quiet: Annotated[bool, Parameter(alias="-q", negative="")] = False,
-    verbose: Annotated[bool, Parameter(alias="-v", negative="")] = False,
-) -> int:
-    """Check ops and write a report.
-
-    Without targets, those of [tool.gradcheck] in the nearest pyproject.toml; where there is no
-    pyproject.toml upward, the reference ops that come with gradcheck.
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checking:
+    """How to check: settings, over those of every other source.
 
     Parameters
     ----------
-    target
-        Files (my_gates.py), modules (my_package.gates), or single ops (my_gates.py::affine).
     keyword
         Only ops whose id (module::name) contains this text.
     seed
@@ -49,6 +30,32 @@ def run(
         Some of contract,reference,values,nodes,purity,linearity,layout, separated by commas.
     scope
         "forward": what forward accepts, backward must handle.
+    """
+
+    keyword: Annotated[str | None, Parameter(alias="-k")] = None
+    seed: int | None = None
+    profile: Profile | None = None
+    max_cases: int | None = None
+    checks: str | None = None
+    scope: Literal["declared", "forward"] | None = None
+
+    def given(self) -> dict[str, Any]:
+        """The settings that were given, by their keys."""
+        found = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "keyword"}
+        if self.checks is not None:
+            found["checks"] = [c.strip() for c in self.checks.split(",") if c.strip()]
+        return {
+            k.replace("_", "-"): v for k, v in found.items() if v is not None and v is not False
+        }
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running(Checking):
+    """How to run.
+
+    Parameters
+    ----------
     strict
         Shared memory and tiny provable differences are failures.
     signif
@@ -59,104 +66,86 @@ def run(
         "central": the lecture's plain rule at exactly 1e-4, with its truncation and round-off.
     time_limit
         Seconds for one forward and backward pass; 0 is none.
+    max_time
+        Seconds for the whole run; one that is cut short says so and is no pass.
     cost
         Also measure time and memory of backward beside forward; a warning at most.
+    edition
+        Checks that came later than this edition are notes.
+    waivers
+        The file of known failures, each with a reason and an expiry date.
+    """
+
+    strict: Flag = False
+    signif: float | None = None
+    step: float | None = None
+    method: Literal["adaptive", "central"] | None = None
+    time_limit: float | None = None
+    max_time: float | None = None
+    cost: Flag = False
+    edition: str | None = None
+    waivers: str | None = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reporting:
+    """Which reports to write.
+
+    Parameters
+    ----------
+    report
+        KIND=PATH: write a report; repeatable. KIND is one of json.
+    json
+        Short for --report json=PATH.
+    html
+        Short for --report html=PATH.
+    """
+
+    report: Annotated[tuple[str, ...], Parameter(negative="")] = ()
+    json: str | None = None
+    html: str | None = None
+
+    def wishes(self) -> list[str]:
+        """``KIND=PATH`` for each report."""
+        short = {"json": self.json, "html": self.html}
+        return [*self.report, *(f"{k}={path}" for k, path in short.items() if path is not None)]
+
+
+def run(
+    *target: str,
+    running: Running = Running(),
+    graphs: int = 0,
+    reporting: Reporting = Reporting(),
+    quiet: Annotated[bool, Parameter(alias="-q", negative="")] = False,
+    verbose: Annotated[bool, Parameter(alias="-v", negative="")] = False,
+) -> int:
+    """Check ops and write a report.
+
+    Without targets, those of [tool.gradcheck] in the nearest pyproject.toml; where there is no
+    pyproject.toml upward, the reference ops that come with gradcheck.
+
+    Parameters
+    ----------
+    target
+        Files (my_gates.py), modules (my_package.gates), or single ops (my_gates.py::affine).
     graphs
         Also compose so many random graphs of the ops that pass, and check each end to end.
-    json
-        Also write the report there.
     quiet
         Failures and one line.
     verbose
         Also warnings, conventions, coverage and assumptions.
     """
-    given = {
-        "seed": seed,
-        "profile": profile,
-        "max-cases": max_cases,
-        "checks": None if checks is None else [c.strip() for c in checks.split(",") if c.strip()],
-        "scope": scope,
-        "strict": strict or None,
-        "signif": signif,
-        "step": step,
-        "method": method,
-        "time-limit": time_limit,
-        "cost": cost or None,
-    }
     from gradcheck.cli.run import Job, run_job
 
-    settings = {k: v for k, v in given.items() if v is not None}
-    return run_job(Job(target, settings, keyword, json, verbose - quiet, graphs))
-
-
-def list_ops(*target: str) -> int:
-    """List the ops of targets with their inputs.
-
-    Parameters
-    ----------
-    target
-        As for run; without targets those that run would check.
-    """
-    from gradcheck.cli.inspect import list_ops
-
-    return list_ops(target)
-
-
-def replay(
-    case: str,
-    recipe: str | None = None,
-    /,
-    *,
-    results: str | None = None,
-) -> int:
-    """Run one failing case again.
-
-    Parameters
-    ----------
-    case
-        The id that a report printed (affine-3f9c1a), looked up in the last results; or an op
-        (my_gates.py::affine) followed by a recipe, which needs no file.
-    recipe
-        The recipe as one line of JSON, where an op is named.
-    results
-        A result file to look the id up in, instead of the last one.
-    """
-    from gradcheck.cli.inspect import replay
-
-    return replay(case, recipe, results)
-
-
-def explain(
-    graph: str,
-    *values: float,
-    svg: Annotated[str | None, Parameter(name="--svg")] = None,
-) -> int:
-    """Show a graph node by node: value, upstream, local and downstream gradient.
-
-    Parameters
-    ----------
-    graph
-        A graph by its name (worked_example, or f), or with its file (my_graphs.py::loss).
-    values
-        Numbers for its sources; where they are left out, its own example, else the plain case that
-        the checks draw.
-    svg
-        Also draw it there.
-    """
-    from gradcheck.cli.inspect import explain
-
-    return explain(graph, values, svg)
+    job = Job(target, running.given(), running.keyword, reporting.wishes(), verbose - quiet, graphs)
+    return run_job(job)
 
 
 def selftest(
     *target: str,
-    keyword: Annotated[str | None, Parameter(alias="-k")] = None,
-    seed: int | None = None,
-    profile: Literal["fast", "dev", "ci", "thorough"] | None = None,
-    max_cases: int | None = None,
-    checks: str | None = None,
-    scope: Literal["declared", "forward"] | None = None,
-    json: Annotated[str | None, Parameter(name="--json")] = None,
+    checking: Checking = Checking(),
+    json: str | None = None,
     quiet: Annotated[bool, Parameter(alias="-q", negative="")] = False,
     verbose: Annotated[bool, Parameter(alias="-v", negative="")] = False,
 ) -> int:
@@ -170,18 +159,6 @@ def selftest(
     ----------
     target
         As for run; without targets those that run would check.
-    keyword
-        Only ops whose id (module::name) contains this text.
-    seed
-        Seed of all cases.
-    profile
-        Cases per op: fast 25, dev 50, ci 100, thorough 1,000.
-    max_cases
-        Cases per op, over the profile.
-    checks
-        Some of contract,values,nodes,purity,linearity,layout, separated by commas.
-    scope
-        "forward": what forward accepts, backward must handle.
     json
         Write the scores there.
     quiet
@@ -189,15 +166,8 @@ def selftest(
     verbose
         Also every planted mistake, with what caught it.
     """
-    given = {
-        "seed": seed,
-        "profile": profile,
-        "max-cases": max_cases,
-        "checks": None if checks is None else [c.strip() for c in checks.split(",") if c.strip()],
-        "scope": scope,
-    }
     from gradcheck.cli.run import Job
     from gradcheck.cli.selftest import selftest_job
 
-    settings = {k: v for k, v in given.items() if v is not None}
-    return selftest_job(Job(target, settings, keyword, json, verbose - quiet))
+    job = Job(target, checking.given(), checking.keyword, (), verbose - quiet)
+    return selftest_job(job, json)

@@ -9,13 +9,14 @@ from typing import Any
 
 from rich.console import Console
 
-from gradcheck import files, policy, targets
+from gradcheck import files, outputs, policy, targets
 from gradcheck.cli.graphs import added, run_graphs, shortened
 from gradcheck.cli.screen import Progress, screen
 from gradcheck.errors import NothingCollected, UsageError, did_you_mean
 from gradcheck.model import Op
+from gradcheck.outputs import Output
 from gradcheck.random_graphs import Wish, is_name
-from gradcheck.reporters import json, terminal
+from gradcheck.reporters import terminal
 from gradcheck.results import Report
 from gradcheck.runner import run
 from gradcheck.settings import Settings, find_pyproject, load, read_table
@@ -31,7 +32,8 @@ class Job:
     given: Mapping[str, Any]
     """Settings that were given, over all others."""
     keyword: str | None
-    json: str | None
+    reports: Sequence[str]
+    """``KIND=PATH``, over those of the settings."""
     verbosity: int
     """-1 quiet, 1 verbose."""
     graphs: int = 0
@@ -52,9 +54,8 @@ def run_job(job: Job) -> int:
         raise UsageError(f"--graphs {job.graphs}: how many random graphs, so 0 or more")
     settings = load(Path.cwd(), profile="ci", command_line=job.given)
     console = screen()
-    places = _places(job, settings)
-    for path in places:
-        files.claim(path)
+    places = _outputs(job, settings)
+    outputs.claim(places)
     names, root = chosen(job.targets, settings)
     if names == [REFERENCE] and not settings.targets and not job.targets and job.verbosity >= 0:
         console.print("no target named and no pyproject.toml here: checking the reference ops")
@@ -74,25 +75,21 @@ def run_job(job: Job) -> int:
     terminal.print_report(console, shown, verbosity=job.verbosity)
     if said:
         console.print(said, soft_wrap=True, markup=False)
-    _write(places, report)
+    outputs.write(report, places)
     if settings.method == "central" and not report.interrupted:
         _print_central(console, ops, settings)
     if job.verbosity >= 0:
-        _print_next(console, report, places[0], names)
+        _print_next(console, report, places[0].path, names)
     return int(policy.decide(report, settings))
 
 
-def _places(job: Job, settings: Settings) -> list[Path]:
-    """Where the report goes."""
-    folder = files.output_folder(Path.cwd(), find_pyproject(Path.cwd()), settings.output)
-    return [folder / files.RESULTS, *([Path(job.json)] if job.json is not None else [])]
-
-
-def _write(places: list[Path], report: Report) -> None:
-    rendered = json.render(report)
-    files.prepare(places[0].parent)
-    for path in places:
-        files.write(path, rendered)
+def _outputs(job: Job, settings: Settings) -> list[Output]:
+    """The result file, and the reports that were asked for."""
+    pyproject = find_pyproject(Path.cwd())
+    folder = files.output_folder(Path.cwd(), pyproject, settings.output)
+    files.prepare(folder)
+    standing = outputs.parse(settings.report, pyproject.parent if pyproject else None)
+    return [Output("json", folder / files.RESULTS), *standing, *outputs.parse(job.reports)]
 
 
 def chosen(named: Sequence[str], settings: Settings) -> tuple[list[str], Path | None]:

@@ -14,7 +14,8 @@ from rich.status import Status
 from rich.text import Text
 
 from gradcheck.model import Op
-from gradcheck.results import OpResult, unnum
+from gradcheck.records import unnum
+from gradcheck.results import OpResult
 
 WIDTH = 120
 """Columns where the output is no terminal."""

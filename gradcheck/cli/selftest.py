@@ -18,7 +18,7 @@ from gradcheck.selftest import selftest
 from gradcheck.settings import Settings, load
 
 
-def selftest_job(job: Job) -> int:
+def selftest_job(job: Job, json_path: str | None = None) -> int:
     """Break each op in every way that applies, print the scores; returns the exit code.
 
     Raises
@@ -30,8 +30,8 @@ def selftest_job(job: Job) -> int:
     """
     settings = load(Path.cwd(), profile="ci", command_line=job.given)
     console = screen()
-    if job.json is not None:
-        files.claim(Path(job.json))
+    if json_path is not None:
+        files.claim(Path(json_path))
     names, root = chosen(job.targets, settings)
     errors: list[str] = []
     ops = select(collect(names, errors, root), job.keyword)
@@ -39,8 +39,8 @@ def selftest_job(job: Job) -> int:
         raise NothingCollected(f"no ops in {', '.join(names)}")
     scores = _run_shown(ops, settings, job, (console, errors))
     print_scores(console, scores, verbosity=job.verbosity)
-    if job.json is not None:
-        files.write(Path(job.json), json.render(scores))
+    if json_path is not None:
+        files.write(Path(json_path), json.render(scores))
     if job.verbosity >= 0:
         console.print(f"next: {_next(scores)}", soft_wrap=True, markup=False)
     return int(policy.decide_scores(scores))

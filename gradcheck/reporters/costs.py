@@ -8,7 +8,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from gradcheck.results import Cost, OpResult, Report
+from gradcheck.figures import Cost
+from gradcheck.results import (
+    OpResult,
+    Report,
+)
 
 _NUMBERS = ("entries", "time", "memory", "forward's")
 TITLE = """\

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from gradcheck.results import NodeHealth, unnum
+from gradcheck.figures import NodeHealth
+from gradcheck.records import unnum
 
 SHORT = 20
 """Nodes up to which each has a row."""

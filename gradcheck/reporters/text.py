@@ -9,7 +9,8 @@ from __future__ import annotations
 import shlex
 import textwrap
 
-from gradcheck.results import Convention, Finding, OpResult, Report, Tolerance, Worst, unnum
+from gradcheck.records import unnum
+from gradcheck.results import Convention, Finding, OpResult, Report, Tolerance, Worst
 
 _HEADLINE = {
     "wrong-gradient": "wrong gradient",
