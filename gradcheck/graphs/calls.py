@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import sys
@@ -228,7 +229,7 @@ def _by_parameters(
     op: Op, written: Any, arguments: Sequence[Any], attributes: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Arguments by the names of the function's own parameters."""
-    signature = inspect.signature(written)
+    signature = _signature(written)
     try:
         given = dict(signature.bind(*arguments, **attributes).arguments)
     except TypeError as error:
@@ -237,6 +238,12 @@ def _by_parameters(
         if parameter.kind is parameter.VAR_KEYWORD:
             given.update(given.pop(name, {}))
     return given
+
+
+@functools.lru_cache(maxsize=1000)
+def _signature(written: Any) -> inspect.Signature:
+    """Asked for at every evaluation of a graph."""
+    return inspect.signature(written)
 
 
 def demand_parents(graph: Any, op: Op, parents: Sequence[Any]) -> None:
