@@ -157,6 +157,8 @@ class Figures(Record, frozen=True, kw_only=True):
     """The source of backward (of forward where there is no backward of its own)."""
     code_line: int = 0
     """The line of the file that ``code`` begins at."""
+    code_indent: int = 0
+    """Blanks that were cut from the start of each of its lines."""
     graph: list[GraphNode] = []
     """Of a graph, in topological order; empty where there are too many nodes to look at."""
     path: list[str] = []

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import linecache
 import math
+import textwrap
 from collections.abc import Sequence
 from functools import partial
 
@@ -67,8 +68,8 @@ def illustrate(tally: Tally, shown: Sequence[tuple[Finding, Trial]], *, every: b
     if graver:
         finding, trial = next(((f, t) for f, t in graver if f.numbers is not None), graver[0])
     source = tally.op.source if finding is None or finding.source is None else finding.source
-    code, line = _code(source)
-    made = Figures(code=code, code_line=line, spread=tally.seen.spread(), met=tally.seen.met())
+    seen = tally.seen
+    made = msgspec.structs.replace(_code(source), spread=seen.spread(), met=seen.met())
     if trial is None or trial.facts is None:
         return made
     drawn = partial(_drawn, made, trial, trial.facts, finding or tally.worst)
@@ -256,14 +257,17 @@ def _verdicts(tape: Tape, trial: Trial, guilty: Sequence[str]) -> list[str]:
     return found
 
 
-def _code(source: Source) -> tuple[str, int]:
-    """The source of backward, and the line that it begins at; empty where there is no file."""
+def _code(source: Source) -> Figures:
+    """The source of backward, and where it stands; nothing where there is no file."""
     lines = linecache.getlines(source.file)[max(source.line - 1, 0) :] if source.file else []
     if not lines or not source.line:
-        return "", 0
+        return Figures()
     try:
         block: Sequence[str] = inspect.getblock(lines)
     except Exception:  # no Python, or changed since it was imported
         block = lines[:1]
-    more = [f"... {len(block) - LINES} more lines\n"] if len(block) > LINES else []
-    return inspect.cleandoc("\n" + "".join([*block[:LINES], *more])), source.line
+    written = "".join(block[:LINES])
+    code = textwrap.dedent(written).rstrip()
+    indent = len(block[0]) - len(block[0].lstrip())
+    more = f"\n... {len(block) - LINES} more lines" if len(block) > LINES else ""
+    return Figures(code=code + more, code_line=source.line, code_indent=indent)

@@ -1,19 +1,30 @@
 """Reports as files: ``KIND=PATH``, asked for on a command line or in the settings.
 
 Used by the command line and the pytest plugin. Places are claimed before the work, so that nobody
-waits for a run whose report cannot be written; then each file is replaced as a whole.
+waits for a run whose report cannot be written. All reports are made before one is written, and each
+file is replaced as a whole. ``-`` as PATH is standard output.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import os
+import secrets
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from gradcheck import files
 from gradcheck.errors import UsageError
-from gradcheck.reporters.kinds import renderer
+from gradcheck.reporters import github, markdown
+from gradcheck.reporters.kinds import KINDS, renderer
 from gradcheck.results import Report
+
+STANDARD = "-"
+"""The PATH that means standard output; a file of that name is ``./-``."""
+ACTIONS, SUMMARY = "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"
+"""What GitHub sets: that it runs there, and the file that its page of the run is made from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +33,13 @@ class Output:
 
     kind: str
     path: Path
+    standard: bool = False
+    """To standard output."""
+
+    @property
+    def place(self) -> str:
+        """Where it really goes, links followed."""
+        return STANDARD if self.standard else os.path.realpath(self.path)
 
 
 def parse(wishes: Iterable[str], root: Path | None = None) -> list[Output]:
@@ -35,14 +53,14 @@ def parse(wishes: Iterable[str], root: Path | None = None) -> list[Output]:
     found: list[Output] = []
     for wish in wishes:
         kind, sign, where = wish.partition("=")
-        if not sign or not where:
-            raise UsageError(f"--report {wish}: KIND=PATH, as in --report json=results.json")
+        if not sign or not where or "\0" in where:
+            raise UsageError(
+                f"--report {wish!r}: KIND=PATH, as in --report json=results.json; "
+                f"KIND is one of {', '.join(KINDS)}, and PATH is - for standard output"
+            )
         renderer(kind)
-        found.append(Output(kind, (root or Path()) / where))
-    paths = [output.path for output in found]
-    for path in paths:
-        if paths.count(path) > 1:
-            raise UsageError(f"two reports are to be written to {path}")
+        found.append(Output(kind, (root or Path()) / where, standard=where == STANDARD))
+    _demand_places_of_their_own(found)
     return found
 
 
@@ -52,10 +70,12 @@ def claim(outputs: Sequence[Output]) -> None:
     Raises
     ------
     UsageError
-        As `files.claim`.
+        As `files.claim`; or two reports are for one file.
     """
+    _demand_places_of_their_own(outputs)
     for output in outputs:
-        files.claim(output.path)
+        if not output.standard:
+            files.claim(output.path)
 
 
 def write(report: Report, outputs: Sequence[Output]) -> None:
@@ -64,8 +84,74 @@ def write(report: Report, outputs: Sequence[Output]) -> None:
     Raises
     ------
     UsageError
-        As `files.write`.
+        As `files.write`; says which reports were written before.
     """
     texts = [renderer(output.kind)(report) for output in outputs]
+    written: list[str] = []
     for output, text in zip(outputs, texts, strict=True):
-        files.write(output.path, text)
+        if output.standard:
+            _print(text)
+            continue
+        try:
+            files.write(output.path, text)
+        except UsageError as error:
+            before = f"; written before that: {', '.join(written)}" if written else ""
+            raise UsageError(f"{error}{before}") from None
+        written.append(str(output.path))
+
+
+@contextmanager
+def no_commands(say: Callable[[str], None], environ: Mapping[str, str]) -> Iterator[None]:
+    """On GitHub Actions, see that no line of the user's text that is printed here is a command."""
+    if environ.get(ACTIONS) != "true":
+        yield
+        return
+    word = secrets.token_hex(16)
+    say(f"::stop-commands::{word}")
+    try:
+        yield
+    finally:
+        say(f"::{word}::")
+
+
+def announce(report: Report, say: Callable[[str], None], environ: Mapping[str, str]) -> None:
+    """On GitHub Actions, annotate the lines and add to the page of the run; elsewhere nothing.
+
+    What the page holds already stays. A page that cannot be written is a warning there, as the
+    verdict does not depend on it.
+    """
+    if environ.get(ACTIONS) != "true":
+        return
+    if annotations := github.render(report):
+        say(annotations.removesuffix("\n"))
+    if not (page := environ.get(SUMMARY)):
+        return
+    try:
+        taken = os.path.getsize(page) if os.path.exists(page) else 0
+        with open(page, "a", encoding="utf-8") as file:
+            file.write(markdown.render(report, markdown.LIMIT - taken))
+    except OSError as error:
+        reason = error.strerror or "cannot be written"
+        say(f"::warning title=gradcheck::the summary of this step is missing: {reason}")
+
+
+def _demand_places_of_their_own(outputs: Sequence[Output]) -> None:
+    kinds: dict[str, Output] = {}
+    for output in outputs:
+        other = kinds.setdefault(output.place, output)
+        if other.kind != output.kind:
+            where = "standard output" if output.standard else output.path
+            raise UsageError(
+                f"two reports are to be written to {where}: {other.kind} and {output.kind}"
+            )
+
+
+def _print(text: str) -> None:
+    """To standard output, whose reader may go away: the exit code still counts."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise UsageError(f"cannot write standard output: {error.strerror}") from None

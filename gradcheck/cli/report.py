@@ -8,7 +8,7 @@ from pathlib import Path
 from gradcheck import outputs, policy
 from gradcheck.cli.screen import screen
 from gradcheck.errors import UsageError
-from gradcheck.reporters import json, terminal
+from gradcheck.reporters import json, ndjson, terminal
 from gradcheck.results import Report
 from gradcheck.settings import Settings
 
@@ -25,7 +25,7 @@ def report(results: str, wishes: Sequence[str]) -> int:
 
 
 def read_results(path: Path) -> Report:
-    """The report in a result file.
+    """The report in a result file, or in the stream of a run, which may have been killed.
 
     Raises
     ------
@@ -39,4 +39,5 @@ def read_results(path: Path) -> Report:
         raise UsageError(
             f"cannot read {path}: {reason}; gradcheck run writes result files"
         ) from None
-    return json.parse(text, str(path))
+    read = ndjson.parse if ndjson.is_stream(text) else json.parse
+    return read(text, str(path))

@@ -1,7 +1,7 @@
 """The kinds of report by name: functions from a `Report` to a text, imported when they are used.
 
-To add one: a module here with ``render(report) -> str``, which does no input or output, and a row
-in `KINDS`. Every door (``--report KIND=PATH``, ``gradcheck report``, pytest) takes it from there.
+To add one: a module here with ``render(report) -> str``, which writes nothing, and a row in
+`KINDS`. Every door (``--report KIND=PATH``, ``gradcheck report``, pytest) takes it from there.
 """
 
 from __future__ import annotations
@@ -14,6 +14,12 @@ from gradcheck.results import Report
 
 KINDS = {
     "json": "gradcheck.reporters.json",
+    "ndjson": "gradcheck.reporters.ndjson",
+    "html": "gradcheck.reporters.html",
+    "junit": "gradcheck.reporters.junit",
+    "sarif": "gradcheck.reporters.sarif",
+    "github": "gradcheck.reporters.github",
+    "markdown": "gradcheck.reporters.markdown",
 }
 """The module that renders each kind."""
 
