@@ -104,6 +104,19 @@ def test_convention_at_ties() -> None:
     assert fails(largest, split, x5, conventions=one).code == "convention"
 
 
+@pytest.mark.parametrize(("share", "right"), [(0.0, True), (1.0, False), (0.5, False)])
+def test_convention_at_a_tie_of_one_number_with_many(share: float, right: bool) -> None:
+    """The other entries move too: the slope at the tie is not the share alone."""
+
+    def backward(dz: Array, x: Array, y: Array) -> tuple[Array, Array]:
+        taken = (y > x) + share * (y == x)
+        return dz * (1 - taken), (dz * taken).sum()
+
+    check = passes if right else fails
+    found = check(np.maximum, backward, "x[n], y[]", conventions={"y": {"tie": 0}}, max_cases=50)
+    assert right or found.code == "convention"
+
+
 def test_conventions_in_another_form_are_refused_in_words() -> None:
     with pytest.raises(UsageError, match="say by input and place"):
         passes(relu, relu_backward(0), near_zero, conventions={"x": 0})

@@ -53,7 +53,7 @@ def _function(outcome: Outcome, facts: Facts) -> StandIn | None:
     made = stand_in(facts)
     if facts.op.options.differentiates is not None and made is not None:
         if made.misshapen:
-            outcome.find(NAME, "surrogate-shape", made.misshapen, severity="not judged")
+            outcome.find(NAME, "another-shape", made.misshapen, severity="not judged")
         elif made.refused:
             outcome.comparisons = outcome.inconclusive = 1
             outcome.reasons[made.refused] = 1
@@ -224,7 +224,8 @@ def _conventions(outcome: Outcome, facts: Facts, k: int, judged: Judged) -> None
         tied = moves.is_tied(facts.case.primals, judged.moves[i])
         allowed = pinned.places.get(float(convention.where), pinned.ties if tied else ())
         left, right, yours = convention.normalised()
-        if allowed and not any(abs(yours - a) <= 1e-3 for a in allowed):
+        shares = _shares(left, right, yours) if tied else (yours,)
+        if allowed and not any(abs(share - a) <= 1e-3 for share in shares for a in allowed):
             demanded = " or ".join(f"{a:g}" for a in allowed)
             message = (
                 f"at {input.name} = {convention.where} backward takes {yours:g} of the larger "
@@ -232,6 +233,19 @@ def _conventions(outcome: Outcome, facts: Facts, k: int, judged: Judged) -> None
                 "would be a gradient)"
             )
             outcome.find_in(NAME, "convention", input, message)
+
+
+def _shares(left: float, right: float, yours: float) -> tuple[float, ...]:
+    """What share of the larger slope backward takes at a tie, as it may be read.
+
+    An entry that is stretched over several outputs is tied in some, and moves others: then neither
+    slope is 0, and the share is that of the jump between them, from one end or the other.
+    """
+    jump = right - left
+    if min(abs(left), abs(right)) <= 1e-3:
+        return (yours,)
+    place = (yours - left) / jump if jump > 0 else 0.0
+    return yours, place, 1 - place
 
 
 def _convention(facts: Facts, k: int, judged: Judged, i: int) -> Convention:
