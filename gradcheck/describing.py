@@ -19,7 +19,8 @@ from gradcheck.trial import Bench, Trial
 def describe(bench: Bench, finding: Finding, recipe: Recipe, trial: Trial) -> Finding:
     """A finding with its case as code and its replay command."""
     text = msgspec.json.encode(recipe).decode()
-    key = hashlib.sha256(f"{bench.op.id}|{text}".encode()).hexdigest()[:6]
+    named = f"{bench.op.id}|{text}".encode("utf-8", "surrogatepass")
+    key = hashlib.sha256(named).hexdigest()[:6]
     return msgspec.structs.replace(
         finding,
         case=_code(bench, recipe, trial.facts) + _met(finding, trial),

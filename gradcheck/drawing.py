@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import floor
 from typing import Any
-from unicodedata import category
 
 import numpy as np
 from rich.cells import cell_len, set_cell_size
@@ -14,6 +13,7 @@ from rich.cells import cell_len, set_cell_size
 from gradcheck.arrays import is_real
 from gradcheck.explained import JACOBIAN, Explained, NodeSeen, Passed, Value
 from gradcheck.layout import Box, Layout, Wire, arrange
+from gradcheck.plain import clean
 
 NODES = 12
 """More are not drawn in the terminal, nor more than twice so many boxes: sources are boxes too."""
@@ -25,14 +25,6 @@ _PLAIN = str.maketrans("─│┌┐└┘├┤┬┴┼▶", "-|+++++++++>")
 
 
 # --- words ----------------------------------------------------------------------------------------
-def clean(text: object) -> str:
-    """A user's text on one line; what steers a terminal or a page is shown escaped."""
-    return "".join(
-        " " if c in "\n\t\u2028\u2029" else ascii(c)[1:-1] if category(c)[0] == "C" else c
-        for c in str(text)
-    )
-
-
 def cut(text: object, cells: int) -> str:
     """Cleaned, and not wider than so many columns."""
     whole, most = clean(text), 4 * cells  # accents take no column

@@ -53,7 +53,8 @@ class ScriptedProvider(PrimitiveProvider):
     def per_test_case_context_manager(self) -> Iterator[None]:
         script = self.script
         script.number += 1
-        script.random = random.Random(f"{script.seed}:{script.number}")
+        seed = f"{script.seed}:{script.number}".encode("utf-8", "surrogatepass")
+        script.random = random.Random(seed)
         script.drawn = []
         script.scheduled = True
         try:

@@ -19,7 +19,7 @@ NAME = "purity"
 
 def shared_inputs(outcome: Outcome, facts: Facts) -> None:
     """One array given as two inputs, and two inputs that overlap, against separate copies."""
-    for what, code, shared in _shared(facts):
+    for what, shared in _shared(facts):
         separate = tuple(p.copy() for p in shared)
         try:
             base = facts.evaluator.answer(_at(facts, separate), facts.cotangents)
@@ -37,13 +37,13 @@ def shared_inputs(outcome: Outcome, facts: Facts) -> None:
         if where:
             outcome.find(
                 NAME,
-                code,
+                "shared-inputs",
                 f"{what} gives another gradient than separate copies with the same numbers: "
                 f"{where}; is something kept by the identity or the address of an array?",
             )
 
 
-def _shared(facts: Facts) -> Iterator[tuple[str, str, tuple[Array, ...]]]:
+def _shared(facts: Facts) -> Iterator[tuple[str, tuple[Array, ...]]]:
     pair = _alike(facts)
     if pair is None:
         return
@@ -52,13 +52,13 @@ def _shared(facts: Facts) -> Iterator[tuple[str, str, tuple[Array, ...]]]:
     names = f"{facts.op.inputs[i].name} and {facts.op.inputs[j].name}"
     twice = list(primals)
     twice[j] = primals[i]
-    yield f"the same array as {names}", "same-array-twice", tuple(twice)
+    yield f"the same array as {names}", tuple(twice)
     if primals[i].ndim and primals[i].size > 1:
         buffer = np.append(primals[i].reshape(-1), primals[j].reshape(-1)[:1])
         views = list(primals)
         views[i] = buffer[:-1].reshape(primals[i].shape)
         views[j] = buffer[1:].reshape(primals[i].shape)
-        yield f"overlapping memory for {names}", "overlapping-inputs", tuple(views)
+        yield f"overlapping memory for {names}", tuple(views)
 
 
 def _alike(facts: Facts) -> tuple[int, int] | None:

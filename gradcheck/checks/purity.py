@@ -90,7 +90,7 @@ def _twice(outcome: Outcome, facts: Facts) -> None:
         changed = _first_answer_changed(facts)
         again = facts.evaluator.answer(facts.case, facts.cotangents)
     except UserCodeRaised as error:
-        outcome.find(NAME, "second-call", f"the second call fails: {error}")
+        outcome.find(NAME, f"{error.where}-raised", f"the second call fails: {error}")
         return
     outcome.comparisons += len(facts.compared)
     if changed:

@@ -41,7 +41,7 @@ def check(facts: Facts) -> Outcome:
     outcome = Outcome()
     made = of_reference(facts)
     if made.misshapen:
-        outcome.find(NAME, "reference-shape", made.misshapen, severity="not judged")
+        outcome.find(NAME, "another-shape", made.misshapen, severity="not judged")
     elif made.refused:
         outcome.comparisons = outcome.inconclusive = 1
         outcome.reasons[made.refused] = 1

@@ -1,7 +1,7 @@
 """A failure as plain text, as a terminal, a pytest section or an exception shows it.
 
 Order: what, how bad, where, the two numbers with their uncertainty, the guess with its evidence,
-the case as code, the line, the command.
+the case as code, the line, the command. What a user wrote is made harmless (`plain`).
 """
 
 from __future__ import annotations
@@ -9,63 +9,24 @@ from __future__ import annotations
 import shlex
 import textwrap
 
+from gradcheck import codes
+from gradcheck.figures import Curve
+from gradcheck.plain import NAME, SENTENCE, clean, visible
 from gradcheck.records import unnum
+from gradcheck.reporters import sparkline
 from gradcheck.results import Convention, Finding, OpResult, Report, Tolerance, Worst
 
-_HEADLINE = {
-    "wrong-gradient": "wrong gradient",
-    "wrong-at-tie": "wrong gradient along a tie",
-    "wrong-node": "a node is wrong",
-    "node-disturbed": "a node is disturbed",
-    "kinks-meet": "kinks meet",
-    "overwritten-value": "overwrites what another node reads",
-    "wrong-shape": "wrong shape",
-    "wrong-dtype": "wrong dtype",
-    "no-gradient": "no gradient",
-    "not-a-gradient": "not a gradient",
-    "gradient-count": "wrong number of gradients",
-    "overwritten": "overwrites what it was given",
-    "shared-memory": "shares memory",
-    "workspace-returned": "returns its workspace",
-    "not-deterministic": "two answers",
-    "unwritten-memory": "memory never written",
-    "second-backward": "second backward differs",
-    "same-array-twice": "the same array twice",
-    "overlapping-inputs": "overlapping inputs",
-    "wanted-alone": "wrong when wanted alone",
-    "keeps-state": "keeps state",
-    "instances-share-state": "instances share state",
-    "second-call": "second call fails",
-    "not-linear": "not linear",
-    "layout-dependent": "depends on memory layout",
-    "forward-raised": "forward raises",
-    "backward-raised": "backward raises",
-    "widened-output": "wider than its inputs",
-    "forward-not-finite": "forward not finite",
-    "no-real-output": "no real output",
-    "random-forward": "random forward",
-    "never-ends": "never ends",
-    "slightly-off": "slightly off",
-    "convention": "another convention",
-    "unmoved": "nothing moves",
-    "mostly-zero": "mostly zero",
-    "mostly-rejected": "mostly rejected",
-    "exploding-gradient": "gradient explodes",
-    "vanishing-gradient": "gradient vanishes",
-    "dead-units": "dead units",
-    "saturated-units": "saturated units",
-    "lost-tail": "far tail lost",
-    "wrong-forward": "forward differs from the reference",
-    "reference-shape": "another shape",
-    "surrogate-shape": "another shape",
-    "loose-tolerance": "loose tolerance",
-    "costly-backward": "backward grows faster than forward",
-}
+WIDTH = 98
+"""Columns of a line that is wrapped, where nobody says how wide the page is."""
+NARROW = 72
+"""Below, what is wrapped goes on below its label, not beside it."""
 LONGEST_COMMAND = 2000
-"""A recipe longer than this is not printed: nobody pastes it, and the case is there as code."""
+"""A command longer than this is not printed: nobody pastes it, and the case is there as code."""
 
 
-def failure(result: OpResult, *, verbose: bool = False, stored: bool = True) -> str:
+def failure(
+    result: OpResult, *, verbose: bool = False, stored: bool = True, width: int = WIDTH
+) -> str:
     """Everything that went wrong with one op, gravest first.
 
     Parameters
@@ -76,17 +37,19 @@ def failure(result: OpResult, *, verbose: bool = False, stored: bool = True) -> 
         Warnings and notes too.
     stored : bool
         The result is going to be in a result file, where its replay ids can be looked up.
+    width : int
+        Columns of the page. Code and commands are not wrapped: they are there to be pasted.
     """
-    parts = [_unjudged(result)] if result.verdict == "inconclusive" else []
-    parts += [finding(result, f, stored=stored) for f in result.findings if f.severity == "fail"]
+    parts = [_unjudged(result, width)] if result.verdict == "inconclusive" else []
     lesser = [f for f in result.findings if f.severity in ("warning", "note")]
-    if verbose:
-        parts += [finding(result, f, stored=stored) for f in lesser]
-    elif lesser and parts:
+    shown = [f for f in result.findings if f.severity == "fail"] + lesser * verbose
+    parts += [finding(result, f, stored=stored, width=width) for f in shown]
+    if lesser and parts and not verbose:
         hint = " (-v shows them)" if stored else ""
         parts.append(f"{len(lesser)} warning{'s' * (len(lesser) != 1)} besides{hint}")
     if parts and result.assumptions:
-        parts.append("noted: " + "; ".join(result.assumptions))
+        noted = "noted: " + "; ".join(clean(a, SENTENCE) for a in result.assumptions)
+        parts.append("\n".join(_filled(noted, width, "  ")))
     return "\n\n".join(parts)
 
 
@@ -94,38 +57,37 @@ def headline(result: OpResult) -> str:
     """The gravest finding as one line, for lists of failures."""
     for found in result.findings:
         if found.severity == "fail":
-            return f"{_HEADLINE.get(found.code, found.code)}: {found.message}"
-    return f"not judged: {result.reason}"
+            return clean(f"{codes.headline(found.code)}: {found.message}", SENTENCE)
+    return f"not judged: {clean(result.reason, SENTENCE)}"
 
 
-def _unjudged(result: OpResult) -> str:
-    lines = [f"{result.name + ': no verdict':<48s}  NOT JUDGED", ""]
-    lines += _wrapped("why", result.reason)
+def _unjudged(result: OpResult, width: int) -> str:
+    lines = [*_titled(f"{clean(result.name, NAME)}: no verdict", "NOT JUDGED", "", width), ""]
+    lines += _wrapped("why", result.reason, width)
     for what, count in list(result.rejected.items())[:3]:
-        lines += _wrapped("rejected", f"{what} ({count})")
-    lines += _wrapped("so", "this is no pass: without evidence nothing is said of the gradient")
+        lines += _wrapped("rejected", f"{clean(what, SENTENCE)} ({count})", width)
+    so = "this is no pass: without evidence nothing is said of the gradient"
+    lines += _wrapped("so", so, width)
     return "\n".join([*lines, "", *_labelled("backward", str(result.source))])
 
 
-def finding(result: OpResult, found: Finding, *, stored: bool = True) -> str:
-    """One finding with its evidence."""
+def finding(result: OpResult, found: Finding, *, stored: bool = True, width: int = WIDTH) -> str:
+    """One finding with its evidence; see `failure`."""
     mark = {"fail": "FAIL", "warning": "WARNING", "note": "NOTE"}.get(found.severity, "NOT JUDGED")
-    title = f"{result.name}: {found.check}: {_HEADLINE.get(found.code, found.code)}"
-    lines = [f"{title:<48s}  {mark}   {_extent(result, found)}".rstrip(), ""]
+    title = f"{clean(result.name, NAME)}: {found.check}: {codes.headline(found.code)}"
+    lines = [*_titled(title, mark, _extent(result, found), width), ""]
     if found.numbers is not None and found.code in ("wrong-gradient", "wrong-at-tie", "wrong-node"):
-        lines += _numbers(found, found.numbers)
-    if what := _what(found):
-        lines += _wrapped("what", what)
-    if found.path:
-        lines += _wrapped("path", found.path)
-    if found.diagnosis:
-        lines += _wrapped("likely", found.diagnosis)
+        lines += _numbers(found, found.numbers, width)
+        lines += _curve(result, found, width)
+    for label, said in (("what", _what(found)), ("path", found.path), ("likely", found.diagnosis)):
+        lines += _wrapped(label, said, width) if said else []
     if found.traceback:
-        lines += ["", "  your code", *("  " + line for line in found.traceback.splitlines())]
+        frames = (clean(line.rstrip(), SENTENCE) for line in found.traceback.splitlines())
+        lines += ["", "  your code", *("  " + line for line in frames)]
     if found.case:
-        kind = f" ({found.regime})" if found.regime else ""
+        kind = f" ({clean(found.regime, NAME)})" if found.regime else ""
         lines += ["", f"  smallest case found{kind}"]
-        lines += ["    " + line for line in found.case.splitlines()]
+        lines += ["    " + visible(line) for line in found.case.splitlines()]
     lines += ["", *_labelled("backward", str(found.source or result.source))]
     return "\n".join(lines + _again(result, found, stored=stored))
 
@@ -144,14 +106,23 @@ def _again(result: OpResult, found: Finding, *, stored: bool) -> list[str]:
     """How to see it again; an op that no target names is seen again by the same call."""
     if not (found.replay and result.target):
         return []
-    if stored:
-        return _labelled("again", found.replay)
-    command = f"gradcheck replay {shlex.quote(result.target)} {shlex.quote(found.recipe)}"
+    whole = f"gradcheck replay {shlex.quote(result.target)} {shlex.quote(found.recipe)}"
+    command = found.replay if stored else whole
     return _labelled("again", command) if len(command) < LONGEST_COMMAND else []
 
 
+def _titled(title: str, mark: str, extent: str, width: int) -> list[str]:
+    """The headline: what, the verdict, how much of it; in two lines where the page is narrow."""
+    title, extent = clean(title, 3 * NAME), clean(extent, 3 * NAME)
+    whole = f"{title:<48s}  {mark}   {extent}".rstrip()
+    if len(whole) <= width or width >= WIDTH:
+        return [whole]
+    return [f"{title}  {mark}", *(_filled(f"  {extent}", width, "  ") if extent else [])]
+
+
 def _labelled(label: str, text: str) -> list[str]:
-    return [f"  {label:<18s}  {text}"]
+    """Not wrapped, as what is pasted or clicked."""
+    return [f"  {label:<18s}  {clean(text)}"]
 
 
 def _extent(result: OpResult, found: Finding) -> str:
@@ -164,14 +135,19 @@ def _extent(result: OpResult, found: Finding) -> str:
     return cases
 
 
-def _numbers(found: Finding, numbers: Worst) -> list[str]:
+def _numbers(found: Finding, numbers: Worst, width: int) -> list[str]:
     error, limit = error_and_limit(numbers)
-    difference = f"{unnum(numbers.finite_difference): .6g} ± {unnum(numbers.bound):.1g}"
+    value = f"{unnum(numbers.finite_difference): .6g} ± {unnum(numbers.bound):.1g}"
+    compared, parts = f"  finite difference   {value}", _parts(numbers)
+    if len(compared + parts) <= width or width >= WIDTH:
+        lines = [compared + parts]
+    else:
+        lines = [compared, *_filled(f"    {parts.strip()}", width, "     ")]
     return [
-        *_labelled("where", f"gradient of {found.input}, entry {place(numbers.entry)}"),
+        *_wrapped("where", f"gradient of {found.input}, entry {place(numbers.entry)}", width),
         f"  backward pass       {unnum(numbers.backward): .6g}",
-        f"  finite difference   {difference}{_parts(numbers)}",
-        *_labelled("relative error", f"{error}, would have seen {limit}"),
+        *lines,
+        *_wrapped("relative error", f"{error}, would have seen {limit}", width),
     ]
 
 
@@ -208,15 +184,51 @@ def place(entry: tuple[int, ...]) -> str:
     return "(" + ", ".join(map(str, entry)) + ("," if len(entry) == 1 else "") + ")"
 
 
-def _wrapped(label: str, text: str) -> list[str]:
-    lines = textwrap.wrap(text, 76, break_long_words=False, break_on_hyphens=False) or [""]
-    return [f"  {label:<18s}  {lines[0]}", *(" " * 22 + line for line in lines[1:])]
+def curve_of(result: OpResult, found: Finding) -> Curve | None:
+    """The op's curve, if it is of the entry that the finding is about."""
+    curve, numbers = result.figures.curve, found.numbers
+    if curve is None or numbers is None:
+        return None
+    return curve if (curve.input, curve.entry) == (found.input, numbers.entry) else None
+
+
+def _curve(result: OpResult, found: Finding, width: int) -> list[str]:
+    """The error of the finite difference by step size, where it is known."""
+    curve = curve_of(result, found)
+    if curve is None:
+        return []
+    if width < NARROW:
+        drawn = sparkline.lines(curve, width - 4)
+        return [f"  {sparkline.LABEL}", *(f"    {line}" for line in drawn)] if drawn else []
+    labels = [sparkline.LABEL, "", "", "", ""]
+    drawn = sparkline.lines(curve, width - 22)
+    return [f"  {label:<18s}  {line}" for label, line in zip(labels, drawn, strict=False)]
+
+
+def _wrapped(label: str, text: str, width: int) -> list[str]:
+    """Beside its label, and on below it."""
+    after = " " * (22 if width >= NARROW else 6)
+    return _filled(f"  {label:<18s}  {clean(text, SENTENCE)}", width, after)
+
+
+def _filled(text: str, width: int, after: str) -> list[str]:
+    """Lines of a paragraph; the first is indented as it is, the others by ``after``."""
+    start = text[: len(text) - len(text.lstrip())]
+    return textwrap.wrap(
+        text[len(start) :],
+        max(width, 30),
+        initial_indent=start,
+        subsequent_indent=after,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def convention(kept: Convention) -> str:
     """A convention in words: ``at x = 0: slopes 0 to 1, yours 0``."""
     left, right, yours = (unnum(v) for v in (kept.left, kept.right, kept.yours))
     where = kept.where if kept.where.startswith("a ") else f"{kept.input} = {kept.where}"
+    where = clean(where, NAME)
     return f"at {where}: slopes {left:g} to {right:g}, yours {yours:g} ({kept.count} times)"
 
 
@@ -232,6 +244,7 @@ def totals(report: Report) -> str:
     parts = [f"{s.ops} op{'s' * (s.ops != 1)}", f"{s.passed} passed"]
     parts += [f"{s.failed} failed"] if s.failed else []
     parts += [f"{s.inconclusive} not judged"] if s.inconclusive else []
+    parts += [f"{s.waived} of these waived"] if s.waived else []
     parts += [f"{s.errors} could not be checked"] if s.errors else []
     parts.append(f"{s.comparisons:,} comparisons")
     parts += [f"{s.conventions:,} conventions"] if s.conventions else []
