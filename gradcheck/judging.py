@@ -173,7 +173,7 @@ class Judge:
         )
         if made.status in (Status.FAIL, Status.SLIGHT) and witness is not None:
             made = compare.heard(made, *witness)
-        made = self._unseen(made)
+        made = self._infinite(self._unseen(made), move)
         if made.status is Status.FAIL and (made.estimate.kink or kinks.rough(self.point, move)):
             made = compare.in_wider_hull(
                 made, kinks.output_slopes(self.point, move), self.rules.resolution
@@ -189,6 +189,19 @@ class Judge:
         if made.status is Status.FAIL and flat and abs(made.analytic) <= least:
             return replace(made, status=Status.INCONCLUSIVE, reason="below the rounding of forward")
         return made
+
+    def _infinite(self, made: Comparison, move: Move) -> Comparison:
+        """NaN as 0 times an infinite slope, at the edge of forward's domain: sqrt at 0.
+
+        Without an upstream gradient there the function does not move; with one it has no slope.
+        """
+        lost = made.status is Status.FAIL and np.isnan(made.analytic) and made.estimate.value == 0
+        if not (lost and made.estimate.edge):
+            return made
+        asked = np.where(self.point.cotangent == 0, 1.0, 0.0)
+        if edge.estimate(replace(self.point, cotangent=asked).line(move)) is not None:
+            return made
+        return replace(made, status=Status.INCONCLUSIVE, reason="0 times an infinite slope")
 
     def _at_tie(self, made: Comparison, move: Move) -> Comparison:
         """A fail at a tie, or a convention once some ways to break it allow the value."""

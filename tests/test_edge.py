@@ -103,6 +103,15 @@ def test_a_right_slope_that_is_reached_slowly_is_not_called_wrong(name: str, dty
     passes(within(function), backward(slope), "x:nonnegative[n]", dtypes=dtype, max_cases=60)
 
 
+def test_0_times_an_infinite_slope_is_not_judged() -> None:
+    """At this seed a case has 0 with an upstream gradient of 0; a NaN elsewhere stays wrong."""
+    function, slope = INFINITE["sqrt"]
+    options: dict[str, Any] = {"max_cases": 60, "seed": 7}
+    passes(function, lambda dy, x: dy / (2 * np.sqrt(x)), "x:nonnegative[n]", **options)
+    fails(function, lambda dy, x: dy / (2 * np.sqrt(x - x)), "x:nonnegative[n]", **options)
+    fails(function, lambda dy, x: dy * np.where(dy, slope(x), np.nan), "x:nonnegative[n]", **options)
+
+
 @pytest.mark.parametrize("name", INFINITE)
 @pytest.mark.parametrize("at_zero", [None, 0.0, np.nan])
 def test_an_infinite_slope_is_not_judged(name: str, at_zero: float | None) -> None:
