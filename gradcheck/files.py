@@ -63,15 +63,22 @@ def _explained(path: Path, temporary: Path | None = None) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
+        _discard(temporary)
         reason = error.strerror or str(error)
         if isinstance(error, FileExistsError):
             reason = "a folder of its path is a file"
         raise UsageError(
             f"cannot write {path}: {reason}; the old file, if any, is intact"
         ) from None
+    except BaseException:  # Ctrl-C while it is written
+        _discard(temporary)
+        raise
+
+
+def _discard(temporary: Path | None) -> None:
+    if temporary is not None:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
 
 
 def output_folder(start: Path, pyproject: Path | None, chosen: str | None) -> Path:

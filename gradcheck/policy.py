@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from gradcheck.results import Report
+from gradcheck.results import OpResult, Report
 from gradcheck.scores import Scores
 from gradcheck.settings import Settings
 
@@ -21,19 +21,29 @@ class Exit(IntEnum):
 
 
 def decide(report: Report, settings: Settings) -> Exit:
-    """0 only where every op passed. No evidence is never a pass.
+    """0 only where every op passed, or fails as a waiver that holds says. No evidence is no pass.
 
-    What could not be judged may be let through by the settings, but not if nothing passed.
+    What could not be judged may be let through by the settings, but not if nothing passed. A waiver
+    that does not hold fails the run, and so does a run that was cut short.
     """
     if report.interrupted:
         return Exit.INTERRUPTED
-    if report.summary.failed or report.summary.errors:
+    if report.summary.errors or any(fails(r, settings) for r in report.results):
         return Exit.FAILED
-    if report.summary.inconclusive and settings.inconclusive == "fail":
+    if any(w.state != "met" for w in report.waivers):
+        return Exit.FAILED
+    if report.cut_short or report.planned > len(report.results):
         return Exit.FAILED
     if not report.summary.passed:
         return Exit.NOTHING
     return Exit.PASSED
+
+
+def fails(result: OpResult, settings: Settings) -> bool:
+    """Whether an op by itself fails a run."""
+    if result.waived or result.verdict == "pass":
+        return False
+    return result.verdict == "fail" or settings.inconclusive == "fail"
 
 
 def decide_scores(scores: Scores) -> Exit:

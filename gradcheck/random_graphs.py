@@ -6,6 +6,7 @@ writes into is then used by somebody else.
 
 from __future__ import annotations
 
+import math
 import random
 import shlex
 from collections import Counter
@@ -21,9 +22,9 @@ from gradcheck.graphs.ingredients import usable
 from gradcheck.graphs.reducing import reduced
 from gradcheck.guards import GlobalRandom, one_blas_thread, quiet
 from gradcheck.model import Op, Recipe
-from gradcheck.results import Finding, OpResult
+from gradcheck.results import OpResult
 from gradcheck.runner import run_one
-from gradcheck.series import one_by_one
+from gradcheck.series import InTime, one_by_one
 from gradcheck.settings import Settings
 
 CASES = 12
@@ -31,7 +32,7 @@ CASES = 12
 FIRST = 4
 """Cases of a smaller graph, while one is reduced."""
 NAMED = 4
-_NOT_OURS = ("seed", "profile", "max-cases", "strict", "cost")
+_NOT_OURS = ("seed", "profile", "max-cases", "strict", "cost", "max-time", "waivers")
 """Settings that a random graph is not checked with, or that its command has anyway."""
 
 
@@ -45,6 +46,8 @@ class Wish:
     """As they were named, for the command that shows a graph again."""
     only: str = ""
     """The one graph that is meant; empty: all."""
+    until: float = math.inf
+    """When the run is out of time."""
 
     @property
     def names(self) -> list[str]:
@@ -60,6 +63,8 @@ class Checked:
     said: str = ""
     problems: list[str] = field(default_factory=list)
     interrupted: bool = False
+    missing: int = 0
+    """How many were not begun, because the run was out of time."""
 
 
 def is_name(keyword: str | None) -> bool:
@@ -102,8 +107,9 @@ def check_graphs(
     targets = wish.targets if len(kept) == len(ops) else [op.target for op in kept]
     work = _Work(settings, wish, dict(fixed), targets)
     made = Checked()
-    drawn = _ops(work, kept)
+    drawn = InTime(_ops(work, kept), wish.until)
     results, made.interrupted = one_by_one(drawn, work.checked, made.problems, progress)
+    made.missing = drawn.late * (1 if wish.only else max(1, wish.count - len(results)))
     folded = {name for names in work.alike.values() for name in names}
     made.results = [
         _with_others(r, work.alike.get(r.name, []))
@@ -111,7 +117,7 @@ def check_graphs(
         if r.verdict != "inconclusive" and r.name not in folded
     ]
     made.said = _said(results, work, len(kept), left_out)
-    if not made.results and not made.interrupted:
+    if not (made.results or made.interrupted or made.missing):
         made.problems.append(_nothing(results, wish))
     return made
 
@@ -268,14 +274,9 @@ def _warned(result: OpResult, op: Op) -> OpResult:
         f"one instance of {op.name} at two nodes of a graph: what it keeps between forward and "
         "backward is of its last use only. Make an instance for each node"
     )
-    findings = [_warning(f, said) for f in result.findings[:1]]
+    said_so = {"severity": "warning", "message": said, "code": "node-disturbed", "numbers": None}
+    findings = [msgspec.structs.replace(f, **said_so) for f in result.findings[:1]]
     return msgspec.structs.replace(result, verdict="pass", findings=findings)
-
-
-def _warning(finding: Finding, said: str) -> Finding:
-    return msgspec.structs.replace(
-        finding, severity="warning", message=said, code="shared-instance", numbers=None
-    )
 
 
 def _said(results: Sequence[OpResult], work: _Work, ops: int, left_out: Mapping[str, str]) -> str:

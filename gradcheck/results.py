@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from gradcheck.figures import Cost, Figures, NodeHealth
+from gradcheck.plain import NAME, clean
 from gradcheck.records import Number, Record, unnum
 
 SCHEMA_VERSION = 1
@@ -83,6 +84,8 @@ class Finding(Record, frozen=True, kw_only=True):
     """Command that runs this case again."""
     cases: int = 1
     """In how many cases it was seen."""
+    edition: str = ""
+    """The later edition in which it would be no note, but would fail the run."""
     nodes: tuple[str, ...] = ()
     """In a graph, the nodes that are wrong; all of one op."""
     path: str = ""
@@ -182,6 +185,21 @@ class OpResult(Record, frozen=True, kw_only=True):
         """The op's name without its module."""
         return self.op.rpartition("::")[2]
 
+    def __repr__(self) -> str:
+        """``<gradcheck: affine: pass, 87 cases, worst relative error 2e-11>``."""
+        worst = unnum(self.worst.relative_error) if self.worst is not None else None
+        said = f", worst relative error {worst:.2g}" if worst is not None else ""
+        said += ", waived" * bool(self.waived)
+        return f"<gradcheck: {clean(self.name, NAME)}: {self.verdict}, {self.cases} cases{said}>"
+
+    __rich_repr__ = None  # type: ignore[assignment]  # by which Rich would print all of it
+
+    def _repr_html_(self) -> str:
+        """In a notebook."""
+        from gradcheck.reporters import notebook
+
+        return notebook.of_result(self)
+
 
 class Summary(Record, frozen=True, kw_only=True):
     """Totals of a report."""
@@ -235,8 +253,16 @@ class Report(Record, frozen=True, kw_only=True):
     interrupted: bool = False
     planned: int = 0
     """Ops that were to be checked: more than there are results where the run was cut short."""
+    cut_short: str = ""
+    """Why it was, in words; empty where all were checked, or where it was interrupted."""
     waivers: list[Waived] = []
-    """The whole waiver file, entry by entry; empty where there is none."""
+    """The entries of the waiver file that this run can speak of, in the order of the file."""
+
+    def _repr_html_(self) -> str:
+        """In a notebook."""
+        from gradcheck.reporters import notebook
+
+        return notebook.of_report(self)
 
 
 def summarise(results: list[OpResult], errors: int, seconds: float) -> Summary:
@@ -251,6 +277,7 @@ def summarise(results: list[OpResult], errors: int, seconds: float) -> Summary:
         failed=count("fail"),
         inconclusive=count("inconclusive"),
         errors=errors,
+        waived=sum(bool(r.waived) for r in results),
         cases=sum(r.cases for r in results),
         comparisons=sum(r.comparisons for r in results),
         conventions=sum(c.count for r in results for c in r.conventions),

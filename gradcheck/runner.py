@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sized
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -15,9 +16,7 @@ import msgspec
 
 from gradcheck import cost, engine, probe
 from gradcheck.cases import build, recipes
-from gradcheck.checks import nodes, values
 from gradcheck.corners import Plan
-from gradcheck.describing import describe
 from gradcheck.diagnosis import Diagnosis
 from gradcheck.environment import environment
 from gradcheck.evaluation import Evaluator
@@ -29,22 +28,19 @@ from gradcheck.history import History
 from gradcheck.illustrating import illustrate
 from gradcheck.model import Op, Recipe
 from gradcheck.precision import working_precision
-from gradcheck.results import (
-    Finding,
-    OpResult,
-    Report,
-    summarise,
-)
-from gradcheck.series import one_by_one
+from gradcheck.results import Finding, OpResult, Report, summarise
+from gradcheck.series import InTime, deadline, one_by_one
 from gradcheck.settings import Settings, for_op
+from gradcheck.shrinking import smallest
 from gradcheck.tally import Tally
 from gradcheck.templates import plan
-from gradcheck.trial import Bench, Trial
+from gradcheck.trial import Bench
 
-SHRINK_SECONDS = 6.0
-"""A bound for slow ops only: the number of attempts ends it first, the same on any machine."""
-RUN_ONLY = ("profile", "max-cases", "checks", "cost")
+RUN_ONLY = ("profile", "max-cases", "checks", "cost", "max-time", "waivers")
 """Settings of a run that say nothing of one case."""
+LATE = "the run is out of time"
+SHORTEST = 0.1
+"""Seconds that the checks of a case get, however little the run has left."""
 ENOUGH_FAILURES = 10
 """Failing cases after which an op has had its chance."""
 
@@ -56,6 +52,7 @@ def run_one(
     fixed: Mapping[str, Any] | None = None,
     only: list[Recipe] | None = None,
     illustrated: bool = False,
+    until: float = math.inf,
 ) -> OpResult:
     """Check one op.
 
@@ -71,6 +68,9 @@ def run_one(
         Exactly these cases, instead of generated ones (`gradcheck replay`).
     illustrated : bool, optional
         A report is going to show it: also gather the figures of an op that passes.
+    until : float, optional
+        When the run is out of time (`series.deadline`); an op with cases left is then not judged,
+        unless it has failed.
 
     Returns
     -------
@@ -78,19 +78,19 @@ def run_one(
         Never raises for what the user's code does.
     """
     started = time.perf_counter()
-    settings = for_op(settings, op.options, fixed)
+    settings = _in_time(for_op(settings, op.options, fixed), until - started)
     random = GlobalRandom(settings.seed)
     with random.restored(), quiet(), one_blas_thread():
         ready = prepare(Evaluator(op, random), settings, only, fixed=fixed)
         history = History()
-        _try_all(ready.bench, ready.drawn, (ready.tally, history), started)
+        _try_all(ready.bench, ready.drawn, (ready.tally, history), started, until)
         shown = [
             (
                 _with_diagnosis(finding, _diagnosed(ready.bench, ready.made, history, found[0])),
                 trial,
             )
             for found in ready.tally.representatives()
-            for finding, trial in [_finish(ready.bench, ready.made, found)]
+            for finding, trial in [smallest(ready.bench, ready.made, found)]
         ]
         figures = illustrate(ready.tally, shown, every=illustrated)
         costs = _costs(ready, random, settings) if settings.cost and only is None else []
@@ -177,8 +177,20 @@ def _precisions(bench: Bench, drawn: list[engine.Drawn], settings: Settings) -> 
     return found
 
 
+def _in_time(settings: Settings, left: float) -> Settings:
+    """One case of an op may take no longer than the run has left."""
+    if math.isinf(left):
+        return settings
+    limit = min(settings.op_time_limit or math.inf, max(left, SHORTEST))
+    return msgspec.structs.replace(settings, op_time_limit=limit)
+
+
 def _try_all(
-    bench: Bench, drawn: list[engine.Drawn], notes: tuple[Tally, History], started: float
+    bench: Bench,
+    drawn: list[engine.Drawn],
+    notes: tuple[Tally, History],
+    started: float,
+    until: float,
 ) -> None:
     """Run the cases in order; stop where going on tells nothing new."""
     limit = bench.settings.op_time_limit
@@ -191,26 +203,13 @@ def _try_all(
             why = "more would tell nothing new" if tally.hopeless else "it has failed often enough"
             tally.note_stop(number + 1, len(drawn), why)
             return
-        if limit and time.perf_counter() - started > limit and number + 1 < len(drawn):
+        now, done = time.perf_counter(), number + 1
+        if now > until and done < len(drawn):
+            tally.unfinished = f"{done} of {len(drawn)} cases were run: {LATE}"
+            return
+        if limit and now - started > limit and done < len(drawn):
             tally.note_stop(number + 1, len(drawn), f"the op's time limit of {limit:g} s")
             return
-
-
-def _finish(
-    bench: Bench, made: Plan, found: tuple[Finding, engine.Drawn, Trial]
-) -> tuple[Finding, Trial]:
-    """Shrink a finding's case, and write down how to see it again; with the smallest case tried."""
-    finding, drawn, trial = found
-    recipe = drawn.value
-    if drawn.choices and finding.code != "never-ends":
-        recipe = _shrunk(bench, made, finding, drawn)
-        again = bench.run(recipe, _checks(finding))
-        same = [f for f in again.findings if _same(f, finding)]
-        if same:
-            finding, trial = msgspec.structs.replace(same[0], cases=finding.cases), again
-        else:
-            recipe = drawn.value
-    return describe(bench, finding, recipe, trial), trial
 
 
 def _costs(ready: Ready, random: GlobalRandom, settings: Settings) -> list[Cost]:
@@ -230,24 +229,6 @@ def _with_diagnosis(finding: Finding, found: Diagnosis | None) -> Finding:
     return msgspec.structs.replace(finding, diagnosis=found.text, likely=found.name)
 
 
-def _shrunk(bench: Bench, made: Plan, finding: Finding, drawn: engine.Drawn) -> Recipe:
-    def still(recipe: Recipe) -> bool:
-        trial = bench.run(recipe, _checks(finding))
-        return any(_same(f, finding) for f in trial.findings)
-
-    return engine.shrink(recipes(made), drawn, still, seconds=SHRINK_SECONDS)
-
-
-def _checks(finding: Finding) -> tuple[str, ...]:
-    """What finds it again; a node may have been found by the entries that it spoils."""
-    return (nodes.NAME, values.NAME) if finding.check == nodes.NAME else (finding.check,)
-
-
-def _same(a: Finding, b: Finding) -> bool:
-    """The same kind of finding about the same input, and as grave."""
-    return (a.code, a.check, a.input, a.severity) == (b.code, b.check, b.input, b.severity)
-
-
 def run(
     ops: Iterable[Op],
     settings: Settings,
@@ -255,18 +236,37 @@ def run(
     fixed: Mapping[str, Any] | None = None,
     errors: Iterable[str] = (),
     progress: Callable[[OpResult], None] | None = None,
+    planned: int | None = None,
+    until: float | None = None,
 ) -> Report:
-    """Check ops one after the other; an interrupt keeps what there is.
+    """Check ops one after the other; an interrupt, or the end of the time, keeps what there is.
 
-    Raises
-    ------
-    UsageError
-        The settings of an op are wrong.
+    Parameters
+    ----------
+    ops : iterable of Op
+        Taken one by one; what has no length needs ``planned``, how many there are.
+    settings : Settings
+        Settings of the run.
+    fixed : mapping, optional
+        Settings given on the command line, which go over an op's own.
+    errors : iterable of str, optional
+        Targets that could not be loaded.
+    progress : callable, optional
+        Is told of each result.
+    planned : int, optional
+        How many ops there are.
+    until : float, optional
+        When the time is over (`series.deadline`); default: ``max-time`` from now.
     """
-    started = time.perf_counter()
-    problems = list(errors)
-    work = partial(run_one, settings=settings, fixed=fixed, illustrated=True)
-    results, interrupted = one_by_one(ops, work, problems, progress)
+    started, problems = time.perf_counter(), list(errors)
+    unloaded = len(problems)
+    if planned is None:
+        planned = len(ops) if isinstance(ops, Sized) else 0
+    until = deadline(settings.max_time) if until is None else until
+    work = partial(run_one, settings=settings, fixed=fixed, illustrated=True, until=until)
+    timed = InTime(ops, until)
+    results, interrupted = one_by_one(timed, work, problems, progress)
+    late = timed.late or any(r.reason.endswith(LATE) for r in results[-1:])
     return Report(
         seed=settings.seed,
         profile=settings.profile,
@@ -276,4 +276,11 @@ def run(
         results=results,
         errors=problems,
         interrupted=interrupted,
+        planned=max(planned - (len(problems) - unloaded), len(results)),
+        cut_short=out_of_time(settings) if late and not interrupted else "",
     )
+
+
+def out_of_time(settings: Settings) -> str:
+    """Why a run was cut short."""
+    return f"out of time (--max-time {settings.max_time:g})"

@@ -177,7 +177,8 @@ def read_table(pyproject: Path) -> dict[str, Any] | None:
         document = tomllib.loads(pyproject.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise UsageError(f"{pyproject}: cannot be read: {error}") from None
-    table = document.get("tool", {}).get("gradcheck")
+    tool = document.get("tool")
+    table = tool.get("gradcheck") if isinstance(tool, dict) else None
     if table is not None and not isinstance(table, dict):
         raise UsageError(f"{pyproject}: [tool.gradcheck] must be a table")
     return table

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from gradcheck import editions
 from gradcheck.audit import audit, warning
 from gradcheck.checks import nodes
 from gradcheck.checks.facts import Outcome
@@ -74,6 +75,8 @@ class Tally:
     seen: Seen = field(default_factory=Seen)
     _worst_order: tuple[bool, bool, float] = (False, False, -1.0)
     hopeless: bool = False
+    unfinished: str = ""
+    """The run's time was over before the cases were: how many there are."""
     vacuity: Vacuity = field(default_factory=Vacuity)
     health: Health = field(default_factory=Health)
     excess: float = 0.0
@@ -198,8 +201,8 @@ class Tally:
         """In which respects a pass says less than it seems to, or a right graph trains badly."""
         severity: Severity = "fail" if self.settings.strict else "warning"
         rejected = (self.refusals.counts.total(), self.cases)
-        hollow = self.vacuity.findings(rejected, severity)
-        return [*hollow, *self.health.findings(severity)]
+        hollow = [*self.vacuity.findings(rejected, severity), *self.health.findings(severity)]
+        return [editions.demoted(f, self.settings.edition) for f in hollow]
 
     def _summary(self, name: str) -> CheckSummary:
         counts = self.checks[name]
@@ -226,6 +229,8 @@ class Tally:
 
     def _unjudged(self) -> str:
         """Why there is not enough evidence for a pass; empty where there is."""
+        if self.unfinished:
+            return self.unfinished
         values = self.checks.get("values")
         missing = any(code == "no-gradient" for code, *_ in self._first)
         if values is not None and not values["comparisons"] and missing:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from gradcheck import finite
+from gradcheck import editions, finite
 from gradcheck.arrays import all_finite, is_real, same_bits
 from gradcheck.attributes import guessed_numbers
 from gradcheck.beyond import Usual, is_accident, usual
@@ -164,7 +164,8 @@ class Bench:
             trial.outcomes[name] = outcome
             for finding in outcome.findings:
                 self._add(trial, finding)
-            failed |= name in (values.NAME, nodes.NAME) and outcome.failed
+            new = editions.failing(outcome.findings, self.settings.edition)
+            failed |= name in (values.NAME, nodes.NAME) and new
             if name == values.NAME and outcome.failed and nodes.NAME in trial.outcomes:
                 self._accuse(trial, facts)
 
@@ -265,7 +266,7 @@ class Bench:
             )
         elif trial.recipe.beyond and finding.severity == "not judged":
             finding = msgspec.structs.replace(finding, severity="note")
-        trial.findings.append(finding)
+        trial.findings.append(editions.demoted(finding, self.settings.edition))
 
     def beyond(self, trial: Trial) -> Severity:
         """How grave an error beyond the declaration is: by scope, and less by accident."""

@@ -113,5 +113,13 @@ class Project:
 
 def clean_environment() -> dict[str, str]:
     """No settings, no colours and no width from outside."""
-    dropped = ("GRADCHECK_", "PYTEST_", "COLUMNS", "FORCE_COLOR", "NO_COLOR", "PYTHONIOENCODING")
+    dropped = (
+        "GRADCHECK_",
+        "GITHUB_",
+        "PYTEST_",
+        "COLUMNS",
+        "FORCE_COLOR",
+        "NO_COLOR",
+        "PYTHONIOENCODING",
+    )
     return {k: v for k, v in os.environ.items() if not k.startswith(dropped)}

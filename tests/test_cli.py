@@ -238,7 +238,7 @@ def test_the_report_is_written_whole_to_both_places(project):
     assert finding["replay"] in ran.out
     assert finding["case"].startswith("x = np.array(")
     assert {p.name for p in (project.folder / ".gradcheck").iterdir()} == {
-        ".gitignore", "results.json",
+        ".gitignore", "results.json", "results.ndjson",
     }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ import pytest
 
 import gradcheck
 from gradcheck.model import Options
+from gradcheck.plugin import session
 from gradcheck.results import OpResult
 from gradcheck.settings import (
     CHECKS,
@@ -30,10 +31,11 @@ V = np.array([0.5, -1.25, 2.0, 0.75, -0.375])
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project of its own: no pyproject of ours, no environment."""
+    """A project of its own: no pyproject of ours, no environment, no options of this session."""
     for name in list(os.environ):
         if name.startswith("GRADCHECK_"):
             monkeypatch.delenv(name)
+    monkeypatch.setattr(session, "_open", [])
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -261,6 +263,10 @@ BAD = {
     "targets": ["3", '"my_gates.py"', "[3]"],
     "output": ["3"],
     "cost": ['"maybe"', "2"],
+    "max-time": ["-1", "nan", '"long"'],
+    "waivers": ["3", '["a.toml"]'],
+    "edition": ['"2025"', "2026", '""'],
+    "report": ['"json=x.json"', "[3]"],
 }
 
 
@@ -290,6 +296,7 @@ def test_bad_values_name_the_key_and_the_file(folder, key, value):
         ("checks", '["value"]', "values"),
         ("dtypes", '["float8"]', "float32"),
         ("dtypes", '["flaot16"]', "'float16'"),
+        ("edition", '"2062"', "2026"),
     ],
 )
 def test_bad_words_are_answered_with_the_right_ones(folder, key, value, known):

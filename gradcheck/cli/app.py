@@ -12,6 +12,7 @@ import cyclopts
 from gradcheck import files
 from gradcheck.cli import commands, looking, starting
 from gradcheck.errors import NothingCollected, UsageError
+from gradcheck.plain import ascii_only, visible
 
 EPILOGUE = (
     "Exit codes: 0 all passed; 1 an op failed, could not be judged, or could not be checked; "
@@ -71,13 +72,11 @@ def _print_anywhere() -> None:
 
 def _in_ascii(error: UnicodeError) -> tuple[str, int]:
     assert isinstance(error, UnicodeEncodeError)
-    plain = {"±": "+/-", "×": "x", "…": "...", "—": "-", "–": "-", "’": "'"}
-    wrong = error.object[error.start : error.end]
-    return "".join(plain.get(c, "?") for c in wrong), error.end
+    return ascii_only(error.object[error.start : error.end]), error.end
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr)
+    print(visible(text), file=sys.stderr)
 
 
 def _our_fault(error: Exception) -> int:

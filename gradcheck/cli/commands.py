@@ -95,7 +95,8 @@ class Reporting:
     Parameters
     ----------
     report
-        KIND=PATH: write a report; repeatable. KIND is one of json.
+        KIND=PATH: write a report; repeatable. KIND is one of json, ndjson, html, junit, sarif,
+        github, markdown; PATH - is standard output.
     json
         Short for --report json=PATH.
     html

@@ -13,6 +13,7 @@ from gradcheck.graphs.composition import KIND
 from gradcheck.model import Op
 from gradcheck.random_graphs import Checked, Wish, check_graphs
 from gradcheck.results import OpResult, Report, summarise
+from gradcheck.runner import out_of_time
 from gradcheck.settings import Settings
 
 
@@ -41,8 +42,8 @@ def run_graphs(
         )
 
 
-def added(report: Report, checked: Checked) -> Report:
-    """The report with the graphs beside the ops."""
+def added(report: Report, checked: Checked, settings: Settings) -> Report:
+    """The report with the graphs beside the ops; a graph is an op."""
     results, errors = [*report.results, *checked.results], [*report.errors, *checked.problems]
     seconds = report.summary.seconds + sum(r.seconds for r in checked.results)
     return msgspec.structs.replace(
@@ -51,14 +52,25 @@ def added(report: Report, checked: Checked) -> Report:
         errors=errors,
         summary=summarise(results, len(errors), seconds),
         interrupted=report.interrupted or checked.interrupted,
+        planned=report.planned + len(checked.results) + checked.missing,
+        cut_short=out_of_time(settings) if checked.missing else report.cut_short,
     )
+
+
+def told(checked: Checked, wish: Wish, settings: Settings) -> str:
+    """The line that counts the graphs."""
+    if not checked.missing:
+        return checked.said
+    late = f"{checked.missing} not begun: {out_of_time(settings)}"
+    return f"{checked.said}; {late}" if checked.missing < wish.count else f"random graphs: {late}"
 
 
 def shortened(report: Report) -> Report:
     """The report without the graphs of which there is nothing to say: one line counts them."""
     kept = [r for r in report.results if not _is_silent(r)]
     summary = summarise(kept, len(report.errors), report.summary.seconds)
-    return msgspec.structs.replace(report, results=kept, summary=summary)
+    planned = report.planned - (len(report.results) - len(kept))
+    return msgspec.structs.replace(report, results=kept, summary=summary, planned=planned)
 
 
 def _is_silent(result: OpResult) -> bool:

@@ -16,7 +16,7 @@ from rich.text import Text
 from gradcheck import explained, files, targets
 from gradcheck.cli.run import REFERENCE, chosen, collect
 from gradcheck.cli.screen import screen
-from gradcheck.drawing import clean
+from gradcheck.codes import CODES, LIKELY
 from gradcheck.errors import NothingCollected, UsageError, did_you_mean
 from gradcheck.evaluation import NodeRaised
 from gradcheck.explain import plain_case
@@ -25,8 +25,9 @@ from gradcheck.graphs.composed import Composed
 from gradcheck.graphs.tracing import GraphFunction
 from gradcheck.guards import quiet
 from gradcheck.model import Input, Op, Recipe
+from gradcheck.plain import clean, visible
 from gradcheck.registry import MARK
-from gradcheck.reporters import json, text
+from gradcheck.reporters import json, terminal, text
 from gradcheck.results import Finding, OpResult
 from gradcheck.runner import run_one
 from gradcheck.settings import Settings, convert, find_pyproject, load
@@ -45,14 +46,14 @@ def list_ops(named: Sequence[str]) -> int:
     for column in ("op", "kind", "inputs", "backward"):
         drawn.add_column(column, overflow="fold")
     for op in ops:
-        drawn.add_row(*map(Text, (op.id, op.kind, _inputs(op), str(op.source))))
+        drawn.add_row(*map(Text, map(clean, (op.id, op.kind, _inputs(op), op.source))))
     console = screen()
     if not console.is_terminal:
         console.width = 10_000  # whole lines for grep
     if ops:
         console.print(drawn)
     for error in errors:
-        print(f"could not be loaded: {error}", file=sys.stderr)
+        print(visible(f"could not be loaded: {error}"), file=sys.stderr)
     return 1 if errors else 0
 
 
@@ -73,9 +74,11 @@ def replay(case: str, recipe: str | None, results: str | None) -> int:
     settings = convert(given, "the run's settings", settings)
     result = run_one(op, settings, fixed=given, only=[made])
     passed = result.verdict == "pass"
-    said = [text.finding(result, f, stored=recipe is None) for f in result.findings]
-    said = said or [f"{op.id}: this case passes" if passed else text.failure(result)]
-    screen().print("\n\n".join(said), soft_wrap=True, markup=False)
+    console = screen()
+    stored, wide = recipe is None, terminal.page(console)
+    said = [text.finding(result, f, stored=stored, width=wide) for f in result.findings]
+    said = said or [f"{op.id}: this case passes" if passed else text.failure(result, width=wide)]
+    console.print("\n\n".join(said), soft_wrap=True, markup=False)
     return 0 if passed else 1
 
 
@@ -218,7 +221,7 @@ def _graph(name: str) -> tuple[Op, Composed]:
         pyproject = find_pyproject(Path.cwd())
         root = pyproject.parent if pyproject else None
         ops = collect(list(dict.fromkeys((*settings.targets, REFERENCE))), [], root)
-        known, own, where = _graphs(ops), path, "there is"
+        known, own, where = _graphs(ops), path, "there is no code and"
     if own in known:
         return known[own], known[own].detail
     if any(op.name == own for op in ops):
@@ -226,9 +229,18 @@ def _graph(name: str) -> tuple[Op, Composed]:
     if own and own != path:
         _demand_described(path, own)
     if own or not known:
-        hint = did_you_mean(own, known) if known else " explain shows graphs, node by node."
-        raise UsageError(f"{where} no graph {own or ''}".rstrip() + f".{hint}")
+        hint = _nearest(own, known, words=own == path)
+        raise UsageError(f"{where} no graph {clean(own)}".rstrip() + f".{hint}")
     raise UsageError(f"{where} several graphs: name one, as in {path}::{min(known)}")
+
+
+def _nearest(own: str, graphs: Iterable[str], *, words: bool) -> str:
+    """What may have been meant: a graph or, where no file is named, a code."""
+    known = [*graphs, *(w for table in (CODES, LIKELY) for w in table if words)]
+    if not known:
+        return " explain shows graphs, node by node."
+    hint = did_you_mean(own, known)
+    return hint if not words or "Did you" in hint else " gradcheck explain lists the codes."
 
 
 def _demand_described(path: str, own: str) -> None:

@@ -47,25 +47,30 @@ def replay(
 
 
 def explain(
-    graph: str,
+    name: str | None = None,
     *values: float,
     svg: Annotated[str | None, Parameter(name="--svg")] = None,
 ) -> int:
-    """Show a graph node by node: value, upstream, local and downstream gradient.
+    """Explain a code of a finding (wrong-gradient), or show a graph node by node.
+
+    A code: what it means, why it matters, how to fix it, and an example with the wrong and the
+    mended gate. A graph: value, upstream, local and downstream gradient of each node. Without a
+    name, all codes.
 
     Parameters
     ----------
-    graph
-        A graph by its name (worked_example, or f), or with its file (my_graphs.py::loss).
+    name
+        A code, a likely mistake (sign, transpose), a check (purity); or a graph by its name
+        (worked_example, or f), or with its file (my_graphs.py::loss). Codes are looked up first.
     values
-        Numbers for its sources; where they are left out, its own example, else the plain case that
-        the checks draw.
+        Numbers for a graph's sources; where they are left out, its own example, else the plain
+        case that the checks draw.
     svg
-        Also draw it there.
+        Also draw the graph there.
     """
-    from gradcheck.cli.inspect import explain
+    from gradcheck.cli.explaining import explain as work
 
-    return explain(graph, values, svg)
+    return work(name, values, svg)
 
 
 def report(results: str, *, reporting: Reporting = Reporting()) -> int:
@@ -83,7 +88,7 @@ def report(results: str, *, reporting: Reporting = Reporting()) -> int:
     return work(results, reporting.wishes())
 
 
-def diff(old: str, new: str) -> int:
+def diff(old: str, new: str, *, json: str | None = None) -> int:
     """Compare two result files: new failures, what is mended, worse bounds, lost coverage.
 
     Exit code 1 where something got worse.
@@ -94,7 +99,9 @@ def diff(old: str, new: str) -> int:
         A result file, for instance of the main branch.
     new
         A later one.
+    json
+        Write the changes there.
     """
     from gradcheck.cli.diff import diff as work
 
-    return work(old, new)
+    return work(old, new, json)

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import datetime
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from gradcheck import files, outputs, policy, targets
-from gradcheck.cli.graphs import added, run_graphs, shortened
+from gradcheck import files, outputs, policy, targets, waivers
+from gradcheck.cli.advice import advice
+from gradcheck.cli.graphs import added, run_graphs, shortened, told
 from gradcheck.cli.screen import Progress, screen
+from gradcheck.environment import environment
 from gradcheck.errors import NothingCollected, UsageError, did_you_mean
 from gradcheck.model import Op
 from gradcheck.outputs import Output
-from gradcheck.random_graphs import Wish, is_name
+from gradcheck.random_graphs import Checked, Wish, is_name
 from gradcheck.reporters import terminal
-from gradcheck.results import Report
-from gradcheck.runner import run
+from gradcheck.reporters.ndjson import Start
+from gradcheck.results import OpResult, Report
+from gradcheck.runner import RUN_ONLY, run
+from gradcheck.series import deadline
 from gradcheck.settings import Settings, find_pyproject, load, read_table
+from gradcheck.stream import STREAM, Stream
 
 REFERENCE = "reference_ops"
 
@@ -40,22 +48,100 @@ class Job:
     """How many random graphs of the ops are checked too."""
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What there is to check."""
+
+    names: list[str]
+    """The targets."""
+    every: list[Op]
+    """The ops of all targets."""
+    ops: list[Op]
+    """Those that are checked one by one."""
+    errors: list[str]
+    """Targets that could not be loaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where a run goes on: what is shown, what is kept, and until when."""
+
+    console: Console
+    stream: Stream
+    until: float
+
+
 def run_job(job: Job) -> int:
     """Check, print, write the report; returns the exit code.
 
     Raises
     ------
     UsageError
-        A setting or target is wrong, or the report cannot be written.
+        A setting, target or waiver is wrong, or the report cannot be written.
     NothingCollected
         There is no op to check.
     """
     if job.graphs < 0:
         raise UsageError(f"--graphs {job.graphs}: how many random graphs, so 0 or more")
     settings = load(Path.cwd(), profile="ci", command_line=job.given)
-    console = screen()
+    until = deadline(settings.max_time)
     places = _outputs(job, settings)
     outputs.claim(places)
+    known = _known(job, settings)
+    console = screen(aside=any(place.standard for place in places))
+    found = _found(job, settings, console)
+    stream = _stream(places[0].path.with_name(STREAM), found, settings, job)
+    desk = Desk(console, stream, until)
+    report = _run_shown(found, settings, job, desk)
+    report, said = _with_graphs(report, found, settings, job, desk)
+    report = waivers.applied(report, known, datetime.date.today(), _reach(job, found))
+    say = partial(console.print, soft_wrap=True, markup=False)
+    try:
+        with outputs.no_commands(say, os.environ):
+            _print(console, report, said, job)
+    finally:  # nor is it lost when the terminal is, or at a second Ctrl-C
+        outputs.write(report, places)
+        stream.end(report)
+    if stream.trouble:
+        say(stream.trouble)
+    if settings.method == "central" and not (report.interrupted or report.cut_short):
+        _print_central(console, found.ops, settings)
+    if job.verbosity >= 0:
+        place = f"report: {targets.shown(places[0].path)}"
+        next_ = f"next: {advice(report, reference=found.names == [REFERENCE])}"
+        console.print(f"{place}\n{next_}", soft_wrap=True, markup=False)
+    outputs.announce(report, say, os.environ)
+    return int(policy.decide(report, settings))
+
+
+def _outputs(job: Job, settings: Settings) -> list[Output]:
+    """The result file, and the reports that were asked for."""
+    pyproject = find_pyproject(Path.cwd())
+    folder = files.output_folder(Path.cwd(), pyproject, settings.output)
+    files.prepare(folder)
+    standing = outputs.parse(settings.report, pyproject.parent if pyproject else None)
+    return [Output("json", folder / files.RESULTS), *standing, *outputs.parse(job.reports)]
+
+
+def _known(job: Job, settings: Settings) -> tuple[waivers.Waiver, ...]:
+    """The waiver file's entries: read before the work, as it may be wrong."""
+    pyproject = find_pyproject(Path.cwd())
+    root = pyproject.parent if pyproject else Path.cwd()
+    return waivers.load(settings, root, job.given.get("waivers"))
+
+
+def _reach(job: Job, found: Found) -> waivers.Reach:
+    """Which ops a waiver would have met, had they been there."""
+    whole = job.keyword is None and not any("::" in name for name in found.names)
+    return waivers.Reach(
+        everything=whole and not job.targets,
+        modules=tuple({op.module for op in found.every}) if whole else (),
+        checks="checks" not in job.given,
+    )
+
+
+def _found(job: Job, settings: Settings, console: Console) -> Found:
+    """The ops of the targets that were named, or of the settings' targets."""
     names, root = chosen(job.targets, settings)
     if names == [REFERENCE] and not settings.targets and not job.targets and job.verbosity >= 0:
         console.print("no target named and no pyproject.toml here: checking the reference ops")
@@ -69,27 +155,20 @@ def run_job(job: Job) -> int:
             "assign gradcheck.op(forward, backward, ...) to a name, let a package's __init__ "
             "import its modules, or name another target"
         )
-    report = _run_shown(ops, settings, job, (console, errors))
-    report, said = _with_graphs(report, every if one_graph else ops, settings, job, console)
-    shown = report if job.verbosity > 0 else shortened(report)
-    terminal.print_report(console, shown, verbosity=job.verbosity)
-    if said:
-        console.print(said, soft_wrap=True, markup=False)
-    outputs.write(report, places)
-    if settings.method == "central" and not report.interrupted:
-        _print_central(console, ops, settings)
-    if job.verbosity >= 0:
-        _print_next(console, report, places[0].path, names)
-    return int(policy.decide(report, settings))
+    return Found(names, every, ops, errors)
 
 
-def _outputs(job: Job, settings: Settings) -> list[Output]:
-    """The result file, and the reports that were asked for."""
-    pyproject = find_pyproject(Path.cwd())
-    folder = files.output_folder(Path.cwd(), pyproject, settings.output)
-    files.prepare(folder)
-    standing = outputs.parse(settings.report, pyproject.parent if pyproject else None)
-    return [Output("json", folder / files.RESULTS), *standing, *outputs.parse(job.reports)]
+def _stream(path: Path, found: Found, settings: Settings, job: Job) -> Stream:
+    """The results as they come, beside the result file: a run that is killed keeps them."""
+    start = Start(
+        seed=settings.seed,
+        profile=settings.profile,
+        settings={k: v for k, v in job.given.items() if k not in RUN_ONLY},
+        environment=environment(),
+        planned=len(found.ops),
+        errors=list(found.errors),
+    )
+    return Stream(path, start)
 
 
 def chosen(named: Sequence[str], settings: Settings) -> tuple[list[str], Path | None]:
@@ -153,31 +232,43 @@ def select(ops: list[Op], keyword: str | None) -> list[Op]:
     return kept
 
 
-def _run_shown(
-    ops: list[Op], settings: Settings, job: Job, shown: tuple[Console, list[str]]
-) -> Report:
+def _run_shown(found: Found, settings: Settings, job: Job, desk: Desk) -> Report:
     """Run, with a line that says how far it is."""
-    console, errors = shown
+    go = partial(run, settings=settings, fixed=job.given, errors=found.errors, until=desk.until)
     if job.verbosity < 0:
-        return run(ops, settings, fixed=job.given, errors=errors)
-    progress = Progress(console, len(ops))
+        return go(found.ops, progress=desk.stream.add)
+    progress = Progress(desk.console, len(found.ops))
+
+    def done(result: OpResult) -> None:
+        desk.stream.add(result)
+        progress.advance(result)
+
     with progress.shown():
-        return run(
-            progress.over(ops), settings, fixed=job.given, errors=errors, progress=progress.advance
-        )
+        return go(progress.over(found.ops), progress=done, planned=len(found.ops))
 
 
 def _with_graphs(
-    report: Report, ops: list[Op], settings: Settings, job: Job, console: Console
+    report: Report, found: Found, settings: Settings, job: Job, desk: Desk
 ) -> tuple[Report, str]:
     """The report with the random graphs that were asked for, and the line that counts them."""
+    only = job.keyword if job.keyword is not None and is_name(job.keyword) else ""
+    ops = found.every if only else found.ops
     if not job.graphs or not ops or report.interrupted:
         return report, ""
-    only = job.keyword if job.keyword is not None and is_name(job.keyword) else ""
-    wish = Wish(job.graphs, settings.seed, job.targets, only)
-    live = console if job.verbosity >= 0 else None
+    wish = Wish(job.graphs, settings.seed, job.targets, only, desk.until)
+    if report.cut_short:
+        return report, told(Checked(missing=wish.count), wish, settings)
+    live = desk.console if job.verbosity >= 0 else None
     checked = run_graphs(report, ops, wish, settings, fixed=job.given, console=live)
-    return added(report, checked), checked.said if job.verbosity >= 0 else ""
+    return added(report, checked, settings), told(checked, wish, settings)
+
+
+def _print(console: Console, report: Report, said: str, job: Job) -> None:
+    """What was found; ``said`` of random graphs."""
+    shown = report if job.verbosity > 0 else shortened(report)
+    terminal.print_report(console, shown, verbosity=job.verbosity)
+    if said and job.verbosity >= 0:
+        console.print(said, soft_wrap=True, markup=False)
 
 
 def _print_central(console: Console, ops: list[Op], settings: Settings) -> None:
@@ -186,22 +277,3 @@ def _print_central(console: Console, ops: list[Op], settings: Settings) -> None:
 
     for op in ops:
         console.print(central_table(op, settings), markup=False, soft_wrap=True)
-
-
-def _print_next(console: Console, report: Report, path: Path, names: list[str]) -> None:
-    """The report's path and what to do next."""
-    console.print(f"report: {targets.shown(path)}", soft_wrap=True, markup=False)
-    failing = [f for r in report.results for f in r.findings if f.severity == "fail" and f.replay]
-    if report.interrupted:
-        advice = "run it again for the ops that are missing"
-    elif failing:
-        advice = f"mend it, then {failing[0].replay}"
-    elif report.errors or any(r.verdict != "pass" for r in report.results):
-        advice = "see above what could not be checked or judged, and why"
-    elif names == [REFERENCE]:
-        advice = "check your own gates with  gradcheck run my_gates.py"
-    elif any(f.severity == "warning" for r in report.results for f in r.findings):
-        advice = "-v shows the warnings; the exit code is 0 only if every op passed"
-    else:
-        advice = "put it into CI; the exit code is 0 only if every op passed"
-    console.print(f"next: {advice}", soft_wrap=True, markup=False)

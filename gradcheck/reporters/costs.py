@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gradcheck.figures import Cost
+from gradcheck.plain import NAME, clean
 from gradcheck.results import (
     OpResult,
     Report,
@@ -36,7 +37,7 @@ def table(report: Report) -> RenderableType:
 
 def _row(result: OpResult, found: Cost) -> list[Text]:
     cells = [
-        result.op,
+        clean(result.op, NAME),
         found.along or "-",
         _then([f"{n:,}" for n in found.elements]),
         _then([_times(r) for r in found.time_ratios]),

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from gradcheck.figures import NodeHealth
+from gradcheck.plain import NAME, clean
 from gradcheck.records import unnum
 
 SHORT = 20
@@ -43,6 +44,7 @@ def _strength(node: NodeHealth) -> float:
 
 def _row(node: NodeHealth) -> tuple[str, ...]:
     name = node.node if node.op in ("input", node.node) else f"{node.node} = {node.op}"
+    name = clean(name, NAME)
     sizes = (f"{unnum(v):.2g}" for v in (node.value_rms, node.gradient_rms, node.relative))
     shares = ("-" if s is None else f"{s:.0%}" for s in (node.dead, node.saturated))
     return str(node.depth), name, *sizes, *shares

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gradcheck.plain import NAME, SENTENCE, clean
 from gradcheck.scores import NOT_JUDGED, ONES, STRUCTURED, Planted, Score, Scores
 from gradcheck.settings import CHECKS
 
@@ -25,7 +26,9 @@ def print_scores(console: Console, scores: Scores, *, verbosity: int) -> None:
             console.print(part, soft_wrap=True)
             console.print()
     for error in scores.errors:
-        console.print(Text(f"could not be tested: {error}", style="bold red"), soft_wrap=True)
+        console.print(
+            Text(f"could not be tested: {clean(error, SENTENCE)}", style="bold red"), soft_wrap=True
+        )
     if verbosity >= 0 and scores.scores:
         console.print(table(scores.scores))
         console.print()
@@ -48,10 +51,16 @@ def table(scores: Sequence[Score]) -> Table:
 
 def _row(score: Score) -> tuple[Text, ...]:
     if score.reason:
-        return Text(score.op), Text("no score", style="bold red"), Text(), Text(), _time(score)
+        return (
+            Text(clean(score.op, NAME)),
+            Text("no score", style="bold red"),
+            Text(),
+            Text(),
+            _time(score),
+        )
     style = "bold red" if score.survived else "green"
     return (
-        Text(score.op),
+        Text(clean(score.op, NAME)),
         Text(f"{score.killed} of {score.telling}", style=style),
         Text(str(score.survived or ""), style=style),
         Text(str(score.equivalent or "")),
@@ -98,7 +107,10 @@ def totals(scores: Scores) -> str:
 
 def _problems(score: Score) -> Iterator[Text]:
     if score.reason:
-        yield Text(f"{score.name}: no score: {score.reason}", style="bold red")
+        yield Text(
+            f"{clean(score.name, NAME)}: no score: {clean(score.reason, SENTENCE)}",
+            style="bold red",
+        )
     elif score.survived:
         shown = Text(survivors(score))
         shown.highlight_regex(r"^.*SURVIVED", "bold red")
@@ -107,7 +119,9 @@ def _problems(score: Score) -> Iterator[Text]:
 
 def survivors(score: Score) -> str:
     """What was planted and not caught, by the inputs that would have shown it."""
-    lines = [f"{score.name}: {score.survived} of {score.telling} planted mistakes SURVIVED"]
+    lines = [
+        f"{clean(score.name, NAME)}: {score.survived} of {score.telling} planted mistakes SURVIVED"
+    ]
     groups: dict[str, list[Planted]] = {}
     for planted in score.survivors():
         groups.setdefault(where(planted), []).append(planted)
@@ -128,7 +142,8 @@ def where(planted: Planted) -> str:
 
 def every(score: Score) -> str:
     """Each mutant of an op on its line."""
-    lines = [f"{score.op}: this gate catches {score.killed} of {score.telling} planted mistakes"]
+    name = clean(score.op, NAME)
+    lines = [f"{name}: this gate catches {score.killed} of {score.telling} planted mistakes"]
     for planted in score.planted:
         if planted.state == "killed":
             what = f"{planted.check}, case {planted.cases}"

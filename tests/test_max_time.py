@@ -1,0 +1,369 @@
+"""A run that is out of time, or interrupted, says how much it checked and is no pass.
+
+Time is set by hand here: a clock that jumps, so that no test depends on how fast a machine is.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gradcheck import files, runner, series
+from gradcheck.errors import UsageError
+from gradcheck.policy import Exit, decide
+from gradcheck.reporters import waivers as shown
+from gradcheck.results import Report
+from gradcheck.runner import run, run_one
+from gradcheck.series import InTime, deadline, one_by_one
+from gradcheck.settings import Settings, convert
+from gradcheck.targets import load
+from tests.project import GATES, Project
+
+FEW = ("--max-cases", "12")
+THREE = """
+import gradcheck
+import numpy as np
+
+one = gradcheck.op(np.sin, lambda dz, x: np.cos(x) * dz, "x[n]", name="one")
+two = gradcheck.op(np.cos, lambda dz, x: -np.sin(x) * dz, "x[n]", name="two")
+three = gradcheck.op(np.exp, lambda dz, x: np.exp(x) * dz, "x[n]", name="three")
+"""
+
+
+class Clock:
+    """``time.perf_counter``, which jumps when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(time, "perf_counter", made)
+    return made
+
+
+def few(**more: object) -> Settings:
+    return convert({"max-cases": 12, **more}, "here")
+
+
+# -- between two ops ------------------------------------------------------------------------------
+
+
+def test_no_time_is_all_the_time(clock):
+    assert deadline(0) == math.inf
+    assert deadline(60) == 60.0
+
+
+def test_no_op_is_begun_when_the_time_is_over(clock):
+    def ops() -> Iterator[str]:
+        for name in ("a", "b", "c"):
+            yield name
+            clock.now += 10
+
+    timed = InTime(ops(), until=15)  # type: ignore[arg-type]
+    assert list(timed) == ["a", "b"]
+    assert timed.late
+    timed = InTime(ops(), until=math.inf)  # type: ignore[arg-type]
+    assert len(list(timed)) == 3
+    assert not timed.late
+
+
+def test_the_last_op_may_end_after_the_time(clock):
+    timed = InTime(iter(["a"]), until=15)  # type: ignore[arg-type]
+    for _ in timed:
+        clock.now = 99
+    assert not timed.late
+
+
+def test_a_run_out_of_time_says_so_and_is_no_pass(project, clock):
+    project.write("gates.py", THREE)
+    ops = load("gates.py")
+
+    def taking_20(result: object) -> None:
+        clock.now += 20
+
+    report = run(iter(ops), few(**{"max-time": 30}), progress=taking_20, planned=3)
+    assert [r.name for r in report.results] == ["one", "two"]
+    assert (report.planned, report.interrupted) == (3, False)
+    assert report.cut_short == "out of time (--max-time 30)"
+    assert decide(report, Settings()) == Exit.FAILED
+    assert shown.cut_short(report) == "2 of 3 ops checked: out of time (--max-time 30)"
+    whole = run(ops, few())
+    assert (whole.planned, whole.cut_short, shown.cut_short(whole)) == (3, "", "")
+    assert decide(whole, Settings()) == Exit.PASSED
+
+
+def test_an_op_with_wrong_settings_was_not_planned(project):
+    """It is counted as an error: the run is not said to be out of time."""
+    project.write("gates.py", THREE.replace('name="two"', 'name="two", signif=7.0'))
+    report = run(load("gates.py"), few())
+    assert (len(report.results), len(report.errors), report.planned) == (2, 1, 2)
+    assert shown.cut_short(report) == ""
+
+
+# -- within an op ---------------------------------------------------------------------------------
+
+
+def test_an_op_that_ran_out_of_time_is_not_judged(project, clock):
+    project.write("gates.py", THREE)
+    (op,) = load("gates.py::one")
+    whole = run_one(op, few())
+    assert (whole.verdict, whole.cases) == ("pass", 12)
+    result = run_one(op, few(), until=-1.0)
+    assert result.verdict == "inconclusive"
+    assert result.reason == "1 of 12 cases were run: the run is out of time"
+
+
+def test_the_last_op_in_part_is_no_pass_either(project, clock, monkeypatch):
+    """Not even where the settings let through what could not be judged."""
+    project.write("gates.py", THREE)
+    ops = load("gates.py")
+    of_one = runner.run_one
+
+    def late(op, **known):
+        return of_one(op, **known | {"until": -1.0 if op.name == "three" else math.inf})
+
+    monkeypatch.setattr(runner, "run_one", late)
+    report = run(ops, few(**{"max-time": 30}))
+    assert [r.verdict for r in report.results] == ["pass", "pass", "inconclusive"]
+    assert decide(report, Settings(inconclusive="warn")) == Exit.FAILED
+    line = "3 of 3 ops checked, the last one in part: out of time (--max-time 30)"
+    assert shown.cut_short(report) == line
+
+
+def test_unless_it_failed(project, clock):
+    project.write("gates.py")
+    (op,) = load("gates.py::Wrong")
+    result = run_one(op, few(), until=-1.0)
+    assert (result.verdict, result.cases) == ("fail", 1)
+
+
+def test_what_is_left_is_the_limit_of_a_case():
+    settings = Settings()
+    assert runner._in_time(settings, math.inf) == settings
+    assert runner._in_time(settings, 5.0).op_time_limit == 5.0
+    assert runner._in_time(settings, 1000.0).op_time_limit == settings.op_time_limit
+    assert runner._in_time(convert({"op-time-limit": 0}, "here"), 5.0).op_time_limit == 5.0
+    assert runner._in_time(settings, -3.0).op_time_limit == runner.SHORTEST
+
+
+# -- on the command line --------------------------------------------------------------------------
+
+
+def late_after(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """The time is over when so many ops have begun."""
+    begun = []
+
+    class Late(InTime):
+        def __iter__(self) -> Iterator[object]:
+            for op in self._ops:
+                if len(begun) == count:
+                    self.late = True
+                    return
+                begun.append(op)
+                yield op
+
+    monkeypatch.setattr(runner, "InTime", Late)
+    monkeypatch.setattr("gradcheck.random_graphs.InTime", Late)
+
+
+@pytest.mark.parametrize(("count", "done"), [(0, "0 of 3"), (2, "2 of 3")])
+def test_the_summary_says_how_many_were_checked(project, monkeypatch, count, done):
+    project.write("gates.py", THREE)
+    late_after(monkeypatch, count)
+    ran = project.run("run", "gates.py", *FEW, "--max-time", "600")
+    assert ran.code == 1
+    assert f"{done} ops checked: out of time (--max-time 600)" in ran.out
+    assert "next: give it more time" in ran.out
+    report = project.results()
+    assert report["planned"] == 3
+    assert len(report["results"]) == count
+    assert report["cut_short"] == "out of time (--max-time 600)"
+    assert project.run("report", ".gradcheck/results.json").code == 1
+
+
+def test_with_a_clock_of_the_machines_own(project):
+    """However fast it is, no time at all is too little."""
+    project.write("gates.py", THREE)
+    ran = project.run("run", "gates.py", *FEW, "--max-time", "1e-9")
+    assert ran.code == 1
+    assert "0 of 3 ops checked: out of time (--max-time 1e-09)" in ran.out
+    assert project.run("run", "gates.py", *FEW, "--max-time", "3600").code == 0
+
+
+def test_quiet_says_it_too(project):
+    project.write("gates.py", THREE)
+    ran = project.run("run", "gates.py", *FEW, "--max-time", "1e-9", "-q")
+    assert "0 of 3 ops checked: out of time" in ran.out
+
+
+def test_random_graphs_are_left_out_and_it_is_said(project, monkeypatch):
+    project.write("gates.py", THREE)
+    graphs = ("--graphs", "4", "--seed", "1")
+    whole = project.run("run", "gates.py", *FEW, *graphs)
+    assert whole.code == 0, whole.text
+    assert "ops checked" not in whole.out
+    assert project.results()["planned"] == len(project.results()["results"])
+    late_after(monkeypatch, 1)
+    ran = project.run("run", "gates.py", *FEW, *graphs, "--max-time", "600")
+    assert ran.code == 1
+    assert "random graphs: 4 not begun: out of time (--max-time 600)" in ran.out
+    late_after(monkeypatch, 5)
+    ran = project.run("run", "gates.py", *FEW, *graphs, "--max-time", "600")
+    assert ran.code == 1
+    assert "2 random graphs of 3 ops" in ran.out
+    assert "; 2 not begun: out of time (--max-time 600)" in ran.out
+    report = project.results()
+    assert report["planned"] == len(report["results"]) + 2
+    assert report["cut_short"]
+
+
+@pytest.mark.parametrize("value", ["-1", "nan", "soon"])
+def test_a_wrong_time_is_2(project, value):
+    project.write("gates.py", THREE)
+    ran = project.run("run", "gates.py", "--max-time", value)
+    assert ran.code == 2
+    assert "max-time" in ran.err
+
+
+# -- interrupted ----------------------------------------------------------------------------------
+
+
+def test_an_interrupt_between_two_ops_keeps_what_there_is():
+    """While progress is shown, or the next op is composed."""
+
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    done, cut = one_by_one(["a", "b"], str.upper, [], interrupted)  # type: ignore[list-item]
+    assert (done, cut) == (["A"], True)
+
+    def ops() -> Iterator[str]:
+        yield "a"
+        raise KeyboardInterrupt
+
+    assert one_by_one(ops(), str.upper, []) == (["A"], True)  # type: ignore[arg-type]
+
+
+def begun(project: Project, *arguments: str) -> subprocess.Popen[str]:
+    """A run with reports of every kind that is at its second op of three."""
+    project.write(
+        "gates.py",
+        GATES
+        + "\nimport pathlib, time\n"
+        + "def slow(x):\n"
+        + "    pathlib.Path('begun').touch()\n"
+        + "    time.sleep(0.05)\n"
+        + "    return x\n"
+        + "never_done = gradcheck.op(slow, lambda dz, x: dz, 'x[n]')\n",
+    )
+    targets = ("gates.py::right", "gates.py::never_done", "gates.py::cube")
+    running = project.start("run", *targets, *arguments)
+    for _ in range(600):
+        if (project.folder / "begun").exists() or running.poll() is not None:
+            break
+        time.sleep(0.05)
+    return running
+
+
+def test_ctrl_c_writes_every_kind_of_report_and_exits_130(project):
+    from gradcheck.reporters.kinds import KINDS
+
+    wishes = [word for kind in KINDS for word in ("--report", f"{kind}=out/report.{kind}")]
+    running = begun(project, *wishes)
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=120)
+    assert running.returncode == 130, out + err
+    assert "1 of 3 ops checked: interrupted" in out
+    assert "Traceback" not in out + err
+    report = project.results()
+    assert (report["interrupted"], report["planned"]) == (True, 3)
+    assert [r["op"] for r in report["results"]] == ["gates::right"]
+    assert {p.name for p in (project.folder / "out").iterdir()} == {f"report.{k}" for k in KINDS}
+    assert project.run("report", "out/report.json").code == 130
+
+
+def test_a_second_ctrl_c_leaves_no_half_file(project):
+    """Whenever it comes: the old file or the new one, and nothing beside it."""
+    project.write("out/report.json", "old")
+    running = begun(project, "--json", "out/report.json")
+    running.send_signal(signal.SIGINT)
+    for _ in range(40):
+        time.sleep(0.01)
+        if running.poll() is None:
+            running.send_signal(signal.SIGINT)
+    running.communicate(timeout=120)
+    assert running.returncode in (130, -signal.SIGINT)
+    text = (project.folder / "out" / "report.json").read_text()
+    assert text == "old" or json.loads(text)["interrupted"]
+    assert [p.name for p in (project.folder / "out").iterdir()] == ["report.json"]
+
+
+def test_an_interrupt_while_a_file_is_written_leaves_the_old_one(tmp_path, monkeypatch):
+    path = tmp_path / "report.json"
+    path.write_text("old")
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        files.write(path, "new")
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["report.json"]
+    monkeypatch.setattr(Path, "write_text", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        files.write(tmp_path / "other.json", "new")
+    assert [p.name for p in tmp_path.iterdir()] == ["report.json"]
+
+
+def test_an_interrupt_while_it_is_printed_still_writes_the_results(project, monkeypatch):
+    project.write("gates.py", THREE)
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gradcheck.reporters.terminal.print_report", interrupted)
+    assert project.run("run", "gates.py", *FEW).code == 130
+    assert len(project.results()["results"]) == 3
+
+
+def test_an_interrupted_report_is_130_whatever_its_waivers(project):
+    report = Report(
+        seed=0,
+        profile="ci",
+        environment={},
+        summary=run([], few()).summary,
+        results=[],
+        interrupted=True,
+        planned=3,
+    )
+    assert decide(report, Settings()) == Exit.INTERRUPTED
+    assert shown.cut_short(report) == "0 of 3 ops checked: interrupted"
+
+
+def test_selftest_goes_through_the_same_loop():
+    """An op with wrong settings is a problem, not the end."""
+
+    def work(op: object) -> object:
+        raise UsageError("no")
+
+    class Named:
+        id = "g::a"
+
+    problems: list[str] = []
+    assert series.one_by_one([Named()], work, problems) == ([], False)  # type: ignore[list-item]
+    assert problems == ["g::a: no"]
