@@ -197,26 +197,28 @@ def op(*target: Any, **options: Any) -> Op:
         ``forward, backward`` or a class, object or fused function; then a signature
         (``"x[n c], k[c o], stride=1|2"``) or one example call.
     **options
-        scope : "declared" or "forward"
-        strict : bool
-        dtypes : str or sequence of str: "float64", "float32", "float16", "bfloat16", "mixed"
-        signif : float, relative errors up to this are no failure; 0 is strict
-        valid : callable, ``valid(*primals, **attributes) -> bool``
-        overwrites : str or sequence of str, inputs that the op changes on purpose
-        conventions : dict, choices at kinks and ties that are demanded: ``{"x": {0: 0}}``
-        vary_sizes : bool, False where only the example's own sizes are meant
-        nondiff : str or sequence of str, inputs that have no gradient
-        domain : dict from input to a domain word or a Hypothesis strategy
-        call : str, for instance ``"bwd(x, k, dz)"``
-        name : str
-        checks : str or sequence of str, some of the checks
-        example : tuple, an example call beside a signature
-        reference : callable with forward's arguments (and then a layer's parameters): another
-            implementation, called in float64; forward's values and all gradients are compared
-        differentiates : callable with forward's arguments: what a straight-through or surrogate
-            backward is the gradient of
-        tails : "exact": a gradient that is 0 in a far tail, where it should be 1e-18, is a fail
-        Anything else is an attribute of forward.
+        Facts about the op; anything else is an attribute of forward.
+
+        - ``scope``: "declared" or "forward".
+        - ``strict``: bool.
+        - ``dtypes``: names among "float64", "float32", "float16", "bfloat16", "mixed".
+        - ``signif``: float, relative errors up to this are no failure; 0 is strict.
+        - ``valid``: callable, ``valid(*primals, **attributes) -> bool``.
+        - ``overwrites``: names of inputs that the op changes on purpose.
+        - ``conventions``: dict, choices at kinks and ties that are demanded: ``{"x": {0: 0}}``.
+        - ``vary_sizes``: bool, False where only the example's own sizes are meant.
+        - ``nondiff``: names of inputs that have no gradient.
+        - ``domain``: dict from input to a domain word or a Hypothesis strategy.
+        - ``call``: str, for instance ``"bwd(x, k, dz)"``.
+        - ``name``: str.
+        - ``checks``: names of some of the checks.
+        - ``example``: tuple, an example call beside a signature.
+        - ``reference``: callable with forward's arguments (and then a layer's parameters): another
+          implementation, called in float64; forward's values and all gradients are compared.
+        - ``differentiates``: callable with forward's arguments: what a straight-through or
+          surrogate backward is the gradient of.
+        - ``tails``: "exact": a gradient that is 0 in a far tail, where it should be 1e-18, is a
+          fail.
 
     Raises
     ------
