@@ -7,6 +7,7 @@ is not printable becomes the escape that Python would print for it.
 
 from __future__ import annotations
 
+CUT = " ... (cut)"
 NAME = 100
 """Characters of a name in a table or a headline."""
 SENTENCE = 1000
@@ -34,6 +35,16 @@ def clean(text: object, limit: int = 0) -> str:
     short = whole[: limit + 1] if limit else whole  # what is cut off is not looked at
     shown = visible(short.translate(_BREAKS))
     return shown[: limit - 1] + "…" if limit and len(shown) > limit else shown
+
+
+def one_line(text: str, limit: int = 200) -> str:
+    """The text on one line, runs of blanks as one, its end cut off with a remark: for formats."""
+    return cut(" ".join(visible(text[: 4 * limit]).split()), limit)
+
+
+def cut(text: str, limit: int) -> str:
+    """The text, its end replaced by a remark where it is longer than ``limit`` characters."""
+    return text if len(text) <= limit else text[: limit - len(CUT)] + CUT
 
 
 def ascii_only(text: str) -> str:

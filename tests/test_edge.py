@@ -109,7 +109,9 @@ def test_0_times_an_infinite_slope_is_not_judged() -> None:
     options: dict[str, Any] = {"max_cases": 60, "seed": 7}
     passes(function, lambda dy, x: dy / (2 * np.sqrt(x)), "x:nonnegative[n]", **options)
     fails(function, lambda dy, x: dy / (2 * np.sqrt(x - x)), "x:nonnegative[n]", **options)
-    fails(function, lambda dy, x: dy * np.where(dy, slope(x), np.nan), "x:nonnegative[n]", **options)
+    fails(
+        function, lambda dy, x: dy * np.where(dy, slope(x), np.nan), "x:nonnegative[n]", **options
+    )
 
 
 @pytest.mark.parametrize("name", INFINITE)

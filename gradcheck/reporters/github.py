@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gradcheck.codes import headline
+from gradcheck.plain import cut, one_line, visible
 from gradcheck.records import unnum
 from gradcheck.reporters import places
 from gradcheck.reporters.places import Place
 from gradcheck.reporters.standing import problems, standing, waiver_of
 from gradcheck.reporters.text import totals
-from gradcheck.reporters.visible import cut, one_line, visible
 from gradcheck.results import Finding, OpResult, Report
 
 SHOWN = 10

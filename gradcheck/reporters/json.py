@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from gradcheck.errors import UsageError
-from gradcheck.reporters.visible import visible
+from gradcheck.plain import visible
 from gradcheck.results import SCHEMA_VERSION, Report
 from gradcheck.scores import Scores
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 
 from gradcheck.codes import CODES, headline
+from gradcheck.plain import cut, one_line, visible
 from gradcheck.reporters.standing import Standing, is_right, problems, standing, worst_first
 from gradcheck.reporters.text import error_and_limit, failure, totals
-from gradcheck.reporters.visible import cut, one_line, visible
 from gradcheck.results import Finding, OpResult, Report
 
 LIMIT = 900_000

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from gradcheck.codes import CODES, headline
+from gradcheck.plain import cut, one_line, visible
 from gradcheck.reporters import places
 from gradcheck.reporters.places import Place
 from gradcheck.reporters.standing import NOT_JUDGED, PROBLEMS, is_right, problems, waiver_of
-from gradcheck.reporters.visible import cut, one_line, visible
 from gradcheck.results import Finding, OpResult, Report
 
 SCHEMA = (

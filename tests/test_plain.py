@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gradcheck.reporters.visible import CUT, one_line, visible
+from gradcheck.plain import CUT, one_line, visible
 
 
 @pytest.mark.parametrize(
