@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gradcheck.api import check, check_params
     from gradcheck.errors import GradientError, UsageError
     from gradcheck.graphs.building import Graph
+    from gradcheck.plugin.testing import parametrize
     from gradcheck.registry import graph, op, register
     from gradcheck.results import Report
 
@@ -26,6 +27,7 @@ __all__ = [
     "check_params",
     "graph",
     "op",
+    "parametrize",
     "register",
 ]
 
@@ -37,6 +39,7 @@ _HOMES = {
     "Graph": "gradcheck.graphs.building",
     "graph": "gradcheck.registry",
     "op": "gradcheck.registry",
+    "parametrize": "gradcheck.plugin.testing",
     "register": "gradcheck.registry",
     "Report": "gradcheck.results",
 }

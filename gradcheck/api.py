@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,12 +13,14 @@ from gradcheck.adapters.live import adapt_live
 from gradcheck.errors import GradientError, UsageError, did_you_mean
 from gradcheck.model import Op
 from gradcheck.options import OPTION_NAMES, SETTING_NAMES, split_options
+from gradcheck.plugin.session import current, over
 from gradcheck.registry import make
 from gradcheck.results import OpResult
 from gradcheck.runner import run_one
 from gradcheck.settings import Settings, load
 
 LIVE_OPTIONS = ("scope", "strict", "signif", "dtypes", "checks")
+_OURS = str(Path(__file__).parent) + os.sep
 
 
 def check(*target: Any, **attributes: Any) -> OpResult:
@@ -32,7 +35,8 @@ def check(*target: Any, **attributes: Any) -> OpResult:
     **attributes
         Keyword attributes of the example call, which are varied too. The options of `op` and the
         settings ``seed``, ``profile``, ``max_cases``, ``method``, ``step``, ``time_limit`` and
-        ``budget`` are taken out of them.
+        ``budget`` are taken out of them. In a test they go over its markers, and these over
+        pytest's options.
 
     Returns
     -------
@@ -48,12 +52,25 @@ def check(*target: Any, **attributes: Any) -> OpResult:
         The call itself is wrong.
     """
     __tracebackhide__ = True
+    try:
+        found = _judge(*_understood(target, attributes))
+    except UsageError as error:
+        raise _plain(error) from error.__cause__
+    if isinstance(found, GradientError):
+        raise found
+    return found
+
+
+def _understood(
+    target: tuple[Any, ...], attributes: Mapping[str, Any]
+) -> tuple[Op, dict[str, Any]]:
+    """The op of a call, and the settings among its keywords."""
     own = keywords_of(target[0]) if target and callable(target[0]) else frozenset()
     free = {k: v for k, v in attributes.items() if k not in (own or ())}  # forward's own names win
     given = {k: v for k, v in free.items() if k in OPTION_NAMES}
     chosen = {k: v for k, v in free.items() if k in SETTING_NAMES}
     rest = {k: v for k, v in attributes.items() if k not in given and k not in chosen}
-    return _judge(make(target, rest, given), chosen)
+    return make(target, rest, given), chosen
 
 
 def check_params(
@@ -85,36 +102,55 @@ def check_params(
     UsageError
         The parameters are not arrays, or the closure returns no gradients.
     """
-    chosen = {k: v for k, v in options.items() if k in SETTING_NAMES}
     __tracebackhide__ = True
+    chosen = {k: v for k, v in options.items() if k in SETTING_NAMES}
     given = {k: v for k, v in options.items() if k not in SETTING_NAMES}
     for name in given:
         if name not in LIVE_OPTIONS:
             known = (*LIVE_OPTIONS, *SETTING_NAMES)
             raise UsageError(f"check_params: unknown option {name!r}.{did_you_mean(name, known)}")
-    facts, _ = split_options(given)
-    return _judge(adapt_live(closure, params, gradients, facts), chosen)
+    try:
+        facts, _ = split_options(given)
+        found = _judge(adapt_live(closure, params, gradients, facts), chosen)
+    except UsageError as error:
+        raise _plain(error) from error.__cause__
+    if isinstance(found, GradientError):
+        raise found
+    return found
 
 
-def _judge(op: Op, chosen: Mapping[str, Any]) -> OpResult:
-    """Run, and raise what an assertion would."""
-    __tracebackhide__ = True
-    given = {k.replace("_", "-"): v for k, v in chosen.items()}
+def _plain(error: UsageError) -> UsageError:
+    """The error without our frames; what the user's code raised is kept, from its own frame on."""
+    cause = error.__cause__
+    if cause is not None:
+        theirs = cause.__traceback__
+        while theirs is not None and theirs.tb_frame.f_code.co_filename.startswith(_OURS):
+            theirs = theirs.tb_next
+        error.__cause__ = cause.with_traceback(theirs) if theirs is not None else None
+    return error.with_traceback(None)
+
+
+def _judge(op: Op, chosen: Mapping[str, Any]) -> OpResult | GradientError:
+    """Run; a failure is handed back, for the caller's traceback to end where it was called."""
+    session = current()
+    given = over(session.given, {k.replace("_", "-"): v for k, v in chosen.items()})
     settings = load(Path.cwd(), profile="dev", command_line=given)
     inside = _inside_hypothesis()
     if inside:
         settings = _one_case(settings, op)
         given["max-cases"] = settings.cases
-    result = run_one(op, settings, fixed=given)
-    if result.verdict == "pass":
-        return result
+    result = run_one(op, settings, fixed=given, illustrated=session.illustrated)
     if result.verdict == "inconclusive" and inside:
         from hypothesis import reject
 
         reject()
+    if session.keep is not None:
+        session.keep(result, inside)
+    if result.verdict == "pass":
+        return result
     from gradcheck.reporters.text import failure
 
-    raise GradientError(failure(result), result)
+    return GradientError(failure(result, stored=False), result)
 
 
 def _inside_hypothesis() -> bool:

@@ -259,6 +259,7 @@ def _verdicts(tape: Tape, trial: Trial, guilty: Sequence[str]) -> list[str]:
 
 def _code(source: Source) -> Figures:
     """The source of backward, and where it stands; nothing where there is no file."""
+    linecache.checkcache(source.file)
     lines = linecache.getlines(source.file)[max(source.line - 1, 0) :] if source.file else []
     if not lines or not source.line:
         return Figures()

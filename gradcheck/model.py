@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from gradcheck.constants import Constants
 from gradcheck.floats import dtype_of
 from gradcheck.node import recorder_of
+from gradcheck.plain import NAME, clean
 from gradcheck.results import Source
 
 Array = NDArray[Any]
@@ -200,6 +201,9 @@ class Op:
     @property
     def id(self) -> str:
         return f"{self.module}::{self.name}" if self.module else self.name
+
+    def __repr__(self) -> str:
+        return f"<gradcheck op: {clean(self.id, NAME)}>"
 
     def __call__(self, *primals: Any, **attributes: Any) -> Any:
         """Forward on arrays; on graph nodes the op is recorded there."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from gradcheck import entries
 from gradcheck.errors import TargetError, UsageError, did_you_mean
 from gradcheck.graphs.tracing import GraphFunction
 from gradcheck.model import Op
@@ -28,7 +29,7 @@ def load(target: str, root: Path | None = None) -> list[Op]:
     Parameters
     ----------
     target : str
-        A file or a module, with ``::name`` for one op of it.
+        A file, a module, or ``entry:name`` (`entries`), with ``::name`` for one op of it.
     root : Path, optional
         The folder that the target is relative to, instead of the current one.
 
@@ -41,6 +42,8 @@ def load(target: str, root: Path | None = None) -> list[Op]:
     UsageError
         It holds two ops of one name, or a function registered without a backward pass.
     """
+    if target.startswith(entries.PREFIX):
+        return [op for found in _offered(target) for op in load(found)]
     path, _, name = target.partition("::")
     module = import_target(path, root)
     if root is not None and names_file(path):
@@ -53,6 +56,17 @@ def load(target: str, root: Path | None = None) -> list[Op]:
         known = [op.name for op in ops]
         raise NotThere(f"{path} has no op {name!r}.{did_you_mean(name, known)}")
     return chosen
+
+
+def _offered(target: str) -> list[str]:
+    found = entries.resolved(target)
+    if not found:
+        name = target.partition("::")[0]
+        raise NotThere(
+            f"no installed package offers {name!r} (an entry point of the group {entries.GROUP})."
+            f"{did_you_mean(name, entries.known())}"
+        )
+    return found
 
 
 def shown(path: Path) -> str:

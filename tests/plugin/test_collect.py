@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-import gradcheck.api  # NumPy and Hypothesis are loaded once, not once for each inner session
 from tests.project import GATES
-
-assert gradcheck.api
 
 FAST = '[tool.gradcheck]\nmax-cases = 12\nchecks = ["values"]\n'
 RIGHT = """
@@ -15,13 +12,6 @@ import gradcheck
 
 right = gradcheck.op(lambda x: x * x, lambda dz, x: 2 * x * dz, "x[n]")
 """
-
-
-@pytest.fixture(autouse=True)
-def fresh_registry(monkeypatch):
-    from gradcheck import catalogue
-
-    monkeypatch.setattr(catalogue, "_ops", {})
 
 
 def names(pytester, *arguments):
@@ -215,5 +205,5 @@ def test_a_wrong_key_is_a_usage_error(pytester, arguments):
     pytester.makepyfile(test_own=RIGHT)
     ran = pytester.runpytest_inprocess(*arguments)
     assert ran.ret == pytest.ExitCode.USAGE_ERROR
-    ran.stderr.fnmatch_lines(["ERROR: *unknown key 'max-case'. Did you mean 'max-cases'?"])
+    ran.stderr.fnmatch_lines(["ERROR: *unknown key 'max-case'. Did you mean 'max-cases'*"])
     assert "Traceback" not in ran.stdout.str() + ran.stderr.str()

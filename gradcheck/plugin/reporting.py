@@ -1,0 +1,101 @@
+"""From what the tests said to a `Report` of the session, and to the files that were asked for."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from gradcheck import outputs as writing
+from gradcheck import waivers
+from gradcheck.environment import environment
+from gradcheck.errors import UsageError
+from gradcheck.plugin import options
+from gradcheck.plugin.carrying import decoded
+from gradcheck.plugin.judging import expected
+from gradcheck.plugin.ledger import REPORT, SAID, Ledger
+from gradcheck.results import OpResult, Report, summarise
+from gradcheck.runner import RUN_ONLY
+
+
+def finish(session: pytest.Session, ledger: Ledger) -> None:
+    """Make the report, write the files, and let waivers that do not hold fail the session."""
+    config = session.config
+    report = config.stash[REPORT] = made(session, ledger)
+    if any(w.state != "met" for w in report.waivers):
+        _fail(session, pytest.ExitCode.TESTS_FAILED)
+    config.stash[SAID] = []
+    outputs = options.outputs(config)
+    if not outputs or config.option.collectonly:
+        return
+    try:
+        writing.write(report, outputs)
+        said = [f"report: {output.kind}, {_shown(output.path, config)}" for output in outputs]
+    except UsageError as error:
+        _fail(session, pytest.ExitCode.USAGE_ERROR)
+        said = [f"no report: {error}"]
+    config.stash[SAID] = said
+
+
+def _fail(session: pytest.Session, status: pytest.ExitCode) -> None:
+    if session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        session.exitstatus = status
+
+
+def _shown(path: Path, config: pytest.Config) -> Path:
+    folder = config.invocation_params.dir
+    return path.relative_to(folder) if path.is_relative_to(folder) else path
+
+
+def made(session: pytest.Session, ledger: Ledger) -> Report:
+    """The report, the same in whatever order and process the tests ran."""
+    config = session.config
+    settings = options.settings(config)
+    found: dict[str, OpResult] = {}
+    for nodeid, entry in sorted(ledger.entries.items()):
+        for result in decoded(entry.results):
+            name = result.op if result.op not in found else nodeid
+            if nodeid not in ledger.ops:
+                result = expected(result, entry.outcome, settings)
+            found[name] = replace(result, op=name)
+    results = [found[name] for name in sorted(found)]
+    errors = [*ledger.errors, *_not_checked(ledger)]
+    missing = len(ledger.ops.keys() - ledger.entries.keys())
+    report = Report(
+        seed=settings.seed,
+        profile=settings.profile,
+        settings={k: v for k, v in options.given(config).items() if k not in RUN_ONLY},
+        environment=environment(),
+        summary=summarise(results, len(errors), sum(r.seconds for r in results)),
+        results=results,
+        errors=errors,
+        interrupted=ledger.interrupted,
+        planned=len(results) + missing,
+        cut_short=_why(session, ledger) if missing and not ledger.interrupted else "",
+    )
+    known = options.waivers(config)
+    today = datetime.date.today()
+    return waivers.applied(report, known, today, _reach(ledger.plan)) if known else report
+
+
+def _not_checked(ledger: Ledger) -> list[str]:
+    """Ops whose settings are wrong, or whose test could not be set up."""
+    found = []
+    for nodeid, entry in sorted(ledger.entries.items()):
+        if nodeid in ledger.ops and entry.outcome == "failed" and not entry.results:
+            found.append(f"{ledger.ops[nodeid]}: {entry.error or 'its test could not be set up'}")
+    return found
+
+
+def _why(session: pytest.Session, ledger: Ledger) -> str:
+    """Why ops that were collected were not checked."""
+    return ledger.stopped or str(session.shouldfail or session.shouldstop or "pytest ended early")
+
+
+def _reach(plan: Mapping[str, object]) -> waivers.Reach:
+    modules = plan.get("modules", ())
+    assert isinstance(modules, list | tuple)
+    return waivers.Reach(everything=bool(plan.get("everything")), modules=tuple(modules))

@@ -1,0 +1,65 @@
+"""What a pytest session tells `gradcheck.check`: its options, and who keeps the results.
+
+Outside of pytest there is no session. Imports nothing, as it is loaded in every pytest session.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gradcheck.results import OpResult
+
+
+@dataclass(slots=True)
+class Session:
+    """A pytest session, or one of its tests."""
+
+    given: Mapping[str, Any]
+    """Settings by key: pytest's options, with the marker's of the test over them."""
+    illustrated: bool = False
+    """A report was asked for: also gather the figures of what passes."""
+    keep: Callable[[OpResult, bool], None] | None = None
+    """Told of each result, and whether a test under ``@given`` calls over and over.
+
+    Ends the test where its failure is known and let through.
+    """
+
+
+_open: list[Session] = []
+"""The innermost last: a test of a plugin runs pytest within pytest."""
+
+
+def current() -> Session:
+    """The session, or the test, that is running; outside of pytest one that says nothing."""
+    return _open[-1] if _open else Session({})
+
+
+def begin(session: Session) -> None:
+    """From now on this is the current one."""
+    _open.append(session)
+
+
+def end(session: Session) -> None:
+    """It is over, and those that were begun after it."""
+    if session in _open:
+        del _open[_open.index(session) :]
+
+
+@contextlib.contextmanager
+def running(session: Session) -> Iterator[Session]:
+    """The session is the current one inside."""
+    begin(session)
+    try:
+        yield session
+    finally:
+        end(session)
+
+
+def over(first: Mapping[str, Any], then: Mapping[str, Any]) -> dict[str, Any]:
+    """Both, the second over the first; a profile there also overrides the first's ``max-cases``."""
+    kept = {k: v for k, v in first.items() if k != "max-cases" or "profile" not in then}
+    return {**kept, **then}
