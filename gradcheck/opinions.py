@@ -68,6 +68,22 @@ def hidden_tail(point: Point, move: Move, noise: float, rules: Rules) -> Compari
     return replace(found, by=LONGDOUBLE) if found.status is Status.FAIL else None
 
 
+def in_double(point: Point, move: Move) -> Estimate | None:
+    """The slope of a float32 kernel's forward in float64; None where it does not compute in it.
+
+    It may only acquit: the kernel was asked in its own precision, and what is wrong in both is.
+    """
+    if any(is_real(p) and p.dtype != np.float32 for p in point.primals):
+        return None
+    primals = tuple(p.astype(np.float64) if is_real(p) else p for p in point.primals)
+    outputs = _outputs(point, [p.copy() for p in primals], np.dtype(np.float64))
+    if outputs is None or outputs.shape != point.here.shape or not np.isfinite(outputs).all():
+        return None
+    wide = replace(point, primals=primals, here=outputs, precision="float64", exponent=None)
+    made = ladder.estimate(wide.line(move))
+    return made if made.resolved else None
+
+
 def _may_fail(point: Point, made: Comparison, rules: Rules) -> bool:
     """Else the rounding of an ill-conditioned kernel, and not its backward, may be what is wrong.
 

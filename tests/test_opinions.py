@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -147,3 +149,32 @@ def _report(result: OpResult):
 
     made = {"seed": 0, "profile": "dev", "environment": environment()}
     return Report(**made, summary=summarise([result], 0, 0.0), results=[result])
+
+
+# --- a fail in float32 that float64 does not confirm ---------------------------------------------
+def wave(w: float) -> Any:
+    return lambda x: np.sin(x * x.dtype.type(w))
+
+
+def wave_backward(w: float, factor: float = 1.0) -> Any:
+    return lambda dz, x: dz * x.dtype.type(factor * w) * np.cos(x * x.dtype.type(w))
+
+
+def shifted(x: Array) -> Array:
+    return (x + x.dtype.type(1e6)) - x.dtype.type(1e6)
+
+
+@pytest.mark.parametrize("w", [1e5, 1e6])
+def test_many_periods_between_two_steps_are_no_derivative(w: float) -> None:
+    """Differences settle at 0 there, in float32 alone."""
+    for seed in (0, 1, 2):
+        options: dict[str, Any] = {"max_cases": 60, "seed": seed}
+        passes(wave(w), wave_backward(w), "x[n]", **options)
+        fails(wave(w), wave_backward(w, -1.0), "x[n]", **options)
+        fails(wave(w), wave_backward(w, 1.01), "x[n]", **options)
+
+
+def test_forward_that_rounds_to_steps_of_its_own_is_not_wrong_in_float32() -> None:
+    passes(shifted, lambda dz, x: dz, "x[n]", max_cases=60)
+    fails(shifted, lambda dz, x: 2 * dz, "x[n]", max_cases=60)
+    fails(shifted, lambda dz, x: dz * 0, "x[n]", max_cases=60)
