@@ -28,6 +28,7 @@ from gradcheck.arrays import (
 from gradcheck.errors import UsageError
 from gradcheck.guards import GlobalRandom, TimeLimit
 from gradcheck.model import Case, Op, Outputs
+from gradcheck.plain import told
 
 _IMMUTABLE = (bool, int, float, str, type(None), tuple)
 
@@ -37,7 +38,7 @@ class NodeRaised(Exception):
 
     def __init__(self, place: str, error: BaseException) -> None:
         self.place, self.error = place, error
-        super().__init__(f"node {place}: {type(error).__name__}: {error}")
+        super().__init__(f"node {place}: {type(error).__name__}: {told(error)}")
 
 
 class UserCodeRaised(Exception):
@@ -49,7 +50,7 @@ class UserCodeRaised(Exception):
             place, error = f" (at node {error.place})", error.error
         self.where = where
         self.error = error
-        first = str(error).strip().splitlines()
+        first = told(error).strip().splitlines()
         self.summary = f"{type(error).__name__}: {first[0]}" if first else type(error).__name__
         self.summary += place
         super().__init__(f"{where} raised {self.summary}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,10 +26,13 @@ def write(path: Path, text: str) -> None:
     """
     target, temporary = _places(path)
     with _explained(path, temporary):
-        if target.exists() and not target.is_file():
-            target.write_text(text, encoding="utf-8")
+        if _is_stream(path) or (target.exists() and not target.is_file()):
+            with open(path, "a", encoding="utf-8") as stream:
+                stream.write(text)
             return
         temporary.write_text(text, encoding="utf-8")
+        if target.exists():
+            shutil.copymode(target, temporary)
         os.replace(temporary, target)
 
 
@@ -41,14 +46,21 @@ def claim(path: Path) -> None:
     """
     target, temporary = _places(path)
     with _explained(path, temporary):
+        if _is_stream(path):
+            return
         if target.is_file() or not target.exists():
             temporary.touch()
             temporary.unlink()
 
 
+def _is_stream(path: Path) -> bool:
+    """``/dev/stdout`` and its kind: what they lead to is appended to, not replaced."""
+    return re.match(r"/dev/(std|fd/)|/proc/[^/]+/fd/", os.path.abspath(path)) is not None
+
+
 def _places(path: Path) -> tuple[Path, Path]:
     """The file itself, links followed, and the one beside it that is going to replace it."""
-    target = Path(os.path.realpath(path))
+    target = path if _is_stream(path) else Path(os.path.realpath(path))
     with _explained(path):
         if target.is_dir():
             raise IsADirectoryError(f"{path} is a folder")

@@ -37,6 +37,14 @@ def clean(text: object, limit: int = 0) -> str:
     return shown[: limit - 1] + "…" if limit and len(shown) > limit else shown
 
 
+def told(error: BaseException) -> str:
+    """What an exception says of itself; one whose own text cannot be made says that."""
+    try:
+        return str(error)
+    except Exception as broken:
+        return f"(its text cannot be made: {type(broken).__name__})"
+
+
 def one_line(text: str, limit: int = 200) -> str:
     """The text on one line, runs of blanks as one, its end cut off with a remark: for formats."""
     return cut(" ".join(visible(text[: 4 * limit]).split()), limit)

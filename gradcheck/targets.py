@@ -16,6 +16,7 @@ from gradcheck import entries
 from gradcheck.errors import TargetError, UsageError, did_you_mean
 from gradcheck.graphs.tracing import GraphFunction
 from gradcheck.model import Op
+from gradcheck.plain import told
 from gradcheck.registry import MARK, RegisteredFunction
 
 
@@ -176,8 +177,8 @@ def import_failed(path: str, error: BaseException) -> str:
     """One sentence and the user's own line, not our traceback."""
     where = _place(error)
     if isinstance(error, UsageError):
-        return f"{where or path}: {error}"
-    problem = f"{path} cannot be imported: {type(error).__name__}: {error}"
+        return f"{where or path}: {told(error)}"
+    problem = f"{path} cannot be imported: {type(error).__name__}: {told(error)}"
     if not where or isinstance(error, SyntaxError):  # which names its own line
         return problem
     return f"{problem} (at {where})"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
+
 import pytest
 
 from gradcheck import files
 from gradcheck.errors import UsageError
+from tests.project import COMMAND
 
 FEW = ("--max-cases", "12")
 
@@ -358,3 +362,74 @@ def test_a_link_is_followed_and_the_mode_is_the_users(tmp_path):
     assert (tmp_path / "real.json").read_text() == "2"
     assert (tmp_path / "link.json").is_symlink()
     assert (tmp_path / "real.json").stat().st_mode & 0o777 == 0o640
+
+
+# --- what the system and the user's exceptions do ------------------------------------------------
+SILENT = """
+import gradcheck
+
+
+class Silent(Exception):
+    def __str__(self):
+        raise RuntimeError("no text")
+
+
+def forward(x):
+    raise Silent
+
+
+silent = gradcheck.op(forward, lambda dz, x: dz, "x[n]")
+right = gradcheck.op(lambda x: x * x, lambda dz, x: 2 * x * dz, "x[n]")
+"""
+
+
+def test_an_exception_without_a_text_leaves_the_other_ops(project):
+    project.write("ops.py", SILENT)
+    ran = project.run("run", "ops.py", "--max-cases", "6")
+    assert ran.code == 1
+    assert "its text cannot be made: RuntimeError" in " ".join(ran.out.split())
+    assert project.results()["summary"]["passed"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--seed", str(2**32)), "below 2**32"),
+        (("--max-cases", "9" * 20), "from 1 to 10,000,000"),
+        (("1" * 300 + ".py",), "File name too long"),
+    ],
+)
+def test_numbers_and_names_that_are_too_large_are_2(project, arguments, said):
+    project.write("ops.py", SILENT)
+    ran = project.run("run", "ops.py::right", *arguments)
+    assert ran.code == 2
+    assert said in ran.err
+
+
+def test_without_an_output_the_exit_code_still_counts(project):
+    project.write("ops.py", SILENT)
+    command = f"{shlex.join(COMMAND)} run ops.py::right --max-cases 6"
+    closed = subprocess.run(f"{command} >&-", shell=True, check=False, timeout=120)
+    full = subprocess.run(
+        f"{command} > /dev/full", shell=True, check=False, timeout=120, capture_output=True
+    )
+    assert (closed.returncode, full.returncode) == (0, 2)
+    assert full.stderr == b"gradcheck: No space left on device\n"
+
+
+def test_a_report_for_standard_output_by_its_path_is_added_to_the_file_that_it_leads_to(project):
+    project.write("ops.py", SILENT)
+    project.run("run", "ops.py::right", "--max-cases", "6")
+    (project.folder / "log.txt").write_text("precious\n")
+    command = f"{shlex.join(COMMAND)} report .gradcheck/results.json --report markdown=/dev/stdout"
+    subprocess.run(f"{command} >> log.txt", shell=True, check=True, timeout=120)
+    first, second, *_ = (project.folder / "log.txt").read_text().splitlines()
+    assert (first, second) == ("precious", "## gradcheck: passed")
+
+
+def test_a_report_keeps_the_permissions_of_the_file_that_it_replaces(project):
+    project.write("ops.py", SILENT)
+    (project.folder / "r.json").write_text("old")
+    (project.folder / "r.json").chmod(0o600)
+    assert project.run("run", "ops.py::right", "--max-cases", "6", "--json", "r.json").code == 0
+    assert (project.folder / "r.json").stat().st_mode & 0o777 == 0o600

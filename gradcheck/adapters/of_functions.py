@@ -24,6 +24,7 @@ from gradcheck.errors import UsageError
 from gradcheck.examples import Reading
 from gradcheck.guards import TimeLimit, quiet, time_limit
 from gradcheck.model import Attribute, Input, Op
+from gradcheck.plain import told
 
 EXAMPLE_SECONDS = 10
 
@@ -187,5 +188,5 @@ def _on_example(
         ) from None
     except Exception as error:
         raise UsageError(
-            f"{name_of(function)} raises {type(error).__name__} on its example call: {error}"
+            f"{name_of(function)} raises {type(error).__name__} on its example call: {told(error)}"
         ) from error

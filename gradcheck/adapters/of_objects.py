@@ -29,6 +29,7 @@ from gradcheck.errors import UsageError
 from gradcheck.examples import Reading
 from gradcheck.guards import TimeLimit, quiet, time_limit
 from gradcheck.model import Input, Op
+from gradcheck.plain import told
 
 
 def class_door(cls: type, description: Description, call: str | None, name: str | None) -> Op:
@@ -201,7 +202,7 @@ def _demand_inputs(instance: Any, inputs: tuple[Input, ...]) -> None:
             ran.forward()
             ran.backward()
     except (Exception, TimeLimit) as error:
-        what = f"{type(error).__name__}: {error}"
+        what = f"{type(error).__name__}: {told(error)}"
         raise UsageError(f"{name}: forward() and backward() raise {what}") from error
     raise UsageError(
         f"{name}.forward() takes no input, and {name} holds no array that has a gradient after "

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -15,9 +17,9 @@ from gradcheck.errors import NothingCollected, UsageError
 from gradcheck.plain import ascii_only, visible
 
 EPILOGUE = (
-    "Exit codes: 0 all passed; 1 an op failed, could not be judged, or could not be checked; "
-    "2 wrong usage or settings; 3 a fault of gradcheck itself; 5 nothing to check; "
-    "130 interrupted."
+    "Exit codes: 0 every op passed or is waived; 1 an op failed, could not be judged or checked, a "
+    "waiver does not hold, or the run was cut short; 2 wrong usage or settings; 3 a fault of "
+    "gradcheck itself; 5 nothing to check, or nothing that passed; 130 interrupted."
 )
 
 app = cyclopts.App(
@@ -43,6 +45,7 @@ def dispatch(arguments: list[str]) -> int:
     """Run a command line; returns the exit code."""
     _print_anywhere()
     try:
+        Path.cwd()
         result = app(arguments, exit_on_error=False, print_error=True, result_action="return_value")
         return int(result or 0)
     except cyclopts.CycloptsError:
@@ -58,6 +61,10 @@ def dispatch(arguments: list[str]) -> int:
         return 130
     except SystemExit as end:  # the help page's reader went away
         return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except OSError as error:  # a name too long, a folder that is gone, a disk that is full
+        place = f": {error.filename}" if error.filename else ""
+        _say(f"gradcheck: {error.strerror or error}{place}")
+        return 2
     except Exception as error:
         return _our_fault(error)
 
@@ -65,6 +72,9 @@ def dispatch(arguments: list[str]) -> int:
 def _print_anywhere() -> None:
     """A terminal that has no ± gets +/-, not an exception."""
     codecs.register_error("gradcheck", _in_ascii)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name, None) is None:  # closed: gradcheck run >&-
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="gradcheck")
@@ -76,7 +86,8 @@ def _in_ascii(error: UnicodeError) -> tuple[str, int]:
 
 
 def _say(text: str) -> None:
-    print(visible(text), file=sys.stderr)
+    with contextlib.suppress(OSError):  # the exit code still counts
+        print(visible(text), file=sys.stderr, flush=True)
 
 
 def _our_fault(error: Exception) -> int:
@@ -87,7 +98,7 @@ def _our_fault(error: Exception) -> int:
         files.prepare(path.parent)
         files.write(path, trace)
         where = f"; the trace is in {path}"
-    except UsageError:
+    except (UsageError, OSError):
         where = f"\n{trace}"
     _say(f"gradcheck: internal error, please report it: {type(error).__name__}: {error}{where}")
     return 3

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from gradcheck.cli.screen import screen
 from gradcheck.codes import CODES, GROUPS, LIKELY, Code, Likely
+from gradcheck.errors import UsageError
 
 WIDEST = 88
 """Columns: longer lines of prose are not read."""
@@ -34,6 +35,8 @@ def explain(name: str | None, values: Sequence[float], svg: str | None) -> int:
     console = screen()
     width = max(min(console.width, WIDEST), NARROWEST)
     said = listing(width) if name is None else words(name, width)
+    if said and svg is not None and not values and name in CODES:
+        raise UsageError(f"{name} is a code, not a graph: it has no picture")
     if said and not values and svg is None:
         console.print(said, markup=False, soft_wrap=True)
         return 0
