@@ -24,7 +24,7 @@ _OURS = str(Path(__file__).parent) + os.sep
 
 
 def check(*target: Any, **attributes: Any) -> OpResult:
-    """Check one op; raise unless it passes.
+    """Check one op; raise unless it passes, or fails as a waiver of the pytest session says.
 
     Parameters
     ----------
@@ -139,15 +139,16 @@ def _judge(op: Op, chosen: Mapping[str, Any]) -> OpResult | GradientError:
     if inside:
         settings = _one_case(settings, op)
         given["max-cases"] = settings.cases
-    result = run_one(op, settings, fixed=given, illustrated=session.illustrated)
+    illustrated, brief = session.illustrated, inside and not _final_replay()
+    result = run_one(op, settings, fixed=given, illustrated=illustrated, brief=brief)
+    if session.keep is not None:
+        result = session.keep(result, inside)
+    if result.verdict == "pass" or result.waived:
+        return result
     if result.verdict == "inconclusive" and inside:
         from hypothesis import reject
 
         reject()
-    if session.keep is not None:
-        session.keep(result, inside)
-    if result.verdict == "pass":
-        return result
     from gradcheck.reporters.text import failure
 
     return GradientError(failure(result, stored=False), result)
@@ -157,6 +158,14 @@ def _inside_hypothesis() -> bool:
     """Called from a test under ``@given``: that test makes the cases, and the first is judged."""
     hypothesis = sys.modules.get("hypothesis")
     return bool(hypothesis and hypothesis.currently_in_test_context())
+
+
+def _final_replay() -> bool:
+    """Hypothesis shows this example: those that it tries while it shrinks need no explanation."""
+    from hypothesis import control
+
+    context = getattr(control, "_current_build_context", None)  # not public: without it, explain
+    return bool(getattr(getattr(context, "value", None), "is_final", True))
 
 
 def _one_case(settings: Settings, op: Op) -> Settings:

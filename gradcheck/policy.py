@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from msgspec.structs import replace
+
 from gradcheck.results import OpResult, Report
 from gradcheck.scores import Scores
 from gradcheck.settings import Settings
+
+WARNED = 'inconclusive = "warn" in the settings lets it through'
 
 
 class Exit(IntEnum):
@@ -37,6 +41,20 @@ def decide(report: Report, settings: Settings) -> Exit:
     if not report.summary.passed:
         return Exit.NOTHING
     return Exit.PASSED
+
+
+def let_through(report: Report, settings: Settings) -> Report:
+    """With what could not be judged let through, where the settings say so.
+
+    It is marked as a waived failure is, so that every format and the exit code agree.
+    """
+    if settings.inconclusive == "fail":
+        return report
+    results = [
+        replace(r, waived=WARNED) if r.verdict == "inconclusive" and not r.waived else r
+        for r in report.results
+    ]
+    return replace(report, results=results)
 
 
 def fails(result: OpResult, settings: Settings) -> bool:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gradcheck.plugin import carrying, collecting, marking, options, planning
+from gradcheck.plugin import carrying, collecting, ending, marking, options, planning
 from gradcheck.plugin.items import GradcheckWarning, OpItem
 from gradcheck.plugin.ledger import LEDGER, REPORT, Ledger
-from gradcheck.plugin.session import Session, begin, current, end, over, running
+from gradcheck.plugin.session import Session, begin, end, running
 
 if TYPE_CHECKING:
     from gradcheck.plugin.testing import Checker
@@ -58,6 +58,11 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 # -- collecting ----------------------------------------------------------------------------------
 
 
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say that the configured targets are left out, which is easily overlooked."""
+    return collecting.left_out(config)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report(
     collector: pytest.Collector,
@@ -96,8 +101,15 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
     if not ops or config.get_verbosity() < 0:
         return []
     count = f"{len(ops)} op{'s' * (len(ops) != 1)}"
-    cases = f"{options.settings(config).cases} cases each"
+    cases = f"{options.settings(config).cases} cases each" + _waiting(ops)
     return [f"gradcheck: {count}, {options.seed_in_words(config)}, {cases}"]
+
+
+def _waiting(ops: list[OpItem]) -> str:
+    from gradcheck.plugin import replays
+
+    count = replays.waiting([item.op for item in ops])
+    return f", and {count} case{'s' * (count != 1)} that failed earlier" if count else ""
 
 
 # -- running -------------------------------------------------------------------------------------
@@ -107,21 +119,22 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """What a test checks with `gradcheck.check` is kept for the report."""
     outer = item.config.stash[_SESSION]
-    with running(Session(outer.given, outer.illustrated, partial(_keep, item))):
+    keep, marked = partial(_keep, item), partial(marking.given, item)
+    with running(Session(outer.options, outer.illustrated, keep, marked)):
         return (yield)
 
 
-def _keep(item: pytest.Item, result: OpResult, repeated: bool) -> None:
+def _keep(item: pytest.Item, result: OpResult, repeated: bool) -> OpResult:
     from gradcheck.plugin import judging
 
-    judging.keep(item, result, repeated)
+    return judging.keep(item, result, repeated)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """A test begins, perhaps once more; the settings of its markers go over the options."""
+    """A test begins, perhaps once more."""
     carrying.fresh(item)
-    current().given = over(item.config.stash[_SESSION].given, marking.given(item))
+    ending.fresh(item)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -129,6 +142,7 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Put what was checked on the report, which also travels between processes."""
+    ending.of_phase(item, call)
     report = yield
     planning.attach(item.config, report)
     carrying.attach(item, report)
@@ -139,9 +153,9 @@ def pytest_runtest_makereport(
 @pytest.fixture(name="gradcheck")
 def _gradcheck(pytestconfig: pytest.Config) -> Checker:
     """gradcheck.check, with .params (check_params) and the .settings of this test."""
-    from gradcheck.plugin.testing import Checker
+    from gradcheck.plugin.testing import checker
 
-    return Checker(options.settings(pytestconfig))
+    return checker(options.settings(pytestconfig))
 
 
 # -- telling, in the process that the results come to (`plugin.ledger` hears them) ---------------

@@ -245,6 +245,8 @@ class Report(Record, frozen=True, kw_only=True):
     profile: str
     settings: dict[str, Any] = {}
     """Settings given on the command line, with which a case is replayed."""
+    in_force: dict[str, Any] = {}
+    """Settings that differ from the defaults, whatever their source, and bear on verdicts."""
     environment: dict[str, str]
     summary: Summary
     results: list[OpResult]

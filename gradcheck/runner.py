@@ -17,11 +17,11 @@ import msgspec
 from gradcheck import cost, engine, probe
 from gradcheck.cases import build, recipes
 from gradcheck.corners import Plan
-from gradcheck.diagnosis import Diagnosis
 from gradcheck.environment import environment
 from gradcheck.evaluation import Evaluator
-from gradcheck.figures import Cost
+from gradcheck.figures import Cost, Figures
 from gradcheck.floats import HALF, MIXED
+from gradcheck.folding import Known
 from gradcheck.gathering import diagnose
 from gradcheck.guards import GlobalRandom, one_blas_thread, quiet, within_limit
 from gradcheck.history import History
@@ -30,11 +30,11 @@ from gradcheck.model import Op, Recipe
 from gradcheck.precision import working_precision
 from gradcheck.results import Finding, OpResult, Report, summarise
 from gradcheck.series import InTime, deadline, one_by_one
-from gradcheck.settings import Settings, for_op
+from gradcheck.settings import Settings, for_op, in_force
 from gradcheck.shrinking import smallest
 from gradcheck.tally import Tally
 from gradcheck.templates import plan
-from gradcheck.trial import Bench
+from gradcheck.trial import Bench, Trial
 
 RUN_ONLY = ("profile", "max-cases", "checks", "cost", "max-time", "waivers")
 """Settings of a run that say nothing of one case."""
@@ -52,7 +52,9 @@ def run_one(
     fixed: Mapping[str, Any] | None = None,
     only: list[Recipe] | None = None,
     illustrated: bool = False,
+    brief: bool = False,
     until: float = math.inf,
+    known: Known = (),
 ) -> OpResult:
     """Check one op.
 
@@ -68,9 +70,14 @@ def run_one(
         Exactly these cases, instead of generated ones (`gradcheck replay`).
     illustrated : bool, optional
         A report is going to show it: also gather the figures of an op that passes.
+    brief : bool, optional
+        Only the verdict counts: do not shrink, diagnose and draw what fails.
     until : float, optional
         When the run is out of time (`series.deadline`); an op with cases left is then not judged,
         unless it has failed.
+    known : collection of (str, str), optional
+        Code and input of what waivers name in this op ("" is any input). All else is then checked
+        as if that were right, and the result gives a reason where it could not be judged.
 
     Returns
     -------
@@ -81,18 +88,15 @@ def run_one(
     settings = _in_time(for_op(settings, op.options, fixed), until - started)
     random = GlobalRandom(settings.seed)
     with random.restored(), quiet(), one_blas_thread():
-        ready = prepare(Evaluator(op, random), settings, only, fixed=fixed)
+        ready = prepare(Evaluator(op, random), settings, only, fixed=fixed, known=known)
         history = History()
         _try_all(ready.bench, ready.drawn, (ready.tally, history), started, until)
-        shown = [
-            (
-                _with_diagnosis(finding, _diagnosed(ready.bench, ready.made, history, found[0])),
-                trial,
-            )
-            for found in ready.tally.representatives()
-            for finding, trial in [smallest(ready.bench, ready.made, found)]
-        ]
-        figures = illustrate(ready.tally, shown, every=illustrated)
+        found = ready.tally.representatives()
+        if brief:
+            shown, figures = [(finding, trial) for finding, _, trial in found], Figures()
+        else:
+            shown = [_explained(ready, history, one) for one in found]
+            figures = illustrate(ready.tally, shown, every=illustrated)
         costs = _costs(ready, random, settings) if settings.cost and only is None else []
     counters = ready.bench.evaluator.counters
     findings = [finding for finding, _ in shown]
@@ -116,6 +120,7 @@ def prepare(
     only: list[Recipe] | None = None,
     *,
     fixed: Mapping[str, Any] | None = None,
+    known: Known = (),
 ) -> Ready:
     """Ask forward for its domain, draw the cases, measure precision and time of a forward pass.
 
@@ -128,8 +133,9 @@ def prepare(
         narrowed, settings = _own_precision(learnt.op, evaluator, settings)
         learnt = replace(learnt, op=narrowed)
     op = evaluator.op = learnt.op
-    bench = Bench(op, evaluator, settings, {})
-    tally = Tally(op, settings)
+    bench = Bench(op, evaluator, settings, {}, known=known)
+    tally = Tally(op, settings, known=known)
+    tally.own_checks = op.options.checks is not None and "checks" not in (fixed or {})
     made = plan(learnt, tuple(settings.dtypes))
     drawn = _cases(made, settings, only)
     tally.planned = settings.cases if only is None and op.options.vary_sizes else len(drawn)
@@ -217,16 +223,17 @@ def _costs(ready: Ready, random: GlobalRandom, settings: Settings) -> list[Cost]
     return cost.measure(random, ready.made, first, time_limit=settings.time_limit)
 
 
-def _diagnosed(bench: Bench, made: Plan, history: History, found: Finding) -> Diagnosis | None:
+def _explained(
+    ready: Ready, history: History, found: tuple[Finding, engine.Drawn, Trial]
+) -> tuple[Finding, Trial]:
+    """A finding with its smallest case, that case, and the diagnosis of all that failed."""
+    bench, made = ready.bench, ready.made
+    finding, trial = smallest(bench, made, found)
     limit = bench.settings.time_limit
-    return within_limit(lambda: diagnose(bench, made, history, found), limit, None)
-
-
-def _with_diagnosis(finding: Finding, found: Diagnosis | None) -> Finding:
-    """Diagnosed on all the cases that failed: the smallest one says the least."""
-    if found is None:
-        return finding
-    return msgspec.structs.replace(finding, diagnosis=found.text, likely=found.name)
+    why = within_limit(lambda: diagnose(bench, made, history, found[0]), limit, None)
+    if why is None:
+        return finding, trial
+    return msgspec.structs.replace(finding, diagnosis=why.text, likely=why.name), trial
 
 
 def run(
@@ -238,6 +245,7 @@ def run(
     progress: Callable[[OpResult], None] | None = None,
     planned: int | None = None,
     until: float | None = None,
+    known: Mapping[str, Known] | None = None,
 ) -> Report:
     """Check ops one after the other; an interrupt, or the end of the time, keeps what there is.
 
@@ -257,20 +265,26 @@ def run(
         How many ops there are.
     until : float, optional
         When the time is over (`series.deadline`); default: ``max-time`` from now.
+    known : mapping, optional
+        What waivers name, by the op's id (`waivers.by_op`).
     """
     started, problems = time.perf_counter(), list(errors)
     unloaded = len(problems)
     if planned is None:
         planned = len(ops) if isinstance(ops, Sized) else 0
     until = deadline(settings.max_time) if until is None else until
-    work = partial(run_one, settings=settings, fixed=fixed, illustrated=True, until=until)
+    check = partial(run_one, settings=settings, fixed=fixed, illustrated=True, until=until)
+    named = known or {}
     timed = InTime(ops, until)
-    results, interrupted = one_by_one(timed, work, problems, progress)
+    results, interrupted = one_by_one(
+        timed, lambda op: check(op, known=named.get(op.id, ())), problems, progress
+    )
     late = timed.late or any(r.reason.endswith(LATE) for r in results[-1:])
     return Report(
         seed=settings.seed,
         profile=settings.profile,
         settings={k: v for k, v in (fixed or {}).items() if k not in RUN_ONLY},
+        in_force=in_force(settings),
         environment=environment(),
         summary=summarise(results, len(problems), time.perf_counter() - started),
         results=results,

@@ -19,8 +19,11 @@ PROFILES = {"fast": 25, "dev": 50, "ci": 100, "thorough": 1000}
 CHECKS = ("contract", "reference", "nodes", "values", "purity", "linearity", "layout")
 """In the order in which a person debugs; "reference" is for ops that have one, "nodes" for graphs.
 """
+MOST_CASES = 10_000_000
 EDITIONS = ("2026",)
 """From the oldest; each names the checks that a run demands (`editions`)."""
+NO_VERDICT = ("targets", "seed", "profile", "max-time", "waivers", "report", "output")
+"""Settings that a report names elsewhere, or that change no op's verdict."""
 ENVIRONMENT_PREFIX = "GRADCHECK_"
 
 
@@ -114,6 +117,8 @@ def convert(values: Mapping[str, Any], where: str, base: Settings | None = None)
         settings = msgspec.convert(merged, Settings, strict=False)
     except msgspec.ValidationError as error:
         raise UsageError(f"{where}: {_plain(str(error), values)}") from None
+    except UnicodeEncodeError:
+        raise UsageError(f"{where}: a value is not text that UTF-8 can hold") from None
     _validate(settings, where)
     return settings
 
@@ -135,8 +140,8 @@ def _validate(settings: Settings, where: str) -> None:
             value = getattr(settings, key.replace("-", "_"))
             raise UsageError(f"{where}: {key} = {value!r}: must be {must}")
 
-    demand(settings.cases >= 1, "max-cases", "at least 1")
-    demand(settings.seed >= 0, "seed", "0 or more")
+    demand(1 <= settings.cases <= MOST_CASES, "max-cases", f"from 1 to {MOST_CASES:,}")
+    demand(0 <= settings.seed < 2**32, "seed", "0 or more, below 2**32 = 4294967296")
     demand(settings.step is None or 1e-9 < settings.step < 0.5, "step", "between 1e-9 and 0.5")
     demand(settings.signif is None or 0 <= settings.signif < 1, "signif", "from 0 (strict) to 1")
     demand(settings.time_limit >= 0, "time-limit", "0 (none) or more seconds")
@@ -155,6 +160,12 @@ def _validate(settings: Settings, where: str) -> None:
             raise UsageError(f"{where}: dtype {dtype!r} is not supported.{known}")
         demand_installed(dtype)
     demand(bool(settings.dtypes), "dtypes", "at least one dtype")
+
+
+def in_force(settings: Settings) -> dict[str, Any]:
+    """What differs from the defaults, whatever its source, and bears on verdicts."""
+    own, usual = msgspec.to_builtins(settings), msgspec.to_builtins(Settings())
+    return {k: v for k, v in own.items() if v != usual[k] and k not in NO_VERDICT}
 
 
 def find_pyproject(start: Path) -> Path | None:

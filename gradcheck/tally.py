@@ -13,6 +13,7 @@ from gradcheck.checks import nodes
 from gradcheck.checks.facts import Outcome
 from gradcheck.engine import Drawn
 from gradcheck.evaluation import Counters
+from gradcheck.folding import Known, counts, folder, is_known
 from gradcheck.health import Health
 from gradcheck.model import Op
 from gradcheck.records import num, unnum
@@ -38,13 +39,6 @@ JUDGED_CASES = 10
 """An op with fewer judged cases than this is not judged (where so many were asked for)."""
 FEW = 3
 """Kinks of an input that are named by their places; at more of them inputs are tied."""
-FOLD_AFTER = {
-    "gradient-count": ("wrong-gradient", "wrong-shape"),
-    "wrong-gradient": ("wrong-at-tie",),
-    "wrong-node": ("wrong-gradient", "wrong-at-tie", "slightly-off"),
-    "node-disturbed": ("wrong-gradient", "wrong-at-tie"),
-}
-"""What explains what: findings on the right are folded under the one on the left."""
 
 Key = tuple[str, str, str, str]
 
@@ -56,6 +50,9 @@ class Tally:
     op: Op
     settings: Settings
     planned: int = 0
+    known: Known = ()
+    own_checks: bool = False
+    """The op itself, and not the user of the run, chose the checks."""
     cases: int = 0
     judged: int = 0
     failing: int = 0
@@ -94,13 +91,14 @@ class Tally:
             return
         self.coverage[trial.recipe.note or trial.recipe.regime] += 1
         self.judged += trial.judged and trial.recipe.cotangent != "zero"
-        self.failing += trial.failed
+        self.failing += any(counts(f, self.known) for f in trial.findings)
         found: dict[Key, Finding] = {}
         for finding in trial.findings:  # a kink or a tie of a case has a finding each
             found.setdefault(
                 (finding.code, finding.check, finding.input, finding.severity), finding
             )
-            self.hopeless |= finding.code in ("never-ends", "random-forward")
+            hopeless = finding.code in ("never-ends", "random-forward")
+            self.hopeless |= hopeless and not is_known(finding, self.known)
         for key, finding in found.items():
             self._first.setdefault(key, (finding, drawn, trial))
         self._seen.update(found.keys())
@@ -141,25 +139,19 @@ class Tally:
             self.notes.append(f"{done} of {planned} cases were run: {why}")
 
     def representatives(self) -> list[tuple[Finding, Drawn, Trial]]:
-        """The first of each kind of finding, gravest first, with its case.
-
-        Less than a fail beyond the declaration says nothing more where the same is one within it.
-        """
+        """The first of each kind of finding with its case, gravest first, what is waived last."""
         order = {"fail": 0, "not judged": 1, "warning": 2, "note": 3}
-        failed = {(f.code, f.input) for f, _, _ in self._first.values() if f.severity == "fail"}
-        codes = {code for code, _ in failed}
-        folded = {c for cause in codes for c in FOLD_AFTER.get(cause, ())}
+        folded = folder([f for f, _, _ in self._first.values()], self.known)
         kept = [
             (msgspec.structs.replace(f, cases=self._seen[k]), drawn, trial)
             for k, (f, drawn, trial) in self._first.items()
-            if not (f.code in folded and f.severity == "fail")
-            and not ((f.code, f.input) in failed and f.severity in ("warning", "note"))
+            if not folded(f)
         ]
-        return sorted(kept, key=lambda item: order[item[0].severity])
+        return sorted(kept, key=lambda k: (order[k[0].severity], is_known(k[0], self.known)))
 
     def result(self, findings: list[Finding], counters: Counters, seconds: float) -> OpResult:
         """The op's result."""
-        if not any(f.severity == "fail" for f in findings):
+        if not any(counts(f, self.known) for f in findings):
             findings = [*findings, *self._hollow()]
         verdict, reason = self._verdict(findings)
         tolerance = self._tolerance()
@@ -218,14 +210,14 @@ class Tally:
         )
 
     def _verdict(self, findings: list[Finding]) -> tuple[Verdict, str]:
-        if any(f.severity == "fail" for f in findings):
+        """Verdict and reason; of a fail that is waived, why the rest could not be judged."""
+        if any(counts(f, self.known) for f in findings):
             return "fail", ""
-        for finding in findings:
-            if finding.severity == "not judged":
-                return "inconclusive", finding.message
-        if reason := self._unjudged():
-            return "inconclusive", reason
-        return "pass", ""
+        unjudged = [f.message for f in findings if f.severity == "not judged"]
+        reason = unjudged[0] if unjudged else self._unjudged()
+        if any(f.severity == "fail" for f in findings):
+            return "fail", reason
+        return ("inconclusive" if reason else "pass"), reason
 
     def _unjudged(self) -> str:
         """Why there is not enough evidence for a pass; empty where there is."""
@@ -245,6 +237,9 @@ class Tally:
                 f": {why}" if why else ""
             )
         seen = self.checks.get(nodes.NAME)
+        if self.own_checks and not {"values", nodes.NAME} & {*(self.settings.checks or CHECKS)}:
+            left = f"the op's own checks= leaves {', '.join(self.settings.checks or ())} alone"
+            return f"{left}: no gradient was compared with a finite difference"
         if "values" not in self.checks:
             hollow = seen is not None and seen["comparisons"] <= seen["inconclusive"]
             return "no node of the graph could be judged" if hollow else ""

@@ -14,7 +14,7 @@ LEVELS = [  # from the top; a module may import its own level and those below
     {"reporters", "policy", "files", "outputs", "stream", "waivers", "changes"},
     {"runner", "tally", "vacuity", "audit", "trial", "gathering", "teaching", "explain", "selftest"}
     | {"equivalence", "health", "series", "cost", "history", "describing", "random_graphs"}
-    | {"explained", "drawing", "svg", "illustrating", "seen", "shrinking"},
+    | {"explained", "folding", "drawing", "svg", "illustrating", "seen", "shrinking"},
     {
         "registry",
         "catalogue",

@@ -401,7 +401,7 @@ def test_many_nodes_do_not_make_undecided_entries_a_pass():
 
     made = gradcheck.op(gradcheck.graph(net), "x[n]", dtypes="float64")
     with pytest.raises(gradcheck.GradientError) as caught:
-        gradcheck.check(made, max_cases=20)
+        gradcheck.check(made, max_cases=12)
     assert caught.value.result.verdict == "inconclusive"
 
 
@@ -446,8 +446,8 @@ def test_blame_on_random_graphs_of_the_reference_ops():
     """A few of what `benchmarks/blame.py` does by the hundred."""
     from benchmarks.blame import Plan, measure
 
-    single, pairs = measure(Plan(5), (0, 6)), measure(Plan(5, pairs=True), (0, 5))
-    assert len(single) >= 4
+    single, pairs = measure(Plan(5), (0, 4)), measure(Plan(5, pairs=True), (0, 4))
+    assert len(single) >= 3
     assert pairs
     assert all(v.right and not v.innocent for v in (*single, *pairs))
     assert all(v.composed for v in pairs), "a pair that cancels passes as a whole"

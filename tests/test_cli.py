@@ -79,7 +79,7 @@ def test_not_judged_is_1(project):
         (("run", "gates.py", "--profile", "cii"), 'Did you mean "ci"?'),
         (("run", "gates.py", "--seed", "x"), "--seed"),
         (("run", "gates.py", "--seed", "-1"), "must be 0 or more"),
-        (("run", "gates.py", "--max-cases", "0"), "must be at least 1"),
+        (("run", "gates.py", "--max-cases", "0"), "must be from 1 to"),
         (("run", "gates.py", "--checks", "valeus"), "Did you mean 'values'?"),
         (("run", "gates.py", "--checks", ""), "at least one check"),
         (("run", "folder/"), "is a folder and no package"),

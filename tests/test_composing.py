@@ -292,10 +292,10 @@ def test_two_outputs_are_two_values():
 
 # --- right ops ------------------------------------------------------------------------------------
 def test_right_ops_never_fail():
-    checked = run(targets.load("reference_ops"), 40)
+    checked = run(targets.load("reference_ops"), 25)
     assert [r.name for r in checked.results if r.verdict != "pass"] == []
-    assert len(checked.results) >= 38
-    assert f"40 random graphs of {len(REFERENCE)} ops" in checked.said
+    assert len(checked.results) >= 24
+    assert f"25 random graphs of {len(REFERENCE)} ops" in checked.said
 
 
 def test_a_value_that_leaves_the_domain_of_a_node_is_a_rejection():

@@ -165,11 +165,35 @@ def waived(state: str = "met") -> Waived:
 
 
 def test_a_failure_that_is_waived_at_once_is_said():
+    """And it is a new finding: whoever reviews the change shall see that it is wrong now."""
     let_through = op(finding(), waived="until 2999-01-01: known")
-    change = of(op(), let_through)
-    assert (change.kind, change.now) == ("waived-failure", "FAIL (waived)")
+    changes = compare(report_of(op()), report_of(let_through)).changes
+    assert [(c.kind, c.now, c.what) for c in changes] == [
+        ("new-finding", "FAIL (waived)", "wrong-gradient of W"),
+        ("waived-failure", "FAIL (waived)", "waived until 2999-01-01: known"),
+    ]
+    assert kinds(report_of(), report_of(let_through)) == ["new-finding", "waived-failure"]
+    assert kinds(report_of(op(finding())), report_of(let_through)) == ["waived-failure"]
     assert kinds(report_of(let_through), report_of(let_through)) == []
     assert of(let_through, op(finding())).kind == "no-longer-waived"
+
+
+def test_what_a_waiver_covers_from_the_start_is_new_all_the_same():
+    one = op(finding(), waived="until 2999-01-01: any input")
+    for more in (finding(input="x"), finding("wrong-shape")):
+        two = op(finding(), more, waived=one.waived)
+        change = of(one, two)
+        assert (change.kind, change.was, change.now) == (
+            "new-finding", "FAIL (waived)", "FAIL (waived)",
+        )  # fmt: skip
+        assert of(two, one).kind == "finding-fixed"
+
+
+def test_not_judged_and_let_through_is_no_longer_judged():
+    unjudged = op(verdict="inconclusive", reason="too few cases", waived="until 2999-01-01: known")
+    assert kinds(report_of(op()), report_of(unjudged)) == ["no-longer-judged", "waived-failure"]
+    assert kinds(report_of(), report_of(unjudged)) == ["no-longer-judged", "waived-failure"]
+    assert kinds(report_of(unjudged), report_of(unjudged)) == []
 
 
 @pytest.mark.parametrize("state", ["fixed", "unmet"])
@@ -275,16 +299,52 @@ def test_a_few_more_refusals_are_chance_where_the_seeds_differ():
     assert kinds(report_of(op()), report_of(half, seed=1)) == ["coverage-lost"]
 
 
-def test_fewer_cases_by_profile_are_said_and_not_worse():
-    less = op(cases=25, coverage={"random": 20}, figures=limits(m2=25).figures)
+def test_a_lower_profile_is_coverage_that_is_lost():
+    """Kinds of case and bounds are not compared then; what else is gone is still said."""
+    ran = {"cases": 25, "cases_rejected": 1, "coverage": {"random": 20}}
+    less = op(figures=limits(m2=25).figures, **ran)
     changes = compare(report_of(op()), report_of(less, profile="fast"))
-    assert changes.changes == []
+    assert [(c.kind, c.op, c.what) for c in changes.changes] == [
+        ("coverage-lost", "", "25 cases of an op were to be checked, 100 before")
+    ]
     assert changes.differs == [
         "profile ci in the old run, fast in the new one",
-        "cases of other kinds, so bounds and coverage are not compared",
+        "cases of other kinds, so bounds and kinds of case are not compared",
     ]
+    few = report_of(op(**ran), in_force={"max-cases": 25})
+    assert [c.what for c in compare(report_of(op()), few).worse] == [changes.changes[0].what]
     more = compare(report_of(less, profile="fast"), report_of(op(dtypes=["float64"])))
     assert [c.kind for c in more.worse] == ["coverage-lost"]
+
+
+@pytest.mark.parametrize(
+    ("lost", "what"),
+    [
+        ({"dtypes": ["float64"]}, "dtypes no longer judged in: float32"),
+        ({"checks": {"values": CHECKED["values"]}}, "checks no longer made: purity"),
+        ({"cases_rejected": 20}, "5 cases could be judged, 94 before"),
+    ],
+)
+def test_a_lower_profile_hides_nothing_else_that_is_lost(lost, what):
+    ran = {"cases": 25, "cases_rejected": 1, "coverage": {"random": 20}} | lost
+    changes = compare(report_of(op()), report_of(op(**ran), profile="fast"))
+    assert [c.what for c in changes.worse if c.op] == [what]
+
+
+def test_what_the_settings_leave_out_is_lost():
+    """Said once of the run, not of each op as well, and of failing ops too."""
+    few = {"in_force": {"checks": ["values"], "dtypes": ["float32"]}}
+    less = {"dtypes": ["float32"], "checks": {"values": CHECKED["values"]}}
+    every = report_of(op(), op(name="g::b"))
+    some = report_of(op(**less), op(name="g::b", **less), **few)
+    assert [(c.op, c.what) for c in compare(every, some).worse] == [
+        ("", "checks left out: contract, reference, nodes, purity, linearity, layout"),
+        ("", "dtypes left out: float64"),
+    ]
+    assert compare(some, every).worse == []
+    failing = report_of(op(finding())), report_of(op(finding()), **few)
+    assert len(compare(*failing).worse) == 2
+    assert compare(report_of(op()), report_of(op(), in_force={"checks": 7})).worse == []
 
 
 # -- what is said ----------------------------------------------------------------------------------
@@ -428,6 +488,19 @@ def test_two_seeds_of_right_ops_do_not_differ(module):
         changes = compare(old, new)
         assert changes.worse == [], changes.worse
         assert changes.compared == len(ops)
+
+
+def test_a_gate_cannot_be_disarmed_by_its_settings(project, monkeypatch):
+    project.write("gates.py", GATES.replace("FACTOR", "1.0"))
+    assert project.run("run", "gates.py", *FEW, "--json", "old.json").code == 0
+    monkeypatch.setenv("GRADCHECK_DTYPES", "float32")
+    fewer = ("--max-cases", "8", "--checks", "values")
+    assert project.run("run", "gates.py", *fewer, "--json", "new.json").code == 0
+    ran = project.run("diff", "old.json", "new.json")
+    assert ran.code == 1
+    for lost in ("8 cases of an op", "checks left out: contract", "dtypes left out: float64"):
+        assert lost in ran.out
+    assert project.run("diff", "new.json", "old.json").code == 0
 
 
 def test_a_forward_that_became_coarse_has_worse_bounds():

@@ -15,7 +15,7 @@ pytest.importorskip("torch")
 
 ORACLES = oracles.known()
 OPS = {oracles.place(op): op for op in load("reference_ops")}
-MAX_CASES = 40
+MAX_CASES = 25
 
 
 @pytest.mark.parametrize(("family", "name"), sorted(ORACLES), ids=lambda word: word)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from gradcheck.changes.record import Change
 from gradcheck.results import OpResult
@@ -73,12 +74,26 @@ def _shift(x: Sequence[int], y: Sequence[int]) -> float:
     return sum(middle) / len(middle)
 
 
-def coverage(a: OpResult, b: OpResult, *, same_cases: bool) -> Iterator[Change]:
-    """What was checked before, and is no longer."""
-    least = 1 if same_cases else TWICE
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the new run was to check, beside the old one; what it left out is said of the run."""
+
+    share: float
+    """Of the cases; fewer are of other kinds, so these are compared where it is 1."""
+    same_cases: bool
+    checks: Sequence[str] = ()
+    """Left out by the settings."""
+    dtypes: Sequence[str] = ()
+
+
+def coverage(a: OpResult, b: OpResult, plan: Plan) -> Iterator[Change]:
+    """What was checked before, and is no longer, though it was to be."""
+    least = 1 if plan.same_cases else TWICE
     regimes = [n for n, count in a.coverage.items() if count >= least and n not in b.coverage]
+    regimes = regimes if plan.share == 1 else []
     checks = [n for n, c in a.checks.items() if c.comparisons and not _compared(b, n)]
-    dtypes = [d for d in a.dtypes if d not in b.dtypes]
+    checks = [n for n in checks if n not in plan.checks]
+    dtypes = [d for d in a.dtypes if d not in b.dtypes and d not in plan.dtypes]
     for what, lost in (
         ("dtypes no longer judged in", dtypes),
         ("checks no longer made", checks),
@@ -87,11 +102,12 @@ def coverage(a: OpResult, b: OpResult, *, same_cases: bool) -> Iterator[Change]:
         if lost:
             yield _lost(b, f"{what}: {', '.join(lost)}")
     judged, judges = a.cases - a.cases_rejected, b.cases - b.cases_rejected
-    chance = 0.0 if same_cases else CHANCE * math.sqrt(max(judged, 0))
-    if judges < min(FEWER * judged, judged - chance):
+    expected = judged * plan.share
+    chance = 0.0 if plan.same_cases else CHANCE * math.sqrt(max(expected, 0))
+    if judges < min(FEWER * expected, expected - chance):
         yield _lost(b, f"{judges} cases could be judged, {judged} before")
     x, y = (r.inconclusive / r.comparisons if r.comparisons else 0.0 for r in (a, b))
-    if y > x + UNDECIDED:
+    if plan.share == 1 and y > x + UNDECIDED:
         yield _lost(b, f"{y:.0%} of the comparisons are inconclusive, {x:.0%} before")
 
 

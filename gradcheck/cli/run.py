@@ -26,7 +26,7 @@ from gradcheck.reporters.ndjson import Start
 from gradcheck.results import OpResult, Report
 from gradcheck.runner import RUN_ONLY, run
 from gradcheck.series import deadline
-from gradcheck.settings import Settings, find_pyproject, load, read_table
+from gradcheck.settings import Settings, find_pyproject, in_force, load, read_table
 from gradcheck.stream import STREAM, Stream
 
 REFERENCE = "reference_ops"
@@ -69,6 +69,7 @@ class Desk:
     console: Console
     stream: Stream
     until: float
+    known: tuple[waivers.Waiver, ...] = ()
 
 
 def run_job(job: Job) -> int:
@@ -91,10 +92,11 @@ def run_job(job: Job) -> int:
     console = screen(aside=any(place.standard for place in places))
     found = _found(job, settings, console)
     stream = _stream(places[0].path.with_name(STREAM), found, settings, job)
-    desk = Desk(console, stream, until)
+    desk = Desk(console, stream, until, known)
     report = _run_shown(found, settings, job, desk)
     report, said = _with_graphs(report, found, settings, job, desk)
-    report = waivers.applied(report, known, datetime.date.today(), _reach(job, found))
+    report = policy.let_through(report, settings)
+    report = waivers.applied(report, known, datetime.date.today(), _reach(job, found, settings))
     say = partial(console.print, soft_wrap=True, markup=False)
     try:
         with outputs.no_commands(say, os.environ):
@@ -130,13 +132,13 @@ def _known(job: Job, settings: Settings) -> tuple[waivers.Waiver, ...]:
     return waivers.load(settings, root, job.given.get("waivers"))
 
 
-def _reach(job: Job, found: Found) -> waivers.Reach:
+def _reach(job: Job, found: Found, settings: Settings) -> waivers.Reach:
     """Which ops a waiver would have met, had they been there."""
     whole = job.keyword is None and not any("::" in name for name in found.names)
-    return waivers.Reach(
+    return waivers.within(
+        settings,
         everything=whole and not job.targets,
         modules=tuple({op.module for op in found.every}) if whole else (),
-        checks="checks" not in job.given,
     )
 
 
@@ -164,6 +166,7 @@ def _stream(path: Path, found: Found, settings: Settings, job: Job) -> Stream:
         seed=settings.seed,
         profile=settings.profile,
         settings={k: v for k, v in job.given.items() if k not in RUN_ONLY},
+        in_force=in_force(settings),
         environment=environment(),
         planned=len(found.ops),
         errors=list(found.errors),
@@ -234,7 +237,14 @@ def select(ops: list[Op], keyword: str | None) -> list[Op]:
 
 def _run_shown(found: Found, settings: Settings, job: Job, desk: Desk) -> Report:
     """Run, with a line that says how far it is."""
-    go = partial(run, settings=settings, fixed=job.given, errors=found.errors, until=desk.until)
+    go = partial(
+        run,
+        settings=settings,
+        fixed=job.given,
+        errors=found.errors,
+        until=desk.until,
+        known=waivers.by_op(desk.known),
+    )
     if job.verbosity < 0:
         return go(found.ops, progress=desk.stream.add)
     progress = Progress(desk.console, len(found.ops))

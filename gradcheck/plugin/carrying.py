@@ -42,16 +42,16 @@ def keep(item: pytest.Item, result: OpResult) -> None:
     item.user_properties.append((RESULT, _short(result)))
 
 
-def keep_repeated(item: pytest.Item, result: OpResult) -> None:
-    """Keep one result of a test under ``@given`` for all calls: the gravest, and the latest one."""
+def keep_again(item: pytest.Item, result: OpResult) -> None:
+    """Keep a result in the place of the one that was kept of its op; a test may check several."""
     kept = item.stash.setdefault(_PENDING, [])
     same = [k for k, other in enumerate(kept) if other.op == result.op]
     if not same:
         keep(item, result)
         return
-    kept[same[0]] = _merged(kept[same[0]], result)
+    kept[same[0]] = result
     mine = [k for k, (name, _) in enumerate(item.user_properties) if name == RESULT]
-    item.user_properties[mine[same[0] - len(kept)]] = (RESULT, _short(kept[same[0]]))
+    item.user_properties[mine[same[0] - len(kept)]] = (RESULT, _short(result))
 
 
 def named(item: pytest.Item, result: OpResult, *, repeated: bool) -> OpResult:
@@ -65,18 +65,6 @@ def named(item: pytest.Item, result: OpResult, *, repeated: bool) -> OpResult:
     taken = item.stash.setdefault(_TAKEN, {})
     taken[name] = 1 if repeated else taken.get(name, 0) + 1
     return replace(result, op=name if taken[name] == 1 else f"{name} ({taken[name]})")
-
-
-_GRAVE = ("pass", "inconclusive", "fail")
-_SUMMED = ("cases", "comparisons", "forward_calls", "forward_points", "backward_calls", "seconds")
-
-
-def _merged(kept: OpResult, result: OpResult) -> OpResult:
-    from msgspec.structs import replace
-
-    graver = _GRAVE.index(result.verdict) >= _GRAVE.index(kept.verdict)
-    sums = {field: getattr(kept, field) + getattr(result, field) for field in _SUMMED}
-    return replace(result if graver else kept, **sums)
 
 
 def _short(result: OpResult) -> str:

@@ -12,7 +12,7 @@ import pytest
 from gradcheck.plugin import carrying, options
 from gradcheck.plugin.items import OpItem
 from gradcheck.plugin.marking import MARKER
-from gradcheck.plugin.planning import everything
+from gradcheck.plugin.planning import everything, given_paths
 
 if TYPE_CHECKING:
     from gradcheck.model import Op
@@ -75,6 +75,22 @@ def configured_targets(session: pytest.Session) -> Iterator[Target]:
         if everything(config) or (session.isinitpath(folder) and folder.is_dir()):
             found: Target = Target.from_parent(session, name=target, nodeid=target)
             yield found
+
+
+def left_out(config: pytest.Config) -> list[str]:
+    """A line of the header where there are targets and none of them is going to be collected."""
+    quiet = config.get_verbosity() < 0 or config.getoption("--no-header")
+    if quiet or config.getoption("--no-gradcheck") or not options.configured(config):
+        return []
+    start, root = config.invocation_params.dir, config.rootpath
+    places = {(start / argument.partition("::")[0]).resolve() for argument in config.args}
+    targets = [target.partition("::")[0] for target in options.settings(config).targets]
+    chosen = any((root / target).resolve() in places for target in targets)
+    if not targets or chosen or everything(config):
+        return []
+    below = "started in another folder than its rootdir"
+    why = "given paths" if given_paths(config) else below
+    return [f"gradcheck: targets of [tool.gradcheck] not collected: pytest was {why}"]
 
 
 class Target(pytest.Collector):

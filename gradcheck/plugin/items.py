@@ -44,7 +44,7 @@ class OpItem(pytest.Item):
         from gradcheck.reporters.text import failure
 
         settings = options.settings(self.config)
-        result = judging.checked(self.op, settings, current())
+        result = judging.checked(self.op, self.config, current())
         result, broken = judging.waived(result, self.config)
         carrying.keep(self, result)
         self._warn_of(result)

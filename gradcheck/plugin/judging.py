@@ -9,18 +9,22 @@ from msgspec.structs import replace
 
 from gradcheck import policy
 from gradcheck.model import Op
-from gradcheck.plugin import carrying, options, replays
+from gradcheck.plugin import carrying, ending, examples, options, replays
+from gradcheck.plugin.ending import Ending
 from gradcheck.plugin.session import Session
+from gradcheck.reporters.text import failure
 from gradcheck.results import OpResult, Report, Summary
 from gradcheck.runner import run_one
 from gradcheck.settings import Settings, convert
-from gradcheck.waivers import applied
+from gradcheck.waivers import applied, by_op, within
 
 
-def checked(op: Op, settings: Settings, session: Session) -> OpResult:
+def checked(op: Op, config: pytest.Config, session: Session) -> OpResult:
     """An op's result with the session's settings; what failed in an earlier run is tried again."""
-    chosen = convert(session.given, "options", settings) if session.given else settings
-    result = run_one(op, chosen, fixed=session.given, illustrated=session.illustrated)
+    settings, given = options.settings(config), session.given
+    known = by_op(options.waivers(config)).get(op.id, ())
+    chosen = convert(given, "options", settings) if given else settings
+    result = run_one(op, chosen, fixed=given, illustrated=session.illustrated, known=known)
     return replays.tried_again(op, result, chosen, session)
 
 
@@ -30,21 +34,35 @@ def waived(result: OpResult, config: pytest.Config) -> tuple[OpResult, list[str]
     if not known:
         return result, []
     alone = Report(seed=0, profile="", environment={}, summary=Summary(), results=[result])
-    report = applied(alone, known, datetime.date.today())
+    reach = within(options.settings(config))
+    report = applied(alone, known, datetime.date.today(), reach)
     broken = [w for w in report.waivers if w.state != "met"]
     return report.results[0], [f"waiver {w.state}: {w.code}: {w.message}" for w in broken]
 
 
-def keep(item: pytest.Item, result: OpResult, repeated: bool) -> None:
-    """Keep the result of a call in a test, and end the test where its failure is known."""
+def keep(item: pytest.Item, result: OpResult, repeated: bool) -> OpResult:
+    """Keep the result of a call in a test, and note how it is to end the test.
+
+    Hands it back as the waivers let it through; under ``--runxfail`` they let nothing through.
+    """
     result = carrying.named(item, result, repeated=repeated)
-    result, _ = waived(result, item.config)
+    kept, _ = waived(examples.added(item, result) if repeated else result, item.config)
     if repeated:
-        carrying.keep_repeated(item, result)
+        carrying.keep_again(item, kept)
     else:
-        carrying.keep(item, result)
-    if result.waived:
-        pytest.xfail(result.waived)
+        carrying.keep(item, kept)
+    if item.config.getoption("--runxfail", False):
+        return result
+    ending.note(item, kept.op, Ending(kept.waived, _undecided(kept, item) if repeated else ""))
+    return waived(result, item.config)[0]
+
+
+def _undecided(result: OpResult, item: pytest.Item) -> str:
+    """The failure of a test of which Hypothesis saw only the examples that could be judged."""
+    lenient = options.settings(item.config).inconclusive != "fail"
+    if result.verdict != "inconclusive" or result.waived or lenient:
+        return ""
+    return failure(result, stored=False)
 
 
 def expected(result: OpResult, outcome: str, settings: Settings) -> OpResult:

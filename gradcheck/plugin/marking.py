@@ -18,30 +18,21 @@ DESCRIPTION = (
 def given(item: pytest.Item) -> dict[str, Any]:
     """The settings of a test's markers by key: those of its function over its class and module's.
 
-    A setting that there is not, or a wrong value, fails the test.
-    """
-    marks = [m for m in item.iter_markers(MARKER) if m.args or m.kwargs]
-    if not marks:
-        return {}
-    from gradcheck.errors import UsageError
-
-    found: dict[str, Any] = {}
-    try:
-        for mark in reversed(marks):
-            found = over(found, _settings(mark))
-    except UsageError as error:
-        pytest.fail(str(error), pytrace=False)
-    return found
-
-
-def _settings(mark: pytest.Mark) -> dict[str, Any]:
-    """The settings of one marker.
-
     Raises
     ------
     UsageError
         There is no such setting of a test, or its value is wrong.
     """
+    marks = [m for m in item.iter_markers(MARKER) if m.args or m.kwargs]
+    if not marks:
+        return {}
+    found: dict[str, Any] = {}
+    for mark in reversed(marks):
+        found = over(found, _settings(mark))
+    return found
+
+
+def _settings(mark: pytest.Mark) -> dict[str, Any]:
     from gradcheck.api import LIVE_OPTIONS
     from gradcheck.errors import UsageError, did_you_mean
     from gradcheck.options import SETTING_NAMES

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tomllib
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
@@ -32,6 +34,7 @@ Their values are texts, which the settings convert and refuse as they do those o
 HYPOTHESIS_SEED = "--hypothesis-seed"
 _SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
 _WAIVERS: pytest.StashKey[tuple[Waiver, ...]] = pytest.StashKey()
+_CONFIGURED: pytest.StashKey[bool] = pytest.StashKey()
 _OUTPUTS: pytest.StashKey[list[Output]] = pytest.StashKey()
 
 
@@ -76,7 +79,7 @@ def _own(config: pytest.Config) -> dict[str, Any]:
 
 def _number(seed: str) -> int:
     """Hypothesis takes any text as a seed; ours are numbers from 0."""
-    if seed.isascii() and seed.isdigit() and len(seed) < 19:
+    if seed.isascii() and seed.isdigit() and len(seed) < 11 and int(seed) < 2**32:
         return int(seed)
     return int(hashlib.sha256(seed.encode("utf-8", "replace")).hexdigest()[:8], 16)
 
@@ -123,10 +126,22 @@ def demand_right(config: pytest.Config) -> None:
 
 def configured(config: pytest.Config) -> bool:
     """There is a ``[tool.gradcheck]``."""
-    pyproject = config.rootpath / "pyproject.toml"
+    if _CONFIGURED not in config.stash:
+        config.stash[_CONFIGURED] = _table_in(config.rootpath / "pyproject.toml")
+    return config.stash[_CONFIGURED]
+
+
+def _table_in(pyproject: Path) -> bool:
     if not pyproject.is_file():
         return False
-    return "tool.gradcheck" in pyproject.read_text(encoding="utf-8", errors="replace")
+    text = pyproject.read_text(encoding="utf-8", errors="replace")
+    if "gradcheck" not in text:
+        return False
+    try:
+        tool = tomllib.loads(text).get("tool")
+    except tomllib.TOMLDecodeError:
+        return "[tool.gradcheck" in text  # then the settings say what is wrong with the file
+    return isinstance(tool, dict) and "gradcheck" in tool
 
 
 def _waiver_file(config: pytest.Config) -> bool:

@@ -16,10 +16,20 @@ _NARROWING = ("keyword", "markexpr", "deselect", "ignore", "ignore_glob", "lf", 
 
 
 def everything(config: pytest.Config) -> bool:
-    """Pytest was not pointed at anything: it collects all, the configured targets too."""
-    return config.args_source is not pytest.Config.ArgsSource.ARGS and (
-        config.invocation_params.dir == config.rootpath
-    )
+    """Pytest collects all, the configured targets too.
+
+    It was started in the rootdir and given no paths, or it was given the rootdir or what holds it.
+    """
+    start, root = config.invocation_params.dir, config.rootpath
+    if not given_paths(config):
+        return start == root
+    places = ((start / argument).resolve() for argument in config.args if "::" not in argument)
+    return any(root.resolve().is_relative_to(place) for place in places if place.is_dir())
+
+
+def given_paths(config: pytest.Config) -> bool:
+    """Pytest was pointed at something on its command line."""
+    return config.args_source is pytest.Config.ArgsSource.ARGS
 
 
 def narrowed(config: pytest.Config) -> None:

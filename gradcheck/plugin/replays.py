@@ -1,7 +1,7 @@
 """Cases that failed in an earlier run, from Hypothesis' database, tried again where an op passes.
 
-A failure found with one seed is not lost at the next: the op fails until the case passes, and then
-the case is forgotten. Where the project's Hypothesis settings have no database, as on CI, nothing
+A failure found with one seed is not lost at the next: the op fails until the case passes, and is
+forgotten only then. Where the project's Hypothesis settings have no database, as on CI, nothing
 is written or read, and a verdict depends on the seed alone.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import hypothesis
@@ -47,6 +48,14 @@ def tried_again(op: Op, result: OpResult, settings: Settings, session: Session) 
         return _failing_again(op, settings, session, (database, key)) or result
 
 
+def waiting(ops: Sequence[Op]) -> int:
+    """How many cases of earlier runs there are to try again."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        database = hypothesis.settings().database
+        return sum(len(set(database.fetch(_key(op)))) for op in ops) if database else 0
+
+
 def _failing_again(
     op: Op, settings: Settings, session: Session, place: tuple[ExampleDatabase, bytes]
 ) -> OpResult | None:
@@ -55,7 +64,8 @@ def _failing_again(
         result = _tried(op, saved, settings, session)
         if result is not None and result.verdict == "fail":
             return msgspec.structs.replace(result, assumptions=[*result.assumptions, NOTE])
-        database.delete(key, saved)
+        if result is not None and result.verdict == "pass":
+            database.delete(key, saved)
     return None
 
 

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from gradcheck import outputs as writing
-from gradcheck import waivers
+from gradcheck import policy, waivers
 from gradcheck.environment import environment
 from gradcheck.errors import UsageError
 from gradcheck.plugin import options
@@ -19,30 +19,48 @@ from gradcheck.plugin.judging import expected
 from gradcheck.plugin.ledger import REPORT, SAID, Ledger
 from gradcheck.results import OpResult, Report, summarise
 from gradcheck.runner import RUN_ONLY
+from gradcheck.settings import Settings, in_force
 
 
 def finish(session: pytest.Session, ledger: Ledger) -> None:
     """Make the report, write the files, and let waivers that do not hold fail the session."""
     config = session.config
     report = config.stash[REPORT] = made(session, ledger)
-    if any(w.state != "met" for w in report.waivers):
-        _fail(session, pytest.ExitCode.TESTS_FAILED)
-    config.stash[SAID] = []
+    config.stash[SAID] = said = _judged(session, report)
     outputs = options.outputs(config)
     if not outputs or config.option.collectonly:
         return
     try:
         writing.write(report, outputs)
-        said = [f"report: {output.kind}, {_shown(output.path, config)}" for output in outputs]
+        said += [f"report: {output.kind}, {_shown(output.path, config)}" for output in outputs]
     except UsageError as error:
         _fail(session, pytest.ExitCode.USAGE_ERROR)
-        said = [f"no report: {error}"]
-    config.stash[SAID] = said
+        said.append(f"no report: {error}")
 
 
-def _fail(session: pytest.Session, status: pytest.ExitCode) -> None:
-    if session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+def _judged(session: pytest.Session, report: Report) -> list[str]:
+    """Fail the session where `gradcheck run` fails on these ops; a line that says why."""
+    known = {w.op for w in report.waivers if w.state == "met"}
+    counted = [r for r in report.results if r.waived in ("", policy.WARNED) or r.op in known]
+    gated = replace(report, results=counted, summary=summarise(counted, len(report.errors), 0))
+    gated = replace(gated, planned=report.planned - len(report.results) + len(counted))
+    broken = any(w.state != "met" for w in report.waivers)
+    decided = policy.decide(gated, options.settings(session.config))
+    if not (broken or (counted and decided)) or not _fail(session, pytest.ExitCode.TESTS_FAILED):
+        return []
+    if broken:
+        return ["failed: a waiver does not hold"]
+    if not gated.summary.passed:
+        return ["failed: no op passed: those that were checked are waived or could not be judged"]
+    return ["failed: not every op that was collected was checked"]
+
+
+def _fail(session: pytest.Session, status: pytest.ExitCode) -> bool:
+    """Fail a session that would not fail otherwise."""
+    green = session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+    if green:
         session.exitstatus = status
+    return green
 
 
 def _shown(path: Path, config: pytest.Config) -> Path:
@@ -58,7 +76,7 @@ def made(session: pytest.Session, ledger: Ledger) -> Report:
     for nodeid, entry in sorted(ledger.entries.items()):
         for result in decoded(entry.results):
             name = result.op if result.op not in found else nodeid
-            if nodeid not in ledger.ops:
+            if nodeid not in ledger.ops or entry.outcome.startswith("xfail"):
                 result = expected(result, entry.outcome, settings)
             found[name] = replace(result, op=name)
     results = [found[name] for name in sorted(found)]
@@ -68,6 +86,7 @@ def made(session: pytest.Session, ledger: Ledger) -> Report:
         seed=settings.seed,
         profile=settings.profile,
         settings={k: v for k, v in options.given(config).items() if k not in RUN_ONLY},
+        in_force=in_force(settings),
         environment=environment(),
         summary=summarise(results, len(errors), sum(r.seconds for r in results)),
         results=results,
@@ -76,9 +95,10 @@ def made(session: pytest.Session, ledger: Ledger) -> Report:
         planned=len(results) + missing,
         cut_short=_why(session, ledger) if missing and not ledger.interrupted else "",
     )
+    report = policy.let_through(report, settings)
     known = options.waivers(config)
     today = datetime.date.today()
-    return waivers.applied(report, known, today, _reach(ledger.plan)) if known else report
+    return waivers.applied(report, known, today, _reach(ledger.plan, settings)) if known else report
 
 
 def _not_checked(ledger: Ledger) -> list[str]:
@@ -95,7 +115,8 @@ def _why(session: pytest.Session, ledger: Ledger) -> str:
     return ledger.stopped or str(session.shouldfail or session.shouldstop or "pytest ended early")
 
 
-def _reach(plan: Mapping[str, object]) -> waivers.Reach:
+def _reach(plan: Mapping[str, object], settings: Settings) -> waivers.Reach:
     modules = plan.get("modules", ())
     assert isinstance(modules, list | tuple)
-    return waivers.Reach(everything=bool(plan.get("everything")), modules=tuple(modules))
+    everything = bool(plan.get("everything"))
+    return waivers.within(settings, everything=everything, modules=modules)

@@ -18,15 +18,28 @@ if TYPE_CHECKING:
 class Session:
     """A pytest session, or one of its tests."""
 
-    given: Mapping[str, Any]
-    """Settings by key: pytest's options, with the marker's of the test over them."""
+    options: Mapping[str, Any]
+    """Pytest's options, as settings by key."""
     illustrated: bool = False
     """A report was asked for: also gather the figures of what passes."""
-    keep: Callable[[OpResult, bool], None] | None = None
+    keep: Callable[[OpResult, bool], OpResult] | None = None
     """Told of each result, and whether a test under ``@given`` calls over and over.
 
-    Ends the test where its failure is known and let through.
+    Hands it back, with ``waived`` where its failure is known and let through.
     """
+    marked: Callable[[], Mapping[str, Any]] | None = None
+    """Reads the settings of the test's markers: not before something is checked with them."""
+
+    @property
+    def given(self) -> Mapping[str, Any]:
+        """The options with the markers' settings over them.
+
+        Raises
+        ------
+        UsageError
+            A marker is wrong.
+        """
+        return over(self.options, self.marked()) if self.marked is not None else self.options
 
 
 _open: list[Session] = []

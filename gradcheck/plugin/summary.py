@@ -43,7 +43,7 @@ def _parts(report: Report, said: Sequence[str], *, quiet: bool) -> Iterator[Rend
     if quiet:
         if any(w.state != "met" for w in report.waivers):
             yield from waivers.lines(report)
-        yield from (Text(line) for line in said if line.startswith("no "))
+        yield from (Text(line) for line in said if line.startswith(("no ", "failed: ")))
         return
     if report.results:
         yield _table(sorted(report.results, key=_rank)[:MOST])

@@ -42,6 +42,15 @@ class Checker:
         return convert(current().given, "options", self._base)
 
 
+def checker(settings: Settings) -> Checker:
+    """The fixture of a test whose markers are right; else a failure, in a sentence."""
+    try:
+        _ = current().given
+    except UsageError as error:
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
+    return Checker(settings)
+
+
 def parametrize(ops: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Run a test once for each op, which it takes as the argument ``op``.
 

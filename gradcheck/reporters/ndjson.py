@@ -25,6 +25,8 @@ class Start(Record, frozen=True, kw_only=True, tag="start", tag_field="record"):
     profile: str
     settings: dict[str, Any]
     """Settings given on the command line."""
+    in_force: dict[str, Any] = {}  # noqa: RUF012
+    """As in a `Report`."""
     environment: dict[str, str]
     planned: int
     """Ops that are to be checked."""

@@ -15,6 +15,7 @@ from gradcheck.plain import NAME, SENTENCE, clean, visible
 from gradcheck.records import unnum
 from gradcheck.reporters import sparkline
 from gradcheck.results import Convention, Finding, OpResult, Report, Tolerance, Worst
+from gradcheck.settings import CHECKS
 
 WIDTH = 98
 """Columns of a line that is wrapped, where nobody says how wide the page is."""
@@ -251,4 +252,7 @@ def totals(report: Report) -> str:
     parts += [f"{s.rejected:,} rejected cases"] if s.rejected else []
     parts.append(f"{s.forward_calls:,} forward evaluations")
     parts.append(f"{s.seconds:.1f} s")
+    some = report.in_force.get("checks")
+    if some and isinstance(some, list | tuple) and not {*CHECKS} <= {*map(str, some)}:
+        parts.append(f"checks: {clean(', '.join(map(str, some)), SENTENCE)} only")
     return ("interrupted: " if report.interrupted else "") + ", ".join(parts)

@@ -69,13 +69,16 @@ def _let_through(result: OpResult) -> str:
 
 def _in_part(report: Report) -> Iterator[str]:
     """A line for each op of which some of what fails is waived, and something is not."""
-    failing = {r.op for r in report.results if r.verdict == "fail" and not r.waived}
+    failing = {r.op: r.reason for r in report.results if r.verdict == "fail" and not r.waived}
     known: dict[str, list[str]] = {}
     for waived in report.waivers:
         if waived.state == "met" and waived.op in failing:
             known.setdefault(waived.op, []).append(_of(waived))
     for op, parts in known.items():
-        yield f"{clean(op, NAME)}: only {', '.join(parts)} is waived, what else fails is not"
+        rest = "what else fails is not"
+        if why := failing[op]:
+            rest = f"and the rest is no pass: {clean(why, SENTENCE)}"
+        yield f"{clean(op, NAME)}: only {', '.join(parts)} is waived, {rest}"
 
 
 def _broken(waived: Waived) -> str:

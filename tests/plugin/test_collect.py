@@ -147,9 +147,48 @@ def test_another_rootdir_than_the_current_folder(configured, monkeypatch):
     monkeypatch.chdir(configured.mkdir("elsewhere"))
     root = ("--rootdir", str(configured.path))
     ran = configured.runpytest_inprocess(*root, "-c", "../pyproject.toml", "..")
-    ran.assert_outcomes(passed=1)
+    ran.assert_outcomes(passed=3)
     ran = configured.runpytest_inprocess(*root, "../gates.py", "../shop")
     ran.assert_outcomes(passed=2)
+
+
+LEFT_OUT = "gradcheck: targets of [[]tool.gradcheck] not collected: pytest was *"
+
+
+@pytest.mark.parametrize("argument", [".", "..", "{root}"])
+def test_a_path_that_holds_the_rootdir_is_everything(configured, argument):
+    ran = configured.runpytest_inprocess(
+        f"--rootdir={configured.path}", "--co", argument.format(root=configured.path)
+    )
+    ran.stdout.no_fnmatch_line(LEFT_OUT)
+    ran.stdout.fnmatch_lines(["*<OpItem right>", "*<OpItem part>"])
+
+
+def test_targets_that_are_left_out_are_said_to_be(configured, monkeypatch):
+    ran = configured.runpytest_inprocess("test_own.py")
+    ran.assert_outcomes(passed=1)
+    ran.stdout.fnmatch_lines([LEFT_OUT + "given paths"])
+    for quiet in ("-q", "--no-header", "--no-gradcheck"):
+        ran = configured.runpytest_inprocess("--co", quiet, "test_own.py")
+        ran.stdout.no_fnmatch_line(LEFT_OUT)
+    monkeypatch.chdir(configured.mkdir("below"))
+    ran = configured.runpytest_inprocess("--co")
+    ran.stdout.fnmatch_lines([LEFT_OUT + "started in another folder than its rootdir"])
+    monkeypatch.chdir(configured.path)
+    for whole in ([], ["gates.py"], ["shop"]):
+        configured.runpytest_inprocess("--co", *whole).stdout.no_fnmatch_line(LEFT_OUT)
+    configured.makepyprojecttoml(FAST)
+    configured.runpytest_inprocess("--co", "test_own.py").stdout.no_fnmatch_line(LEFT_OUT)
+
+
+def test_a_comment_is_no_table(pytester, monkeypatch):
+    """A project that only mentions us obeys none of our variables."""
+    monkeypatch.setenv("GRADCHECK_MAX_CASES", "none")
+    pytester.makepyfile(test_own="def test_own():\n    pass\n")
+    pytester.makepyprojecttoml("# [tool.gradcheck]\n[tool.other]\nx = 'tool.gradcheck'\n")
+    pytester.runpytest_inprocess().assert_outcomes(passed=1)
+    pytester.makepyprojecttoml("[tool]\ngradcheck = {seed = 1}\n")
+    assert pytester.runpytest_inprocess().ret == pytest.ExitCode.USAGE_ERROR
 
 
 # -- what goes wrong while collecting ------------------------------------------------------------

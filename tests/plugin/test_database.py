@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
+from gradcheck.plugin import replays
 from tests.plugin.conftest import by_op
 
 RARE = """
@@ -33,6 +35,7 @@ def test_it_fails_again_until_it_is_mended(rare, report):
     rare.runpytest_inprocess(MORE).assert_outcomes(failed=1)
     ran, found = report(FEW)
     ran.assert_outcomes(failed=1)
+    ran.stdout.fnmatch_lines(["gradcheck: 1 op, seed 0, 11 cases each, and 1 case that failed *"])
     assert NOTE in " ".join(line.strip() for line in ran.outlines)
     assert NOTE in str(by_op(found)["test_gates::rare"]["assumptions"])
     rare.makepyfile(test_gates=RARE.format(factor=2))
@@ -65,7 +68,31 @@ def test_nothing_is_tried_again_where_there_is_no_database(rare, profile):
     rare.runpytest_inprocess(FEW, f"--hypothesis-profile={profile}").assert_outcomes(passed=1)
 
 
-def test_what_is_damaged_is_forgotten(rare, tmp_path):
+@pytest.mark.parametrize("why", ["not judged", "raises"])
+def test_a_case_is_kept_until_it_passes(rare, monkeypatch, why):
+    rare.runpytest_inprocess(MORE).assert_outcomes(failed=1)
+    noise = "__import__('random').random()" if why == "not judged" else "1 / (abs(x).max() <= 3)"
+    broken = RARE.format(factor=3).replace("lambda x: x * x", f"lambda x: x * x * {noise}")
+    rare.makepyfile(test_gates=broken)
+    rare.runpytest_inprocess(FEW)
+    rare.makepyfile(test_gates=RARE.format(factor=3))
+    rare.runpytest_inprocess(FEW).assert_outcomes(failed=1)
+
+
+def test_a_case_that_could_not_be_judged_is_kept(rare, monkeypatch):
+    rare.runpytest_inprocess(MORE).assert_outcomes(failed=1)
+    real = replays.run_one
+
+    def undecided(*given, **named):
+        return replace(real(*given, **named), verdict="inconclusive", findings=[])
+
+    monkeypatch.setattr(replays, "run_one", undecided)
+    rare.runpytest_inprocess(FEW).assert_outcomes(passed=1)
+    monkeypatch.setattr(replays, "run_one", real)
+    rare.runpytest_inprocess(FEW).assert_outcomes(failed=1)
+
+
+def test_what_is_damaged_is_left_alone(rare, tmp_path):
     rare.runpytest_inprocess(MORE).assert_outcomes(failed=1)
     saved = [p for p in (tmp_path / ".hypothesis").rglob("*") if p.is_file()]
     damaged = [p for p in saved if b"regime" in p.read_bytes()]

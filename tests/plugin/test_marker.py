@@ -57,7 +57,7 @@ def test_a_modules_marker_is_for_its_ops_too(few, report):
     ("arguments", "says"),
     [
         ("max_case=3", "@pytest.mark.gradcheck: unknown setting 'max_case'. Did you mean *"),
-        ("max_cases=0", "@pytest.mark.gradcheck: max-cases = 0: must be at least 1"),
+        ("max_cases=0", "@pytest.mark.gradcheck: max-cases = 0: must be *"),
         ("seed='x'", "@pytest.mark.gradcheck: seed = 'x': *"),
         ("3", "@pytest.mark.gradcheck(3): settings are given by name, as in *"),
         ("targets=['a']", "@pytest.mark.gradcheck: unknown setting 'targets'*"),
@@ -65,13 +65,25 @@ def test_a_modules_marker_is_for_its_ops_too(few, report):
 )
 def test_a_wrong_marker_is_one_sentence_of_its_test(few, arguments, says):
     few.makepyfile(
-        f"import pytest\n\n@pytest.mark.gradcheck({arguments})\ndef test_it():\n    pass\n\n"
-        "def test_other():\n    pass\n"
+        CALLS + f"\n@pytest.mark.gradcheck({arguments})\nclass TestIt:\n"
+        "    def test_fixture(self, gradcheck):\n        pass\n\n"
+        "    def test_call(self):\n        gradcheck.check(sine, right, POINT)\n\n"
+        "def test_other():\n    pass\n",
+        test_op=RIGHT + f"import pytest\npytestmark = pytest.mark.gradcheck({arguments})\n",
     )
     ran = few.runpytest_inprocess()
-    ran.assert_outcomes(errors=1, passed=1)
-    ran.stdout.fnmatch_lines([says])
+    ran.assert_outcomes(errors=1, failed=2, passed=1)
+    ran.stdout.fnmatch_lines([says, f"*UsageError: {says}", says], consecutive=False)
     assert "marking.py" not in ran.stdout.str()
+    assert "During handling" not in ran.stdout.str()
+
+
+@pytest.mark.parametrize("arguments", ["'slow'", "reason='slow'"])
+def test_a_marker_of_that_name_in_a_test_that_checks_nothing_is_not_ours(few, arguments):
+    few.makepyfile(
+        f"import pytest\n\n@pytest.mark.gradcheck({arguments})\ndef test_it():\n    pass\n"
+    )
+    few.runpytest_inprocess().assert_outcomes(passed=1)
 
 
 def test_it_is_documented(few):

@@ -6,7 +6,10 @@ BROADCASTS = """
 import gradcheck
 
 product = gradcheck.op(
-    lambda x, y: x * y, lambda dz, x, y: (dz * y, dz * x), "x[n], y[n]", checks=["contract"]
+    lambda x, y: x * y,
+    lambda dz, x, y: (dz * y, dz * x),
+    "x[n], y[n]",
+    checks=["contract", "values"],
 )
 """
 

@@ -63,11 +63,12 @@ def test_an_expired_waiver_lets_nothing_through(gates):
 
 def test_a_waiver_of_what_passes_fails_the_op(gates):
     waiver(gates, op="test_gates::right")
+    gates.makepyprojecttoml("[tool.gradcheck]\nprofile = 'ci'\n")
     ran = gates.runpytest_inprocess("-k", "right")
     ran.assert_outcomes(failed=1, deselected=2)
     ran.stdout.fnmatch_lines(
         [
-            "waiver fixed: wrong-gradient: the op passes now, in 11 cases: delete this entry*",
+            "waiver fixed: wrong-gradient: the op passes now, in 100 cases: delete this entry*",
             "FAILED test_gates.py::right - waiver fixed: wrong-gradient: the op passes now*",
         ]
     )
@@ -101,9 +102,158 @@ def test_a_wrong_file_is_a_usage_error(gates):
 
 
 def test_a_call_in_a_test_is_let_through_by_the_id_that_reports_show(few, report):
-    few.makepyfile(test_calls=CALLS + "def test_it():\n    gradcheck.check(sine, wrong, POINT)\n")
+    few.makepyfile(
+        test_calls=CALLS
+        + "def test_it():\n    gradcheck.check(sine, wrong, POINT)\n\n"
+        + "def test_right():\n    gradcheck.check(sine, right, POINT)\n"
+    )
     waiver(few, op="test_calls.py::test_it::sine")
-    ran, found = report()
-    ran.assert_outcomes(xfailed=1)
+    ran, found = report("-rx")
+    ran.assert_outcomes(xfailed=1, passed=1)
     assert ran.ret == 0
+    ran.stdout.fnmatch_lines(["XFAIL *::test_it - until 2999-01-01: waits for the new kernel"])
     assert by_op(found)["test_calls.py::test_it::sine"]["waived"].startswith("until 2999-01-01")
+
+
+AFTER = (
+    CALLS
+    + """
+import unittest
+
+@pytest.fixture
+def known():
+    return gradcheck.check(sine, wrong, POINT)
+
+def test_others_are_checked():
+    found = gradcheck.check(sine, wrong, POINT)
+    assert found.verdict == "fail" and found.waived
+    gradcheck.check(lambda x: x, wrong, POINT)
+
+def test_the_rest_runs():
+    gradcheck.check(sine, wrong, POINT)
+    assert "ran" == "to the end"
+
+def test_in_a_fixture(known):
+    assert "ran" == "too"
+
+class TestCase(unittest.TestCase):
+    def test_the_rest_runs(self):
+        gradcheck.check(sine, wrong, POINT)
+        self.assertEqual("ran", "here")
+
+    def test_nothing_else(self):
+        gradcheck.check(sine, wrong, POINT)
+
+@pytest.mark.xfail(strict=True, reason="a mark of its own")
+def test_strict():
+    gradcheck.check(sine, wrong, POINT)
+
+def test_of_fixture_alone(known):
+    pass
+
+def test_right():
+    gradcheck.check(sine, right, POINT)
+"""
+)
+KNOWN = (
+    "test_others_are_checked",
+    "test_the_rest_runs",
+    "test_in_a_fixture",
+    "TestCase::test_the_rest_runs",
+    "TestCase::test_nothing_else",
+    "test_strict",
+    "test_of_fixture_alone",
+)
+
+
+def waive_calls(pytester, names, op="sine"):
+    path = pytester.path / "gradcheck-waivers.toml"
+    facts = {"code": "wrong-gradient", "expires": "2999-01-01"}
+    ids = [f"test_calls.py::{name}::{op}" for name in names]
+    path.write_text("".join(WAIVER.format(op=name, **facts) for name in ids))
+
+
+def test_a_known_failure_does_not_end_its_test(few, report):
+    few.makepyfile(test_calls=AFTER)
+    waive_calls(few, KNOWN)
+    ran, found = report("-rx")
+    ran.assert_outcomes(failed=4, xfailed=3, passed=1)
+    assert ran.ret == pytest.ExitCode.TESTS_FAILED
+    ran.stdout.fnmatch_lines_random(
+        [
+            "*_ test_others_are_checked _*",
+            "*AssertionError: assert 'ran' == 'to the end'",
+            "*AssertionError: assert 'ran' == 'too'",
+            "*AssertionError: 'ran' != 'here'",
+            "XFAIL *::TestCase::test_nothing_else - until 2999-01-01: waits for the new kernel",
+            "XFAIL *::test_strict - until 2999-01-01: waits for the new kernel",
+            "XFAIL *::test_of_fixture_alone - until 2999-01-01: waits for the new kernel",
+        ]
+    )
+    assert len(found["results"]) == 9
+
+
+def test_runxfail_ends_the_test_where_the_call_is(few):
+    few.makepyfile(test_calls=AFTER)
+    waive_calls(few, KNOWN)
+    ran = few.runpytest_inprocess("--runxfail", "-k", "nothing_else or test_right")
+    ran.assert_outcomes(failed=1, passed=1, deselected=6)
+
+
+def test_a_known_failure_under_given_runs_all_examples(few, report):
+    few.makepyfile(
+        test_calls=CALLS
+        + """
+from hypothesis import given, settings, strategies as st
+
+seen = []
+
+@settings(max_examples=5, database=None, deadline=None)
+@given(st.floats(0.5, 1.5))
+def test_it(x):
+    gradcheck.check(sine, wrong, np.array([x]))
+    seen.append(x)
+
+def test_seen():
+    assert len(set(seen)) > 1
+    gradcheck.check(sine, right, POINT)
+"""
+    )
+    waive_calls(few, ["test_it"])
+    ran, found = report()
+    ran.assert_outcomes(xfailed=1, passed=1)
+    assert ran.ret == 0
+    assert by_op(found)["test_calls.py::test_it::sine"]["waived"]
+
+
+def test_a_session_in_which_no_op_passed_fails(gates):
+    """As `gradcheck run` does, whatever else passed."""
+    waiver(gates)
+    gates.makepyfile(test_other="def test_other():\n    pass\n")
+    ran = gates.runpytest_inprocess("-q", "test_gates.py::Wrong", "test_other.py")
+    ran.assert_outcomes(xfailed=1, passed=1)
+    assert ran.ret == pytest.ExitCode.TESTS_FAILED
+    ran.stdout.fnmatch_lines(["failed: no op passed: *"])
+    assert gates.runpytest_inprocess("test_gates.py::Wrong", "test_gates.py::right").ret == 0
+    assert gates.runpytest_inprocess("-k", "test_other").ret == 0
+
+
+def test_a_failure_that_only_its_test_expects_fails_no_session(few):
+    few.makepyfile(
+        test_calls=CALLS + "def test_it():\n    with pytest.raises(gradcheck.GradientError):\n"
+        "        gradcheck.check(sine, wrong, POINT)\n"
+    )
+    ran = few.runpytest_inprocess()
+    ran.assert_outcomes(passed=1)
+    assert ran.ret == 0
+
+
+def test_an_op_that_is_marked_xfail_is_let_through(gates, report):
+    gates.makeconftest(
+        "import pytest\n\ndef pytest_collection_modifyitems(items):\n"
+        "    items[0].add_marker(pytest.mark.xfail(reason='not yet'))\n"
+    )
+    ran, found = report()
+    ran.assert_outcomes(passed=2, xfailed=1)
+    assert ran.ret == 0
+    assert by_op(found)["test_gates::Wrong"]["waived"] == "xfail: not yet"

@@ -33,10 +33,10 @@ def test_they_are_one_group_with_one_prefix(pytester):
 @pytest.mark.parametrize(
     ("argument", "says"),
     [
-        ("seed=-1", "seed = -1: must be 0 or more"),
+        ("seed=-1", "seed = -1: must be *"),
         ("seed=abc", "seed = 'abc': Expected `int`*"),
         ("profile=slow", "profile = 'slow': one of fast, dev, ci, thorough"),
-        ("max-cases=0", "max-cases = 0: must be at least 1"),
+        ("max-cases=0", "max-cases = 0: must be *"),
         ("scope=all", "scope = 'all': one of declared, forward"),
         ("waivers=none.toml", "*none.toml: --gradcheck-waivers names this file*"),
         ("report=out.html", "*--gradcheck-report 'out.html': KIND=PATH*"),

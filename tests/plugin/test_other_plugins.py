@@ -8,6 +8,7 @@ import random
 import pytest
 
 from tests.plugin.conftest import CALLS, RIGHT, by_op
+from tests.plugin.test_items import WARNS, results
 from tests.project import GATES
 
 NOTHING_ELSE = ("-p", "no:jaxtyping", "-p", "no:randomly")
@@ -49,11 +50,19 @@ def differences(one, other, place=""):
 
 
 def test_processes_give_the_same_report(whole, report):
-    _, serial = report()
-    ran, spread = report(*NOTHING_ELSE, "-n", "2", how="subprocess")
-    ran.assert_outcomes(passed=5, failed=1)
+    whole.makepyprojecttoml('[tool.gradcheck]\nmax-cases = 11\ntargets = ["gates.py"]\n')
+    whole.makepyfile(test_warns=WARNS)
+    alone, serial = report("--junitxml=serial.xml")
+    ran, spread = report(*NOTHING_ELSE, "-n", "1", "--junitxml=out.xml")
+    outcomes = ran.parseoutcomes()
+    assert outcomes == alone.parseoutcomes()
+    assert (outcomes["passed"], outcomes["failed"]) == (6, 1)
+    assert outcomes["warnings"] > 0
     assert list(differences(spread, serial)) == []
-    assert serial["planned"] == len(serial["results"]) == 6
+    found = results(whole.path / "out.xml")
+    assert {"Wrong", "cube", "right", "twice"} <= found.keys()
+    assert found == results(whole.path / "serial.xml")
+    assert serial["planned"] == len(serial["results"]) == 7
     ran.stdout.fnmatch_lines(
         [
             "gates::Wrong *FAIL*",
@@ -68,7 +77,7 @@ def test_processes_that_end_early_say_what_was_planned(whole, report):
         "expires = 2999-01-01\n"
     )
     whole.makepyfile(test_broken="import gradcheck\nop = gradcheck.op(3, 'x[n]')\n")
-    ran, found = report(*NOTHING_ELSE, "-n", "1", "-x", how="subprocess")
+    ran, found = report(*NOTHING_ELSE, "-n", "1", "-x")
     assert ran.ret != 0
     assert len(found["errors"]) == 1
     assert not found["interrupted"]
@@ -121,7 +130,7 @@ def test_flaky():
 @pytest.mark.parametrize("processes", [(), ("-n", "1")], ids=str)
 def test_the_last_attempt_counts(few, report, processes):
     few.makepyfile(test_flaky=FLAKY)
-    ran, found = report(*NOTHING_ELSE, "--reruns=2", *processes, how="subprocess")
+    ran, found = report(*NOTHING_ELSE, "--reruns=2", *processes)
     assert ran.ret == 0
     (result,) = found["results"]
     assert result["op"] == "test_flaky.py::test_flaky::sine"

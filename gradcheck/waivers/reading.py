@@ -1,9 +1,4 @@
-"""Known failures: a file of waivers, each with a reason and a day on which it expires.
-
-Every door reads the file with `load`, and lets `applied` compare it with what a run found; the exit
-code then comes from `policy`. A waiver lets through the one finding that it names, and only as long
-as that is found: what is mended, expired or was never there fails the run until its entry is gone.
-"""
+"""The file of waivers: where it is, and what an entry must be."""
 
 from __future__ import annotations
 
@@ -13,12 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from gradcheck.codes import CODES
 from gradcheck.errors import UsageError, did_you_mean
 from gradcheck.records import Record
-from gradcheck.results import OpResult, Report, Waived, summarise
 from gradcheck.settings import Settings
 
 FILE = "gradcheck-waivers.toml"
@@ -43,28 +35,6 @@ class Waiver(Record, frozen=True, kw_only=True):
     """It holds on that day, and no longer."""
     file: str
     """The name of the file, for messages."""
-
-
-class Reach(Record, frozen=True, kw_only=True):
-    """What a run came to besides the ops that it has results of.
-
-    A waiver of an op that is not in the report is "unmet" only where the run would have met it.
-    """
-
-    everything: bool = False
-    """All targets of the settings, and no op was filtered out."""
-    modules: tuple[str, ...] = ()
-    """Modules of which every op was checked."""
-    checks: bool = True
-    """All checks: where some were left out, a finding that is not there may be there still."""
-
-    def holds(self, op: str) -> bool:
-        """Whether the run would have met an op of this id."""
-        return self.everything or op.rpartition("::")[0] in self.modules
-
-
-ONLY_MET = Reach()
-"""A run that says nothing of an op that it has no result of."""
 
 
 def load(settings: Settings, root: Path, given: str | None = None) -> tuple[Waiver, ...]:
@@ -174,113 +144,3 @@ def _where(path: Path, number: int, op: object) -> str:
 
 def _listed(words: Sequence[str]) -> str:
     return ", ".join(words[:-1]) + " and " + words[-1]
-
-
-def applied(
-    report: Report, waivers: Sequence[Waiver], today: datetime.date, reach: Reach = ONLY_MET
-) -> Report:
-    """The report with what it says of each waiver, and with the ops that are let through.
-
-    An op is let through where waivers that have not expired name all that fails in it. Of a waiver
-    nothing is said where the run says nothing of its op: other targets, a filter, a run that was
-    cut short or interrupted, an op that could not be judged.
-
-    Parameters
-    ----------
-    report : Report
-        Of a whole run.
-    waivers : sequence of Waiver
-        From `read`.
-    today : datetime.date
-        A waiver holds up to the day that it names, and on it.
-    reach : Reach, optional
-        Which ops the run would have met, had they been there; default: those that it has met.
-    """
-    results = {r.op: r for r in report.results}
-    cut = report.interrupted or report.planned > len(report.results) or report.summary.errors
-    said: list[Waived] = []
-    let_through: dict[str, list[Waiver]] = {}
-    for waiver in waivers:
-        result = results.get(waiver.op)
-        if result is not None:
-            state, message = _met(waiver, result, today, all_checks=reach.checks)
-        elif reach.holds(waiver.op) and not cut:
-            state, message = "unmet", _absent(waiver, results)
-        else:
-            continue
-        if state == "met":
-            let_through.setdefault(waiver.op, []).append(waiver)
-        if state:
-            said.append(_said(waiver, state, message))
-    done = [_with(r, let_through.get(r.op, ())) for r in report.results]
-    totals = summarise(done, report.summary.errors, report.summary.seconds)
-    return msgspec.structs.replace(report, results=done, waivers=said, summary=totals)
-
-
-def _met(
-    waiver: Waiver, result: OpResult, today: datetime.date, *, all_checks: bool
-) -> tuple[str, str]:
-    """What an op's result says of a waiver: state and message; empty where it says nothing."""
-    if any(_names(waiver, failing) for failing in _failing(result)):
-        if today <= waiver.expires:
-            return "met", ""
-        return "expired", (
-            f"it still fails, and the waiver ended on {waiver.expires}: mend it, or move the date "
-            f"in {waiver.file} and say why"
-        )
-    if not all_checks:
-        return "", ""
-    if result.verdict == "pass":
-        return "fixed", (
-            f"the op passes now, in {result.cases} cases: delete this entry from {waiver.file}"
-        )
-    if result.verdict == "inconclusive":
-        return "", ""
-    others = ", ".join(_named(*failing) for failing in _failing(result))
-    return "unmet", (
-        f"nothing of that kind is found: the op fails with {others}; correct or delete this entry "
-        f"in {waiver.file}"
-    )
-
-
-def _absent(waiver: Waiver, results: Mapping[str, OpResult]) -> str:
-    hint = did_you_mean(waiver.op, results)
-    hint = f".{hint} Correct" if hint.startswith(" Did") else ": correct"
-    return f"there is no such op{hint} or delete this entry in {waiver.file}"
-
-
-def _failing(result: OpResult) -> list[tuple[str, str]]:
-    """Code and input of all that has to be waived before an op is let through."""
-    if result.verdict == "inconclusive":
-        return [(NOT_JUDGED, "")]
-    return [(f.code, f.input) for f in result.findings if f.severity == "fail"]
-
-
-def _names(waiver: Waiver, failing: tuple[str, str]) -> bool:
-    code, input = failing
-    return waiver.code == code and waiver.input in ("", input)
-
-
-def _named(code: str, input: str) -> str:
-    return f"{code} of {input}" if input else code
-
-
-def _with(result: OpResult, waivers: Sequence[Waiver]) -> OpResult:
-    """The result with its waivers, where they name all that fails."""
-    named = all(any(_names(w, f) for w in waivers) for f in _failing(result))
-    if not (waivers and named):
-        return result
-    texts = (f"until {w.expires}: {w.reason}" for w in waivers)
-    return msgspec.structs.replace(result, waived="; ".join(dict.fromkeys(texts)))
-
-
-def _said(waiver: Waiver, state: Any, message: str) -> Waived:
-    return Waived(
-        op=waiver.op,
-        code=waiver.code,
-        input=waiver.input,
-        reason=waiver.reason,
-        expires=waiver.expires.isoformat(),
-        state=state,
-        message=message,
-    )
