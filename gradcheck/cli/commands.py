@@ -138,9 +138,11 @@ def run(
         Also warnings, conventions, coverage and assumptions.
     """
     from gradcheck.cli.run import Job, run_job
+    from gradcheck.cli.signals import one_interrupt
 
     job = Job(target, running.given(), running.keyword, reporting.wishes(), verbose - quiet, graphs)
-    return run_job(job)
+    with one_interrupt():
+        return run_job(job)
 
 
 def selftest(

@@ -122,7 +122,11 @@ def _outputs(job: Job, settings: Settings) -> list[Output]:
     folder = files.output_folder(Path.cwd(), pyproject, settings.output)
     files.prepare(folder)
     standing = outputs.parse(settings.report, pyproject.parent if pyproject else None)
-    return [Output("json", folder / files.RESULTS), *standing, *outputs.parse(job.reports)]
+    made = [Output("json", folder / files.RESULTS), *standing, *outputs.parse(job.reports)]
+    own = os.path.realpath(folder / STREAM)
+    if any(os.path.realpath(output.path) == own for output in made if not output.standard):
+        raise UsageError(f"{folder / STREAM} is written while the run goes on: name another file")
+    return made
 
 
 def _known(job: Job, settings: Settings) -> tuple[waivers.Waiver, ...]:
