@@ -8,11 +8,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from gradcheck.adapters.binding import keywords_of
 from gradcheck.adapters.live import adapt_live
 from gradcheck.errors import GradientError, UsageError, did_you_mean
 from gradcheck.model import Op
-from gradcheck.options import OPTION_NAMES, SETTING_NAMES, split_options
+from gradcheck.options import OPTION_NAMES, SETTING_NAMES, split_options, words
 from gradcheck.plugin.session import current, over
 from gradcheck.registry import make
 from gradcheck.results import OpResult
@@ -70,7 +72,7 @@ def _understood(
     given = {k: v for k, v in free.items() if k in OPTION_NAMES}
     chosen = {k: v for k, v in free.items() if k in SETTING_NAMES}
     rest = {k: v for k, v in attributes.items() if k not in given and k not in chosen}
-    return make(target, rest, given), chosen
+    return make(target, rest, given), _asked(given, chosen)
 
 
 def check_params(
@@ -111,7 +113,7 @@ def check_params(
             raise UsageError(f"check_params: unknown option {name!r}.{did_you_mean(name, known)}")
     try:
         facts, _ = split_options(given)
-        found = _judge(adapt_live(closure, params, gradients, facts), chosen)
+        found = _judge(adapt_live(closure, params, gradients, facts), _asked(given, chosen))
     except UsageError as error:
         raise _plain(error) from error.__cause__
     if isinstance(found, GradientError):
@@ -130,6 +132,12 @@ def _plain(error: UsageError) -> UsageError:
     return error.with_traceback(None)
 
 
+def _asked(options: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a call; checks that it names are asked for, not a fact about an op."""
+    checks = words("checks", options.get("checks"))
+    return {**chosen, "checks": list(checks)} if checks else dict(chosen)
+
+
 def _judge(op: Op, chosen: Mapping[str, Any]) -> OpResult | GradientError:
     """Run; a failure is handed back, for the caller's traceback to end where it was called."""
     session = current()
@@ -142,7 +150,8 @@ def _judge(op: Op, chosen: Mapping[str, Any]) -> OpResult | GradientError:
     illustrated, brief = session.illustrated, inside and not _final_replay()
     result = run_one(op, settings, fixed=given, illustrated=illustrated, brief=brief)
     if session.keep is not None:
-        result = session.keep(result, inside)
+        kept = session.keep(result, inside)
+        result = msgspec.structs.replace(result, waived=kept.waived)
     if result.verdict == "pass" or result.waived:
         return result
     if result.verdict == "inconclusive" and inside:

@@ -457,7 +457,7 @@ def test_of_two_runs(project):
     """A mistake that is put in, and the stream of a run as well as its file."""
     project.write("gates.py", GATES.replace("FACTOR", "1.0"))
     assert project.run("run", "gates.py", *FEW, "--json", "old.json").code == 0
-    project.write("gates.py", GATES.replace("FACTOR", "1.5"))
+    project.write("gates.py", GATES.replace("FACTOR", "1.500"))
     assert project.shell("run", "gates.py", *FEW, "--json", "new.json").code == 1
     ran = project.run("diff", "old.json", "new.json")
     assert ran.code == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
@@ -14,4 +15,14 @@ def main() -> None:
         return
     from gradcheck.cli.app import dispatch
 
-    sys.exit(dispatch(sys.argv[1:]))
+    sys.exit(flushed(dispatch(sys.argv[1:])))
+
+
+def flushed(code: int) -> int:
+    """The exit code, once what was printed is out; Python does not try again where it cannot be."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return code or 2
+    return code
