@@ -260,6 +260,11 @@ class Report(Record, frozen=True, kw_only=True):
     waivers: list[Waived] = []
     """The entries of the waiver file that this run can speak of, in the order of the file."""
 
+    @property
+    def missing(self) -> int:
+        """Ops that were to be checked, and have no result."""
+        return max(self.planned - len(self.results), 0)
+
     def _repr_html_(self) -> str:
         """In a notebook."""
         from gradcheck.reporters import notebook

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,18 @@ def _(dz, x):
 right = gradcheck.op(square, lambda dz, x: 2 * x * dz, "x[n]")
 """
 """A wrong gate class, a right function with vjp, and a right pair."""
+SLOW = """
+import pathlib, time
+
+
+def slow(x):
+    pathlib.Path("begun").touch()
+    time.sleep(0.05)
+    return x
+
+
+never_done = gradcheck.op(slow, lambda dz, x: dz, "x[n]")
+"""
 
 
 @dataclass(frozen=True)
@@ -105,6 +118,16 @@ class Project:
             env=clean_environment(),
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
+
+    def begun(self, *arguments: str) -> subprocess.Popen[str]:
+        """A run of `gates.py` that is at its second op, `never_done`, which takes long."""
+        self.write("gates.py", GATES + SLOW)
+        running = self.start("run", "gates.py::right", "gates.py::never_done", *arguments)
+        for _ in range(600):
+            if (self.folder / "begun").exists() or running.poll() is not None:
+                break
+            time.sleep(0.05)
+        return running
 
     def results(self, path: str = ".gradcheck/results.json") -> dict[str, Any]:
         loaded: dict[str, Any] = json.loads((self.folder / path).read_text())

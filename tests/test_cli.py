@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import re
 import signal
-import time
 
 import pytest
 
 from gradcheck.cli import run as run_module
 from gradcheck.reporters.text import error_and_limit
-from tests.project import GATES
 
 FEW = ("--max-cases", "12")
 
@@ -133,21 +131,7 @@ def test_a_project_that_names_no_targets_is_5_with_three_ways_on(project, table)
 
 
 def test_an_interrupt_is_130_and_keeps_what_there_is(project):
-    project.write(
-        "gates.py",
-        GATES
-        + "\nimport pathlib, time\n"
-        + "def slow(x):\n"
-        + "    pathlib.Path('begun').touch()\n"
-        + "    time.sleep(0.05)\n"
-        + "    return x\n"
-        + "never_done = gradcheck.op(slow, lambda dz, x: dz, 'x[n]')\n",
-    )
-    running = project.start("run", "gates.py::right", "gates.py::never_done")
-    for _ in range(600):
-        if (project.folder / "begun").exists() or running.poll() is not None:
-            break
-        time.sleep(0.05)
+    running = project.begun()
     running.send_signal(signal.SIGINT)
     out, err = running.communicate(timeout=60)
     assert running.returncode == 130, out + err

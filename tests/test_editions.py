@@ -14,7 +14,7 @@ import pytest
 import gradcheck
 from gradcheck import editions, settings
 from gradcheck.editions import demoted, failing
-from gradcheck.reporters import waivers as shown
+from gradcheck.reporters import beside as shown
 from gradcheck.results import Finding, OpResult, Report, Severity, summarise
 from gradcheck.settings import Settings, convert
 

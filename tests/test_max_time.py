@@ -9,7 +9,6 @@ import json
 import math
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,13 +18,13 @@ import pytest
 from gradcheck import files, runner, series
 from gradcheck.errors import UsageError
 from gradcheck.policy import Exit, decide
-from gradcheck.reporters import waivers as shown
+from gradcheck.reporters import beside as shown
 from gradcheck.results import Report
 from gradcheck.runner import run, run_one
 from gradcheck.series import InTime, deadline, one_by_one
 from gradcheck.settings import Settings, convert
 from gradcheck.targets import load
-from tests.project import GATES, Project
+from tests.project import GATES
 
 FEW = ("--max-cases", "12")
 THREE = """
@@ -258,33 +257,12 @@ def test_an_interrupt_between_two_ops_keeps_what_there_is():
     assert one_by_one(ops(), str.upper, []) == (["A"], True)  # type: ignore[arg-type]
 
 
-def begun(project: Project, *arguments: str) -> subprocess.Popen[str]:
-    """A run with reports of every kind that is at its second op of three."""
-    project.write(
-        "gates.py",
-        GATES
-        + "\nimport pathlib, time\n"
-        + "def slow(x):\n"
-        + "    pathlib.Path('begun').touch()\n"
-        + "    time.sleep(0.05)\n"
-        + "    return x\n"
-        + "never_done = gradcheck.op(slow, lambda dz, x: dz, 'x[n]')\n",
-    )
-    targets = ("gates.py::right", "gates.py::never_done", "gates.py::cube")
-    running = project.start("run", *targets, *arguments)
-    for _ in range(600):
-        if (project.folder / "begun").exists() or running.poll() is not None:
-            break
-        time.sleep(0.05)
-    return running
-
-
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_writes_every_kind_of_report_and_exits_130(project, kind):
     from gradcheck.reporters.kinds import KINDS
 
     wishes = [word for kind in KINDS for word in ("--report", f"{kind}=out/report.{kind}")]
-    running = begun(project, *wishes)
+    running = project.begun("gates.py::cube", *wishes)
     running.send_signal(kind)
     out, err = running.communicate(timeout=120)
     assert running.returncode == 130, out + err
@@ -300,7 +278,7 @@ def test_ctrl_c_writes_every_kind_of_report_and_exits_130(project, kind):
 def test_a_second_ctrl_c_loses_no_report(project):
     """Terminals and CI runners send it twice: it is the same one."""
     project.write("out/report.json", "old")
-    running = begun(project, "--json", "out/report.json")
+    running = project.begun("gates.py::cube", "--json", "out/report.json")
     running.send_signal(signal.SIGINT)
     for _ in range(40):
         time.sleep(0.01)

@@ -13,7 +13,7 @@ import pytest
 
 from gradcheck.errors import UsageError
 from gradcheck.policy import Exit, decide
-from gradcheck.reporters import waivers as shown
+from gradcheck.reporters import beside as shown
 from gradcheck.results import Finding, OpResult, Report, summarise
 from gradcheck.runner import run_one
 from gradcheck.settings import CHECKS, Settings

@@ -40,7 +40,7 @@ def compare(old: Report, new: Report) -> Changes:
         if op in before and "fail" not in (before[op].verdict, result.verdict):
             found += bounds(before[op], result)
             found += coverage(before[op], result, plan)
-    found += _gone(before, after, cut=new.interrupted or new.planned > len(new.results))
+    found += _gone(before, after, cut=new.interrupted or new.missing > 0)
     found += _less(old, new)
     found += _loading(old.errors, new.errors)
     found += _waivers(old, new)
@@ -197,5 +197,5 @@ def _differs(old: Report, new: Report) -> Iterator[str]:
                 yield f"{word}{key} {a} in the old run, {b} in the new one"
     for report, which in ((old, "old"), (new, "new")):
         done = f"{len(report.results)} of {report.planned} ops"
-        if report.interrupted or report.planned > len(report.results):
+        if report.interrupted or report.missing:
             yield f"the {which} run was cut short: {done}"

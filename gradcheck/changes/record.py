@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 from gradcheck.records import Record
 
-Kind = Literal[
+Worse = Literal[
     "new-failure",
     "new-finding",
     "no-longer-waived",
@@ -17,29 +17,8 @@ Kind = Literal[
     "not-checked",
     "worse-bounds",
     "coverage-lost",
-    "fixed",
-    "finding-fixed",
-    "judged",
-    "loaded",
-    "new-op",
-    "better-bounds",
-    "waiver-used-up",
-    "waived-failure",
-    "new-warning",
 ]
-WORSE: tuple[Kind, ...] = (
-    "new-failure",
-    "new-finding",
-    "no-longer-waived",
-    "not-loaded",
-    "no-longer-judged",
-    "op-gone",
-    "not-checked",
-    "worse-bounds",
-    "coverage-lost",
-)
-"""What fails a diff, the worst first."""
-BETTER: tuple[Kind, ...] = (
+Better = Literal[
     "fixed",
     "finding-fixed",
     "judged",
@@ -47,8 +26,13 @@ BETTER: tuple[Kind, ...] = (
     "new-op",
     "better-bounds",
     "waiver-used-up",
-)
-OTHER: tuple[Kind, ...] = ("waived-failure", "new-warning")
+]
+Other = Literal["waived-failure", "new-warning"]
+Kind = Literal[Worse, Better, Other]
+WORSE: tuple[Kind, ...] = get_args(Worse)
+"""What fails a diff, the worst first."""
+BETTER: tuple[Kind, ...] = get_args(Better)
+OTHER: tuple[Kind, ...] = get_args(Other)
 """What is said, and neither."""
 
 

@@ -13,10 +13,10 @@ from gradcheck.codes.hollow import HOLLOW, VERDICT
 from gradcheck.codes.likely import MISTAKES
 from gradcheck.codes.others import OTHERS
 from gradcheck.codes.purity import PURITY
-from gradcheck.codes.record import Code, Likely
+from gradcheck.codes.record import NOT_JUDGED, Code, Likely
 from gradcheck.codes.values import REFERENCE, VALUES
 
-__all__ = ["CODES", "GROUPS", "LIKELY", "Code", "Likely", "headline"]
+__all__ = ["CODES", "GROUPS", "LIKELY", "NOT_JUDGED", "Code", "Likely", "headline"]
 
 _TABLES = (
     CONTRACT,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradcheck.codes.record import Code, example
+from gradcheck.codes.record import NOT_JUDGED, Code, example
 
 HOLLOW = (
     Code(
@@ -103,7 +103,7 @@ right = gradcheck.op(cube, cube_backward, "x:positive[n]")
 
 VERDICT = (
     Code(
-        name="not-judged",
+        name=NOT_JUDGED,
         headline="not judged",
         check="verdict",
         severity="not judged",

@@ -6,6 +6,9 @@ from typing import Literal
 
 from gradcheck.records import Record
 
+NOT_JUDGED = "not-judged"
+"""The code of a verdict that could not be reached: of an op as a whole, and of no finding."""
+
 
 class Code(Record, frozen=True, kw_only=True):
     """One kind of finding, explained."""

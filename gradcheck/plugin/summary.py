@@ -17,7 +17,7 @@ from gradcheck.plain import NAME, clean
 from gradcheck.plugin import options
 from gradcheck.plugin.ledger import REPORT, SAID
 from gradcheck.records import unnum
-from gradcheck.reporters import waivers
+from gradcheck.reporters import beside
 from gradcheck.reporters.text import error_and_limit, totals
 from gradcheck.results import OpResult, Report
 
@@ -42,14 +42,14 @@ def show(reporter: pytest.TerminalReporter, config: pytest.Config) -> None:
 def _parts(report: Report, said: Sequence[str], *, quiet: bool) -> Iterator[RenderableType]:
     if quiet:
         if any(w.state != "met" for w in report.waivers):
-            yield from waivers.lines(report)
+            yield from beside.lines(report)
         yield from (Text(line) for line in said if line.startswith(("no ", "failed: ")))
         return
     if report.results:
         yield _table(sorted(report.results, key=_rank)[:MOST])
     if len(report.results) > MOST:
         yield Text(f"and {len(report.results) - MOST} more, none of them worse")
-    yield from waivers.lines(_of_waivers(report))
+    yield from beside.lines(_of_waivers(report))
     if report.results or report.errors or report.planned:
         yield Text(totals(report))
     yield from (Text(line) for line in said)

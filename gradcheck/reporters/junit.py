@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from gradcheck.codes import NOT_JUDGED
 from gradcheck.plain import one_line, visible
-from gradcheck.reporters.standing import NOT_JUDGED, Problem, problems, standing
+from gradcheck.reporters.standing import Problem, problems, standing
 from gradcheck.reporters.text import failure, headline
 from gradcheck.results import OpResult, Report
 

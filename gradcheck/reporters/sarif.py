@@ -17,11 +17,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gradcheck.codes import CODES, headline
+from gradcheck.codes import CODES, NOT_JUDGED, headline
 from gradcheck.plain import cut, one_line, visible
 from gradcheck.reporters import places
 from gradcheck.reporters.places import Place
-from gradcheck.reporters.standing import NOT_JUDGED, PROBLEMS, is_right, problems, waiver_of
+from gradcheck.reporters.standing import PROBLEMS, is_right, problems, waiver_of
 from gradcheck.results import Finding, OpResult, Report
 
 SCHEMA = (

@@ -14,8 +14,6 @@ from gradcheck.results import Finding, OpResult, Report
 Standing = Literal["failed", "not judged", "waived", "passed"]
 ORDER: tuple[Standing, ...] = ("failed", "not judged", "waived", "passed")
 """The worst first."""
-NOT_JUDGED = "not-judged"
-"""The code of a verdict that could not be reached, here as in the waiver file."""
 
 
 class Problem(NamedTuple):
@@ -55,11 +53,11 @@ def standing(result: OpResult) -> Standing:
 def problems(report: Report) -> list[Problem]:
     """What fails the run besides its ops."""
     found = [Problem("not-loaded", error, error.partition(":")[0]) for error in report.errors]
-    done, planned = len(report.results), report.planned
-    missing = f"{done} of {planned} ops were checked" if planned > done else "the rest is missing"
+    done = f"{len(report.results)} of {report.planned} ops were checked"
+    missing = done if report.missing else "the rest is missing"
     if report.interrupted:
         found.append(Problem("interrupted", f"{missing}: run it again"))
-    elif report.cut_short or planned > done:
+    elif report.cut_short or report.missing:
         why = f"{report.cut_short}: {missing}" if report.cut_short else missing
         found.append(Problem("cut-short", f"{why}: what was not checked is no pass"))
     if not found and all(standing(result) == "waived" for result in report.results):

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gradcheck.plain import NAME, SENTENCE, clean
-from gradcheck.reporters import costs, health, waivers
+from gradcheck.reporters import beside, costs, health
 from gradcheck.reporters.text import (
     NARROW,
     WIDTH,
@@ -44,7 +44,7 @@ def print_report(console: Console, report: Report, *, verbosity: int) -> None:
     if verbosity >= 0 and any(r.cost for r in report.results):
         console.print(costs.table(report))
         console.print()
-    for line in waivers.lines(report):
+    for line in beside.lines(report):
         console.print(line, soft_wrap=not console.is_terminal)
     console.print(Text(totals(report)), soft_wrap=not console.is_terminal)
 

@@ -13,15 +13,15 @@ from typing import Any
 
 import msgspec
 
+from gradcheck.codes import NOT_JUDGED
 from gradcheck.errors import did_you_mean
 from gradcheck.records import Record
 from gradcheck.results import OpResult, Report, Waived, summarise
 from gradcheck.settings import CHECKS, PROFILES, Settings
-from gradcheck.waivers.reading import FILE, NOT_JUDGED, Waiver, find, load, read
+from gradcheck.waivers.reading import FILE, Waiver, find, load, read
 
 __all__ = [
     "FILE",
-    "NOT_JUDGED",
     "ONLY_MET",
     "Reach",
     "Waiver",
@@ -104,7 +104,7 @@ def applied(
         Which ops the run would have met, had they been there; default: those that it has met.
     """
     results = {r.op: r for r in report.results}
-    cut = report.interrupted or report.planned > len(report.results) or report.summary.errors
+    cut = report.interrupted or report.missing or report.summary.errors
     said: list[Waived] = []
     let_through: dict[str, list[Waiver]] = {}
     valid = {op: [w for w in waivers if w.op == op and today <= w.expires] for op in results}

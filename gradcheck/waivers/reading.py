@@ -8,15 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gradcheck.codes import CODES
+from gradcheck.codes import CODES, NOT_JUDGED
 from gradcheck.errors import UsageError, did_you_mean
 from gradcheck.records import Record
 from gradcheck.settings import Settings
 
 FILE = "gradcheck-waivers.toml"
 """Beside pyproject.toml, where the settings name no other."""
-NOT_JUDGED = "not-judged"
-"""The code of a verdict that could not be reached: of the whole op, so without an input."""
 KEYS = ("op", "code", "input", "reason", "expires")
 REQUIRED = ("op", "code", "reason", "expires")
 EMPTY = {"", "todo", "fixme", "xxx", "tbd", "tba", "wip", "na", "none", "reason", "why", "because"}
@@ -123,7 +121,7 @@ def _entry(entry: Mapping[str, Any], path: Path, number: int) -> Waiver:
     op, code, input = entry["op"], entry["code"], entry.get("input", "")
     if not all(op.rpartition("::")):
         raise UsageError(f"{where}: op = {op!r}: must be an op's id, module::name, as reports show")
-    if code not in CODES and code != NOT_JUDGED:
+    if code not in CODES:
         raise UsageError(f"{where}: code = {code!r}: there is none.{did_you_mean(code, CODES)}")
     if code == NOT_JUDGED and input:
         raise UsageError(f"{where}: input = {input!r}: {NOT_JUDGED} is of the op as a whole")

@@ -29,9 +29,9 @@ def lines(report: Report) -> list[Text]:
 def cut_short(report: Report) -> str:
     """``412 of 900 ops checked: out of time (--max-time 60)``; empty where all were."""
     done = len(report.results)
-    if report.planned <= done and not report.cut_short:
+    if not (report.missing or report.cut_short):
         return ""
-    part = ", the last one in part" if report.planned <= done else ""
+    part = "" if report.missing else ", the last one in part"
     why = "interrupted" if report.interrupted else report.cut_short or "cut short"
     return f"{done} of {report.planned} ops checked{part}: {clean(why, SENTENCE)}"
 
