@@ -178,6 +178,4 @@ def _final_replay() -> bool:
 
 
 def _one_case(settings: Settings, op: Op) -> Settings:
-    import msgspec
-
     return msgspec.structs.replace(settings, max_cases=1 if op.example is not None else 3)
