@@ -8,7 +8,7 @@ there, not an op.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,6 +30,20 @@ ASKED = 16
 """Inconclusive entries of an input for which second opinions are asked."""
 
 
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What backward says at a point."""
+
+    gradients: Sequence[Float | None]
+    """Per input."""
+    eps: Callable[[int], float]
+    """Spacing of the precision in which input ``k``'s gradient was returned."""
+    noise: Callable[[], tuple[Float, ...]]
+    """The rounding noise of the gradients, per input, measured when it is asked for."""
+    pull: Callable[[Float], Sequence[Float | None]]
+    """The gradients for another cotangent of the point, by another backward pass."""
+
+
 class Judge:
     """Judges slopes at one point.
 
@@ -37,26 +51,15 @@ class Judge:
     ----------
     point : Point
         Where derivatives are taken.
-    gradients : sequence of (array or None)
-        What backward claims, per input.
+    claims : Claims
+        What backward says there.
     rules : Rules
         Tolerances.
-    eps : callable
-        Spacing of the precision in which input ``k``'s gradient was returned.
-    measure : callable
-        Measures the rounding noise of the gradients, per input; called at most once.
     """
 
-    def __init__(
-        self,
-        point: Point,
-        gradients: Sequence[Float | None],
-        rules: Rules,
-        eps: Callable[[int], float],
-        measure: Callable[[], tuple[Float, ...]],
-    ) -> None:
-        self.point, self.gradients, self.rules = point, gradients, rules
-        self._eps, self._measure = eps, measure
+    def __init__(self, point: Point, claims: Claims, rules: Rules) -> None:
+        self.point, self.claims, self.rules = point, claims, rules
+        gradients = self.gradients = claims.gradients
         self._lost = rules.resolution <= compare.RESOLUTION["float32"]
         # a gradient of exactly 0 is a lost tail there; in half precision terms may have cancelled
         self._noise: tuple[Float, ...] | None = None
@@ -209,13 +212,16 @@ class Judge:
     def _infinite(self, made: Comparison, move: Move) -> Comparison:
         """NaN as 0 times an infinite slope, at the edge of forward's domain: sqrt at 0.
 
-        Without an upstream gradient there the function does not move; with one it has no slope.
+        Without an upstream gradient there the function does not move; with one it has no slope,
+        and backward says infinity, not NaN.
         """
         lost = made.status is Status.FAIL and np.isnan(made.analytic) and made.estimate.value == 0
         if not (lost and made.estimate.edge):
             return made
         asked = np.where(self.point.cotangent == 0, 1.0, 0.0)
         if edge.estimate(replace(self.point, cotangent=asked).line(move)) is not None:
+            return made
+        if np.isnan(move.slope(self.claims.pull(asked))):
             return made
         return replace(made, status=Status.INCONCLUSIVE, reason="0 times an infinite slope")
 
@@ -272,19 +278,19 @@ class Judge:
         """A-priori noise of an analytic slope, in the gradient's own precision."""
         explained = self.rules.explained if claimed or not self._lost else 0.0
         if move.single is not None:
-            return compare.rounding(claimed, self._eps(move.single[0])) + explained
+            return compare.rounding(claimed, self.claims.eps(move.single[0])) + explained
         squares = 0.0
         for k, entries, speeds in move.parts:
             gradient = self.gradients[k]
             assert gradient is not None
             size = float(np.linalg.norm(gradient.reshape(-1)[entries] * speeds))
-            squares += compare.rounding(size, self._eps(k)) ** 2
+            squares += compare.rounding(size, self.claims.eps(k)) ** 2
         return float(np.sqrt(squares)) + explained
 
     def _measured(self, move: Move) -> float:
         """Noise of an analytic slope as measured on the backward pass."""
         if self._noise is None:
-            self._noise = self._measure()
+            self._noise = self.claims.noise()
         squares = sum(
             float(((self._noise[k].reshape(-1)[e] * s) ** 2).sum()) for k, e, s in move.parts
         )

@@ -112,6 +112,8 @@ def test_0_times_an_infinite_slope_is_not_judged() -> None:
     fails(
         function, lambda dy, x: dy * np.where(dy, slope(x), np.nan), "x:nonnegative[n]", **options
     )
+    nowhere = backward(slope, at_zero=np.nan)  # not infinity there with an upstream gradient either
+    fails(function, nowhere, "x:nonnegative[n]", **options)
 
 
 @pytest.mark.parametrize("name", INFINITE)

@@ -90,6 +90,22 @@ class Facts:
             return "no usable gradient"
         return None if is_real(self.case.primals[k]) else "not real"
 
+    def pulled(self, cotangent: Float) -> tuple[Float | None, ...]:
+        """The usable gradients for another cotangent, given as the real outputs flattened.
+
+        Raises
+        ------
+        UserCodeRaised
+            Forward or backward raised.
+        """
+        given, start = list[Array](), 0
+        for own in self.cotangents:
+            size = own.size if is_real(own) else 0
+            part = cotangent[start : start + size].reshape(own.shape) if size else own
+            given.append(part.astype(own.dtype))
+            start += size
+        return self.gradients_of(self.evaluator.answer(self.case, tuple(given)))
+
     def gradients_of(self, answer: Answer) -> tuple[Float | None, ...]:
         """The usable gradients of another answer at the same primals."""
         return self.aligned(answer.gradients)

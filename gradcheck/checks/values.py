@@ -21,7 +21,7 @@ from gradcheck.differences import Move, Point
 from gradcheck.evaluation import projection
 from gradcheck.floats import HALF, eps_of
 from gradcheck.judged import Judged
-from gradcheck.judging import Judge
+from gradcheck.judging import Claims, Judge
 from gradcheck.records import num
 from gradcheck.results import Convention
 
@@ -101,7 +101,7 @@ def _judge(facts: Facts, here: Point) -> Judge:
         explained=_explained(facts, here),
         smallest=0.0 if facts.precision in HALF else rules.smallest * upstream,
     )
-    return Judge(here, facts.gradients, rules, eps, facts.noise)
+    return Judge(here, Claims(facts.gradients, eps, facts.noise, facts.pulled), rules)
 
 
 def _explained(facts: Facts, point: Point) -> float:
