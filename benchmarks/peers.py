@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.arrays import Array, Float
-from gradcheck.differences import Move
+from gradcheck.point import Move
 from gradcheck.teaching import central
 from schemes import Reading, Subject, point_of
 

@@ -8,7 +8,7 @@ finite differences, which do not depend on the gradient.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,13 +17,15 @@ import numpy as np
 from gradcheck import compare
 from gradcheck.arrays import Array, Float
 from gradcheck.checks.facts import Facts
+from gradcheck.claims import Claims
 from gradcheck.compare import Rules, Status
-from gradcheck.differences import Move, Point, QuickEstimates
+from gradcheck.differences import QuickEstimates
 from gradcheck.estimate import Estimate
 from gradcheck.evaluation import Evaluator, projection
 from gradcheck.guards import GlobalRandom
 from gradcheck.judging import Judge
 from gradcheck.model import Recipe
+from gradcheck.point import Move, Point
 from gradcheck.settings import Settings
 from gradcheck.trial import Bench
 from suite import SuiteOp
@@ -99,17 +101,19 @@ class Recalling(Judge):
 
     def __init__(self, subject: Subject) -> None:
         point, rules = point_of(subject), Rules.of(subject.facts.precision, 0.0)
-        super().__init__(point, subject.gradients, rules, lambda k: point.eps, subject.facts.noise)
+        facts = subject.facts
+        claims = Claims(subject.gradients, lambda k: point.eps, facts.noise, facts.pulled)
+        super().__init__(point, claims, rules)
         sizes = [g.size for g in subject.gradients]
         self._along = [[Move.entry(k, i) for i in range(n)] for k, n in enumerate(sizes)]
         self._memory: dict[Any, Any] = {}
 
     def statuses(self, k: int, gradients: tuple[Float, ...]) -> Array:
         """Status of each entry of one input's gradient."""
-        self.gradients = gradients
+        self.claims = replace(self.claims, gradients=gradients)
         return self.compare(self._along[k]).status
 
-    def differences(self, along: list[Move]) -> QuickEstimates:
+    def differences(self, along: Sequence[Move]) -> QuickEstimates:
         # a copy: what the ladder finds is written over what the quick path said
         return copy.deepcopy(self._once(id(along), lambda: Judge.differences(self, along)))
 
@@ -125,7 +129,7 @@ class Recalling(Judge):
 class LadderForAll(Recalling):
     """Nothing is settled on four evaluations; as ever they are a witness against a fail."""
 
-    def differences(self, along: list[Move]) -> QuickEstimates:
+    def differences(self, along: Sequence[Move]) -> QuickEstimates:
         return replace(super().differences(along), jump=np.full(len(along), np.inf))
 
 

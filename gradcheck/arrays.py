@@ -12,18 +12,22 @@ from gradcheck.errors import UsageError
 
 Array = NDArray[Any]
 Float = NDArray[np.float64]
+_PLAIN = "fiubc"
+"""Kinds of NumPy's own numbers and flags."""
 _POISONED = 8
 """Blocks of each size: NumPy keeps up to seven small ones for reuse."""
 
 
 def as_outputs(value: Any) -> tuple[Array, ...]:
     """What forward returned, as a tuple of arrays (Python and NumPy scalars are 0-d arrays)."""
+    if type(value) is np.ndarray and value.dtype.kind in _PLAIN:
+        return (value,)  # as nearly always, and this is asked thousands of times
     parts = value if isinstance(value, (tuple, list)) else (value,)
     try:
         outputs = tuple(np.asarray(p) for p in parts)
     except ValueError:  # ragged
         outputs = (np.asarray(None),)
-    if not all(is_numeric(o) or o.dtype.kind == "c" for o in outputs):
+    if not all(o.dtype.kind in _PLAIN or is_numeric(o) for o in outputs):
         kinds = ", ".join(
             f"array of dtype {p.dtype}" if isinstance(p, np.ndarray) else type(p).__name__
             for p in parts
@@ -38,7 +42,7 @@ def as_outputs(value: Any) -> tuple[Array, ...]:
 
 def is_real(array: Array) -> bool:
     """Floating point (or ml_dtypes' narrow floats), so a gradient with respect to it exists."""
-    return np.issubdtype(array.dtype, np.floating) or _is_narrow(array.dtype)
+    return array.dtype.kind == "f" or _is_narrow(array.dtype)
 
 
 def is_numeric(array: Array) -> bool:
@@ -54,7 +58,7 @@ def _is_narrow(dtype: np.dtype[Any]) -> bool:
 def copy_array(array: Array) -> Array:
     """A writable copy with the same strides; the gaps of a strided array are filled with NaN."""
     if array.flags.forc or array.size == 0 or 0 in array.strides:
-        return array.copy(order="K")
+        return array.copy("K")
     spans = [(n - 1) * s for n, s in zip(array.shape, array.strides, strict=True)]
     buffer = np.full(sum(map(abs, spans)) + array.itemsize, 0xFF, np.uint8)
     offset = -sum(s for s in spans if s < 0)
@@ -68,6 +72,8 @@ def copy_tuple(arrays: Sequence[Array]) -> tuple[Array, ...]:
 
     One object given twice stays one object, and views of one array stay views of one copy.
     """
+    if len(arrays) == 1:
+        return (copy_array(arrays[0]),)
     bases = [id(a.base) for a in arrays if isinstance(a.base, np.ndarray)]
     if len(set(bases)) < len(bases):
         return _copy_views(arrays)
@@ -94,8 +100,9 @@ def _copy_views(arrays: Sequence[Array]) -> tuple[Array, ...]:
 def poison(sizes: Iterable[int]) -> None:
     """Leave NaN in freed memory of these sizes in bytes, where ``np.empty`` is served from next."""
     for size in set(sizes):
-        left = [np.full(max(1, size // 8), np.nan) for _ in range(_POISONED)]
-        del left
+        first = np.full(max(1, size // 8), np.nan)
+        left = [first, *(first.copy() for _ in range(_POISONED - 1))]
+        del first, left
 
 
 def freeze(array: Array) -> Array:
@@ -126,14 +133,29 @@ def inner(a: Float, b: Float) -> float:
     return float(np.dot(a, b))
 
 
+def largest(array: Float) -> float:
+    """The largest size of a finite entry; 0 where there is none. Makes no copy but for others."""
+    if not array.size:
+        return 0.0
+    ends = (float(array.max()), -float(array.min()))
+    if np.isfinite(ends).all():
+        return max(ends[0], ends[1], 0.0)
+    return float(np.abs(array[np.isfinite(array)]).max(initial=0.0))
+
+
 def all_finite(arrays: Sequence[Array]) -> bool:
     return all(bool(np.isfinite(a).all()) for a in arrays if is_real(a))
 
 
 def relative_error(a: float, b: float) -> float:
-    """|a - b| / max(|a|, |b|), 0 where both are 0 (CS231n notes); at most 2. For reports only."""
+    """|a - b| / max(|a|, |b|), 0 where both are 0 (CS231n notes); at most 2. For reports only.
+
+    Infinite where one of them is not finite.
+    """
     if a == b:
         return 0.0
+    if not (np.isfinite(a) and np.isfinite(b)):
+        return float("inf")
     with np.errstate(all="ignore"):
         return float(np.abs(a - b) / max(abs(a), abs(b)))
 

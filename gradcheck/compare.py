@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from typing import TypeVar
 
 import numpy as np
 
@@ -28,10 +29,7 @@ from gradcheck.ladder import KAPPA
 RESOLUTION = {"float64": 1e-6, "float32": 2e-3, "float16": 2e-2, "bfloat16": 5e-2}
 """The relative accuracy that a pass certifies at least."""
 NOISY = {"float64": 1e-3, "float32": 1e-2, "float16": 5e-2, "bfloat16": 1e-1}
-"""Where only the rounding of forward stands between (x + 1e10), agreement to this is a pass too.
-
-The report says the smallest error that would have been seen, here as everywhere.
-"""
+"""Where only the rounding of forward stands between (x + 1e10), agreement to this is a pass too."""
 SIGNIF = {"float64": 1e-8, "float32": 1e-5, "float16": 5e-3, "bfloat16": 2e-2}
 """Provable but tiny differences that are no failure by default (removable singularities)."""
 SLIGHT = {"float64": 1e-4, "float32": 1e-3, "float16": 1e-2, "bfloat16": 4e-2}
@@ -42,9 +40,12 @@ It is relative to the entry itself, so a small entry that is dropped or sign-fli
 """
 SMALL = 1e-2
 """An entry is judged on at least this share of the largest entry's scale."""
+APART = 5
+"""Slopes around a tie that differ by more than so many times their slack are those of a kink."""
 FAINT = {"float64": 1e-4, "float32": 1e-1, "float16": 1e-1, "bfloat16": 1e-1}
 """And on this share of the largest entry of any input: a gradient that is zero throughout, as that
 of a bias before batch normalisation, has no scale of its own."""
+Size = TypeVar("Size", float, Float)
 
 
 class Status(IntEnum):
@@ -116,8 +117,8 @@ class Comparison:
         return 0.0 if width == 0 else width / own if own else np.inf
 
 
-def rounding(analytic: float, eps: float) -> float:
-    """A-priori rounding noise of an analytic slope: half a unit in the last place, six times."""
+def rounding(analytic: Size, eps: float) -> Size:
+    """A-priori rounding noise of analytic slopes: half a unit in the last place, six times."""
     return KAPPA * 0.5 * eps * abs(analytic)
 
 
@@ -204,7 +205,7 @@ def judge(
         return comparison(*_not_finite(analytic, estimate, rules))
     gap = abs(analytic - estimate.value)
     if estimate.edge and analytic == 0 and gap > estimate.bound:  # as if constant beyond the edge
-        return comparison(Status.CONVENTION)
+        return in_wider_hull(comparison(Status.FAIL), (0.0, estimate.value), 0.0)
     if _outside(analytic, noise, estimate):
         if rules.tails and max(abs(analytic), abs(estimate.value)) < rules.smallest:
             return comparison(Status.INCONCLUSIVE, "below the smallest normal number")
@@ -212,9 +213,9 @@ def judge(
         agree = abs(estimate.value - second.value) <= estimate.bound + second.bound
         beyond = gap - estimate.bound - noise > rules.signif * scale
         if agree and _outside(analytic, noise, second):
+            slight = gap <= rules.slight * max(abs(analytic), abs(estimate.value))
             if beyond:
-                own = max(abs(analytic), abs(estimate.value))
-                return comparison(Status.SLIGHT if gap <= rules.slight * own else Status.FAIL)
+                return comparison(Status.SLIGHT if slight else Status.FAIL)
             return comparison(Status.PASS, "a difference too small to matter")
         return comparison(Status.INCONCLUSIVE, "other steps disagree")
     if estimate.kink and estimate.resolved and _in_hull(analytic, noise, estimate):
@@ -248,7 +249,7 @@ def in_wider_hull(comparison: Comparison, slopes: Sequence[float], slack: float)
     The one-sided slopes along an entry are not all that a kink allows: in overlapping windows,
     breaking each tie its own way gives other limits of gradients, and their hull is right too
     (Clarke's generalised gradient). ``slack``, a share of the scale, covers the distance at which
-    the slopes were taken.
+    the slopes were taken; where they hardly differ there is no kink, and it excuses nothing.
     """
     estimate = comparison.estimate
     known = [s for s in (*slopes, estimate.low, estimate.high) if np.isfinite(s)]
@@ -256,9 +257,12 @@ def in_wider_hull(comparison: Comparison, slopes: Sequence[float], slack: float)
         return comparison
     low, high = min(known), max(known)
     slack *= max(comparison.scale, abs(low), abs(high))
-    if not low - slack <= comparison.analytic <= high + slack:
+    analytic, jump = comparison.analytic, high - low
+    room = slack if estimate.kink or jump > APART * slack else 0.0
+    kinked = estimate.kink or jump > slack
+    if not (kinked and low - room <= analytic <= high + room):
         return comparison
-    wider = replace(estimate, low=low, high=high, kink=True)
+    wider = replace(estimate, low=min(low, analytic), high=max(high, analytic), kink=True)
     return replace(comparison, status=Status.CONVENTION, estimate=wider)
 
 

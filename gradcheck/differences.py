@@ -9,16 +9,16 @@ contracted afterwards, in float64, so that a large output that does not move add
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
-from gradcheck.arrays import Array, Float, copy_tuple, flatten
+from gradcheck.arrays import Array, Float
+from gradcheck.batching import displaced
 from gradcheck.estimate import Samples
-from gradcheck.evaluation import Evaluator, UserCodeRaised
-from gradcheck.floats import FORMATS, dtype_of
+from gradcheck.floats import HALF
 from gradcheck.ladder import KAPPA, SAFE
+from gradcheck.point import Entries, Move, Point
 
 QUICK_EXPONENT = {"float64": 15, "float32": 5, "float16": 3, "bfloat16": 2}
 """The smaller step is 2**-this times the input's scale: 3.1e-5 (and 6.1e-5), 0.031 (0.0625), ...
@@ -27,115 +27,16 @@ Between eps**(1/5), the optimum of the fourth-order value, and eps**(1/3), that 
 is the error of the second-order one: at half the step the bound is four times tighter. Powers of
 two, so that x +- h is exact.
 """
+_MANY = 8
+"""Entries of a direction from which on its steps are shorter."""
+_CHUNK = 2**18
+"""Numbers of an input, or of the outputs, that are held at a time."""
+_BLOCK = 2**14
+"""Outputs that are worked on at a time."""
 _NOISE_OF_RICHARDSON = np.sqrt(((4 / 3) ** 2 + (1 / 6) ** 2) / 2)
 """Standard deviation of (4 D(h) - D(2h)) / 3 for unit noise in phi, times h."""
 _NOISE_OF_JUMP = np.sqrt(2 * (2.0**2 + 0.5**2) + 3.0**2)
 """The same for 2 S(h) - S(2h), S(h) = (phi(h) - 2 phi(0) + phi(-h)) / h."""
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """A direction in the space of all inputs: which entries move, and how fast."""
-
-    parts: tuple[tuple[int, Array, Array], ...]
-    """(input, flat entries, speeds) for each input that moves."""
-    single: tuple[int, int] | None = None
-    """(input, flat entry) where one entry moves alone at speed 1, as nearly always."""
-
-    @staticmethod
-    def entry(input: int, flat: int) -> Move:
-        return Move(((input, np.array([flat]), np.ones(1)),), (input, flat))
-
-    def slope(self, gradients: Sequence[Float | None]) -> float:
-        """The derivative along this move that the gradients claim."""
-        total = 0.0
-        for k, entries, speeds in self.parts:
-            gradient = gradients[k]
-            assert gradient is not None
-            total += float(np.dot(gradient.reshape(-1)[entries], speeds))
-        return total
-
-
-@dataclass(slots=True)
-class Point:
-    """One case with its outputs and one cotangent: where derivatives are taken."""
-
-    evaluator: Evaluator
-    primals: tuple[Array, ...]
-    attributes: dict[str, object]
-    here: Float
-    """(m,) real outputs at the primals, flattened."""
-    cotangent: Float
-    """(m,) float64."""
-    precision: str
-    """The precision forward really computes in, one of `FORMATS`."""
-    exponent: int | None = None
-    """Overrides `QUICK_EXPONENT` (the ``--step`` option)."""
-    in_place: bool = False
-    """Forward writes into its inputs: every evaluation gets its own copies."""
-    _work: tuple[Array, ...] = field(init=False)
-    _flat: tuple[Any, ...] = field(init=False)
-    """Each working array as something that a flat position indexes."""
-
-    def __post_init__(self) -> None:
-        self._work = copy_tuple(self.primals)
-        self._flat = tuple(w.reshape(-1) if w.flags.c_contiguous else w.flat for w in self._work)
-
-    @property
-    def eps(self) -> float:
-        return FORMATS[self.precision].eps
-
-    @property
-    def tiny(self) -> float:
-        return FORMATS[self.precision].tiny
-
-    def line(self, move: Move) -> PointLine:
-        """The line through the point along a move."""
-        return PointLine(self, move)
-
-    def displaced(self, move: Move, step: float) -> Float:
-        """Outputs at primals + step * move; NaN where forward refuses or changes shape."""
-        saved = []
-        for k, entries, speeds in move.parts:
-            target = self._flat[k]
-            old = target[entries]
-            saved.append((target, entries, old))
-            target[entries] = self.rounded(old.astype(np.float64) + step * speeds)
-        try:
-            return self._outputs()
-        finally:
-            for target, entries, old in saved:
-                target[entries] = old
-
-    def with_entry(self, k: int, flat: int, value: float) -> Float:
-        """Outputs with one entry replaced: `displaced` for the usual case, without its overhead."""
-        target = self._flat[k]
-        old = target[flat]
-        target[flat] = value
-        try:
-            return self._outputs()
-        finally:
-            target[flat] = old
-
-    def _outputs(self) -> Float:
-        try:
-            given = copy_tuple(self._work) if self.in_place else self._work
-            outputs = flatten(self.evaluator.forward_in_place(given, self.attributes))
-            if outputs.shape == self.here.shape:
-                return outputs.copy()
-        except UserCodeRaised:
-            pass
-        return np.full(self.here.shape, np.nan)
-
-    def rounded(self, values: Float) -> Float:
-        """What the values become in the precision that forward computes in."""
-        if self.precision == "float64":
-            return values
-        return values.astype(dtype_of(self.precision)).astype(np.float64)
-
-    def entries(self, k: int, flat: Array) -> Float:
-        """Values of some entries of input ``k``, as float64."""
-        return np.asarray(self.primals[k].reshape(-1)[flat], dtype=np.float64)
 
 
 class PointLine:
@@ -145,42 +46,53 @@ class PointLine:
         self._point, self._move = point, move
         self.here, self.cotangent = point.here, point.cotangent
         self.eps, self.tiny = point.eps, point.tiny
-        moved = np.concatenate([np.abs(point.entries(k, e)) for k, e, _ in move.parts])
-        self.size = float(moved.max(initial=0.0))
-        around = np.abs(point.primals[move.parts[0][0]]).astype(np.float64)
-        self.typical = float(np.median(around)) if around.size else 0.0
+        self.size = point.size_of(move)
+
+    @property
+    def typical(self) -> float:
+        """Median |x| of the tensor that moves."""
+        around = np.abs(self._point.primals[self._move.parts[0][0]]).astype(np.float64)
+        return float(np.median(around)) if around.size else 0.0
 
     def sample(self, steps: Float) -> Samples:
-        point, move = self._point, self._move
-        if move.single is not None:
-            up, down, above, below = _sample_entries(point, [move.single], steps[None, :])
-            return Samples(up[0], down[0], above[0], below[0])
-        above = np.stack([point.displaced(move, h) for h in steps])
-        below = np.stack([point.displaced(move, -h) for h in steps])
-        up, down = self._steps_taken(steps)
-        return Samples(up, down, above, below)
-
-    def _steps_taken(self, steps: Float) -> tuple[Float, Float]:
-        """Along a tie all entries round alike; elsewhere the steps are nominal."""
-        moved = [self._point.entries(k, e) for k, e, _ in self._move.parts]
-        values = np.concatenate(moved)
-        speeds = np.concatenate([s for _, _, s in self._move.parts])
-        if np.ptp(values) > 0 or (speeds != 1).any():
-            return steps.copy(), steps.copy()
-        x, rounded = values[0], self._point.rounded
-        return rounded(x + steps) - x, x - rounded(x - steps)
+        rows = None if self._move.whole else Rows.of([self._move])
+        if rows is None:
+            return _one_by_one(self._point, self._move, steps)
+        up, down, above, below = _sample(self._point, rows, steps[None, :])
+        return Samples(up[0], down[0], above[0], below[0])
 
 
-def _sample_entries(
-    point: Point, entries: Sequence[tuple[int, int]], steps: Float
-) -> tuple[Float, Float, Float, Float]:
-    """Outputs on both sides of single entries, and the steps really taken after rounding.
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """n moves of one input, of s entries each."""
+
+    k: int
+    flat: Array
+    """(n, s)"""
+    speeds: Float
+    """(n, s)"""
+
+    @staticmethod
+    def of(moves: Sequence[Move]) -> Rows | None:
+        """The moves as rows; None where they are of several inputs, or sizes, or of everything."""
+        if isinstance(moves, Entries):
+            return Rows(moves.input, moves.flat[:, None], np.ones((len(moves), 1)))
+        if any(m.whole for m in moves):
+            return None
+        kinds = {tuple((k, len(entries)) for k, entries, _ in m.parts) for m in moves}
+        if len(kinds) != 1 or len(moves[0].parts) != 1:
+            return None
+        flat = np.stack([m.parts[0][1] for m in moves])
+        return Rows(moves[0].parts[0][0], flat, np.stack([m.parts[0][2] for m in moves]))
+
+
+def _sample(point: Point, rows: Rows, steps: Float) -> tuple[Float, Float, Float, Float]:
+    """Outputs on both sides along n moves, and the steps really taken after rounding.
 
     Parameters
     ----------
     point : Point
-    entries : sequence of (input, flat)
-        n entries.
+    rows : Rows
     steps : (n, L) array
 
     Returns
@@ -189,14 +101,49 @@ def _sample_entries(
     above, below : (n, L, m) arrays
     """
     n, count = steps.shape
-    x = np.array([float(point.primals[k].reshape(-1)[i]) for k, i in entries])[:, None]
-    plus, minus = point.rounded(x + steps), point.rounded(x - steps)
-    above, below = (np.empty((n, count, point.here.size)) for _ in range(2))
-    for row, (k, flat) in enumerate(entries):
-        for column in range(count):
-            above[row, column] = point.with_entry(k, flat, plus[row, column])
-            below[row, column] = point.with_entry(k, flat, minus[row, column])
-    return plus - x, x - minus, above, below
+    size = rows.flat.shape[1]
+    x = point.entries(rows.k, rows.flat)
+    reach = steps[:, :, None] * rows.speeds[:, None, :]
+    plus, minus = point.rounded(x[:, None, :] + reach), point.rounded(x[:, None, :] - reach)
+    values = np.stack([plus, minus], axis=1).reshape(2 * n * count, size)
+    flat = np.repeat(rows.flat, 2 * count, axis=0)
+    outputs = displaced(point, rows.k, flat, values).reshape(n, 2, count, -1)
+    up, down = steps.copy(), steps.copy()
+    # along a tie all entries round alike; elsewhere the steps are nominal
+    exact = (rows.speeds == 1).all(axis=1) & (x == x[:, :1]).all(axis=1)
+    up[exact] = plus[exact, :, 0] - x[exact, :1]
+    down[exact] = x[exact, :1] - minus[exact, :, 0]
+    return up, down, outputs[:, 0], outputs[:, 1]
+
+
+def _one_by_one(point: Point, move: Move, steps: Float) -> Samples:
+    """Outputs along a move of several inputs."""
+    above = np.stack([point.displaced(move, h) for h in steps])
+    below = np.stack([point.displaced(move, -h) for h in steps])
+    return Samples(*_taken(point, move, steps), above, below)
+
+
+def _taken(point: Point, move: Move, steps: Float) -> tuple[Float, Float]:
+    """Steps after rounding: along a tie all entries round alike, elsewhere they are nominal."""
+    first = {float(point.entries(k, e[:1])[0]) for k, e, _ in move.parts if len(e)}
+    tied = len(first) == 1 and all((s == 1).all() for _, _, s in move.parts)
+    x = first.pop() if tied else 0.0
+    if not tied or any((point.entries(k, e) != x).any() for k, e, _ in move.parts):
+        return steps.copy(), steps.copy()
+    return point.rounded(x + steps) - x, x - point.rounded(x - steps)
+
+
+def _shorter(point: Point, entries: int) -> float:
+    """Steps along many entries at once are shorter: the third derivative grows with them."""
+    if point.precision in HALF or entries < _MANY:
+        return 1.0
+    return float(2.0 ** -round(np.log2(entries) / 4))
+
+
+def steps_of(point: Point) -> Float:
+    """2h and h of the quick path, relative to the scale of what is moved."""
+    exponent = QUICK_EXPONENT[point.precision] if point.exponent is None else point.exponent
+    return np.asarray(2.0 ** -np.array([exponent - 1.0, exponent]))
 
 
 def scale_of(sizes: Float) -> Float:
@@ -229,7 +176,8 @@ def quick(point: Point, moves: Sequence[Move]) -> QuickEstimates:
     """
     count = len(moves)
     columns = [np.empty(count) for _ in range(7)]
-    chunk = max(1, 1_000_000 // max(1, point.here.size))
+    widest = max([1, point.here.size, *(len(e) for m in moves[:1] for _, e, _ in m.parts)])
+    chunk = max(1, _CHUNK // (4 * widest))
     for start in range(0, count, chunk):
         part = _quick_chunk(point, moves[start : start + chunk])
         for column, values in zip(columns, part, strict=True):
@@ -238,45 +186,115 @@ def quick(point: Point, moves: Sequence[Move]) -> QuickEstimates:
 
 
 def _quick_chunk(point: Point, moves: Sequence[Move]) -> tuple[Float, ...]:
-    exponent = QUICK_EXPONENT[point.precision] if point.exponent is None else point.exponent
-    ratios = 2.0 ** -np.array([exponent - 1.0, exponent])  # 2h, h
-    singles = [m.single for m in moves if m.single is not None]
-    if len(singles) == len(moves):
-        sizes = np.array([abs(float(point.primals[k].reshape(-1)[i])) for k, i in singles])
-        up, down, above, below = _sample_entries(point, singles, scale_of(sizes)[:, None] * ratios)
-    else:
-        lines = [point.line(m) for m in moves]
-        sizes = np.array([line.size for line in lines])
-        steps = scale_of(sizes)[:, None] * ratios
-        samples = [line.sample(h) for line, h in zip(lines, steps, strict=True)]
-        up, down = (np.stack([getattr(s, n) for s in samples]) for n in ("up", "down"))
-        above, below = (np.stack([getattr(s, n) for s in samples]) for n in ("above", "below"))
+    ratios, rows = steps_of(point), Rows.of(moves)
+    if rows is not None and 4 * max(point.here.size, rows.flat.shape[1]) <= _CHUNK:
+        sizes = np.abs(point.entries(rows.k, rows.flat)).max(axis=1)
+        steps = scale_of(sizes)[:, None] * ratios * _shorter(point, rows.flat.shape[1])
+        up, down, above, below = _sample(point, rows, steps)
+        with np.errstate(all="ignore"):
+            return _combine(point, (above, below), up + down, sizes, rows.flat.shape[1])
+    sizes = np.array([point.size_of(m) for m in moves])
+    shorter = np.array([_shorter(point, sum(len(e) for _, e, _ in m.parts)) for m in moves])
+    steps = scale_of(sizes)[:, None] * ratios * shorter[:, None]
+    width = np.array([sum(_taken(point, m, h)) for m, h in zip(moves, steps, strict=True)])
     with np.errstate(all="ignore"):
-        return _combine(point, (above, below), up + down, sizes)
+        found = np.array([_streamed(point, m, h) for m, h in zip(moves, steps, strict=True)]).T
+        coarse, fine, sides, squares, bent, own, touched = found
+        many = np.array([sum(len(e) for _, e, _ in m.parts) for m in moves]) >= _MANY
+        spread = np.where(many, np.sqrt(squares), sides)
+        made = Sums(coarse, fine, sides, spread, bent, own, touched > 0)
+        return finish(point, made, width, sizes)
+
+
+def _streamed(point: Point, move: Move, steps: Float) -> tuple[float, ...]:
+    """`Sums` of one move, block by block: outputs of two evaluations are held at a time."""
+    touched = np.zeros(point.here.size, bool)
+    coarse, fine = (_one_step(point, move, float(h), touched) for h in steps)
+    bent, own = 4 * fine[3] - coarse[3], coarse[4] + fine[4]
+    return coarse[0], fine[0], coarse[1], coarse[2], bent, own, float(touched.any())
+
+
+def _one_step(point: Point, move: Move, h: float, touched: Array) -> tuple[float, ...]:
+    """Sums of moved, |side|, side^2 and bent at a step, and of (w y)^2 over what had not moved."""
+    w, here, sums = point.cotangent, point.here, np.zeros(5)
+    above, below = point.displaced(move, h), point.displaced(move, -h)
+    for start in range(0, here.size, _BLOCK):
+        block = slice(start, start + _BLOCK)
+        a, b, v = above[block], below[block], w[block]
+        moved, bent = a - b, a + b - 2 * here[block]
+        side = np.maximum(np.abs(moved), np.abs(bent))
+        fresh = (side != 0) & ~touched[block]
+        touched[block] |= fresh
+        size = np.maximum(np.maximum(np.abs(a), np.abs(b)), point.tiny) * fresh
+        size *= v
+        side *= v
+        sizes = float(np.abs(side).sum()), float(side @ side)
+        sums += (float(moved @ v), *sizes, float(bent @ v), float(size @ size))
+    return tuple(float(s) for s in sums)
 
 
 def _combine(
-    point: Point, outputs: tuple[Float, Float], width: Float, inputs: Float
+    point: Point, outputs: tuple[Float, Float], width: Float, inputs: Float, entries: int
 ) -> tuple[Float, ...]:
+    """The estimates of n moves of so many entries, from (n, 2, m) outputs above and below."""
     (above, below), w, here = outputs, point.cotangent, point.here
-    moved = above - below
-    slopes = (moved @ w) / width
-    coarse, fine = slopes[:, 0], slopes[:, 1]
+    moved, bent = above - below, above + below - 2 * here
+    side = np.maximum(np.abs(moved), np.abs(bent))
+    touched = (side != 0).any(axis=1)
+    size = np.maximum(np.maximum(np.abs(above[:, 0]), np.abs(below[:, 0])), point.tiny)
+    sums = Sums(
+        coarse=moved[:, 0] @ w,
+        fine=moved[:, 1] @ w,
+        sides=side[:, 0] @ np.abs(w),
+        spread=np.linalg.norm(side[:, 0] * w, axis=1)
+        if entries >= _MANY
+        else side[:, 0] @ np.abs(w),
+        bent=(4 * bent[:, 1] - bent[:, 0]) @ w,
+        own=(np.where(touched, w * size, 0.0) ** 2).sum(axis=1),
+        touched=touched.any(axis=1),
+    )
+    return finish(point, sums, width, inputs)
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Over the outputs that follow each of n moves, at the steps 2h and h; every array is (n,)."""
+
+    coarse: Float
+    """sum w (above - below) at 2h."""
+    fine: Float
+    """The same at h."""
+    sides: Float
+    """sum |w (above - here)| + |w (here - below)| at 2h.
+
+    |u| + |v| is max(|u + v|, |u - v|): of the central difference and of the second one.
+    """
+    spread: Float
+    """The same for the noise of |x phi'|: along many entries the root of the sum of squares, as the
+    rounding of each output is its own."""
+    bent: Float
+    """sum w (4 S(h) - S(2h)), S = above - 2 here + below: 0 but for a kink and fourth order."""
+    own: Float
+    """sum (w y)^2 over the outputs that move."""
+    touched: Array
+    """Whether any does."""
+
+
+def finish(point: Point, sums: Sums, width: Float, inputs: Float) -> tuple[Float, ...]:
+    """The columns of `QuickEstimates`; ``width`` (n, 2): from below to above, ``inputs`` (n,)."""
+    coarse, fine = sums.coarse / width[:, 0], sums.fine / width[:, 1]
     value = fine + (fine - coarse) / ((width[:, 0] / width[:, 1]) ** 2 - 1)
     h = width[:, 1] / 2
-    touched = ((above != here) | (below != here)).any(axis=1)
-    size = np.maximum(np.maximum(np.abs(above), np.abs(below)).max(axis=1), point.tiny)
     # the slopes of both sides without cancellation: even at the bottom of x^2 there is a scale
-    sides = np.abs((above - here) * w) + np.abs((here - below) * w)
-    scale = (sides.sum(axis=2) / width).max(axis=1)
-    own = (np.where(touched, w * size, 0.0) ** 2).sum(axis=1)
-    sigma = 0.5 * point.eps * np.sqrt(own + (inputs * scale) ** 2)
+    scale = sums.sides / width[:, 0]
+    loose = inputs * sums.spread / width[:, 0]
+    sigma = 0.5 * point.eps * np.sqrt(sums.own + loose**2)
     truncation = SAFE * np.abs(value - fine)
     roundoff = KAPPA * sigma * _NOISE_OF_RICHARDSON / h
-    hidden = 0.5 * point.eps * float(np.linalg.norm(w * here)) / h  # where no output moves at all
-    known = touched.any(axis=1) | (hidden <= 1e-2 * float(np.linalg.norm(w)))
+    w = point.cotangent
+    hidden = 0.5 * point.eps * float(np.linalg.norm(w * point.here)) / h  # no output moves at all
+    known = sums.touched | (hidden <= 1e-2 * float(np.linalg.norm(w)))
     bound = truncation + roundoff + np.where(known, 0.0, KAPPA * hidden)
     bound = np.where(np.isfinite(value), bound, np.inf)
-    second = ((above - here) + (below - here)) @ w / (width / 2)
-    jump = np.abs(2 * second[:, 1] - second[:, 0]) - KAPPA * sigma * _NOISE_OF_JUMP / h
+    jump = np.abs(sums.bent) / (2 * h) - KAPPA * sigma * _NOISE_OF_JUMP / h
     return value, bound, truncation, roundoff, h, scale, np.maximum(jump, 0.0)

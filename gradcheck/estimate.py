@@ -45,8 +45,11 @@ class Line(Protocol):
     """Smallest normal number of the working precision."""
     size: float
     """|x| of the moved entry; along a direction the largest |x| moved."""
-    typical: float
-    """Median |x| of the tensor the entry belongs to."""
+
+    @property
+    def typical(self) -> float:
+        """Median |x| of the tensor the entry belongs to."""
+        ...
 
     def sample(self, steps: Float) -> Samples:
         """Evaluate forward at x +- each step (two evaluations a step)."""

@@ -30,12 +30,12 @@ from gradcheck.diagnosis import (
 )
 from gradcheck.diagnosis.evidence import Pull
 from gradcheck.diagnosis.shapes import Misshapen
-from gradcheck.differences import Point
 from gradcheck.evaluation import UserCodeRaised
 from gradcheck.graphs.composed import Composed
 from gradcheck.history import DIAGNOSED, History
 from gradcheck.jacobian import gradient_at, jacobian
 from gradcheck.model import Outputs
+from gradcheck.point import Point
 from gradcheck.records import unnum
 from gradcheck.results import Finding
 from gradcheck.trial import Bench, Trial

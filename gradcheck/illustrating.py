@@ -20,13 +20,14 @@ from gradcheck.arrays import Array, Float, is_real
 from gradcheck.checks import nodes, values
 from gradcheck.checks.facts import Facts
 from gradcheck.diagnosis import Table
-from gradcheck.differences import Move
+from gradcheck.differences import PointLine
 from gradcheck.drawing import numbers
 from gradcheck.evaluation import UserCodeRaised
 from gradcheck.figures import Curve, Figures, GraphNode, Heat
 from gradcheck.graphs.reverse import Gradients
 from gradcheck.graphs.tape import Tape
 from gradcheck.guards import within_limit
+from gradcheck.point import Move
 from gradcheck.records import Number, num
 from gradcheck.results import Finding, Source, Worst
 from gradcheck.tally import Tally
@@ -131,7 +132,7 @@ def _curve(facts: Facts, k: int, worst: Worst) -> Curve | None:
         return None
     shape = facts.case.primals[k].shape
     flat = int(np.ravel_multi_index(worst.entry, shape)) if shape else 0
-    line = values.point(facts, stand_in).line(Move.entry(k, flat))
+    line = PointLine(values.point(facts, stand_in), Move.entry(k, flat))
     ratio = 4.0 if line.eps < 1e-10 else 2.0
     scale = 2.0 ** round(math.log2(max(min(line.size, 1e300), 1.0)))
     with np.errstate(all="ignore"):
@@ -174,7 +175,8 @@ def _heat(name: str, table: Table) -> Heat:
         own = np.fmax(np.abs(table.backward), np.abs(table.difference))
         errors = np.where(own > 0, np.abs(table.backward - table.difference) / own, 0.0)
         hidden = (table.bound > 1e-3 * own) & ~table.wrong  # known to fewer than three digits
-    errors = np.where(hidden, 0.0, np.nan_to_num(errors, nan=np.inf)).reshape(-1, columns)
+    errors = np.where(hidden, 0.0, np.where(np.isnan(errors), np.inf, errors))
+    errors = np.where(np.isfinite(table.backward), errors, np.inf).reshape(-1, columns)
     wrong = table.wrong.reshape(-1, columns)
     block = (-(-errors.shape[0] // CELLS), -(-columns // CELLS))
     errors, wrong = _blocks(errors, block), _blocks(wrong, block)

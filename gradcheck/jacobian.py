@@ -11,7 +11,8 @@ from dataclasses import replace
 import numpy as np
 
 from gradcheck.arrays import Array, Float
-from gradcheck.differences import QUICK_EXPONENT, Move, Point, scale_of
+from gradcheck.differences import QUICK_EXPONENT, scale_of
+from gradcheck.point import Move, Point
 
 
 def jacobian(point: Point, k: int) -> Float:

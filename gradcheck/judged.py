@@ -11,14 +11,14 @@ import numpy as np
 
 from gradcheck.arrays import Array, Float
 from gradcheck.compare import Comparison, Status
-from gradcheck.differences import Move
+from gradcheck.point import Move
 
 
 @dataclass(slots=True)
 class Judged:
     """Some moves and what was found along each; every array is (n,)."""
 
-    moves: list[Move]
+    moves: Sequence[Move]
     status: Array
     analytic: Float
     value: Float
@@ -42,7 +42,10 @@ class Judged:
     """What climbed was fitted, in half precision."""
 
     def where(self, *statuses: Status) -> list[int]:
-        return [int(i) for i in np.flatnonzero(np.isin(self.status, [int(s) for s in statuses]))]
+        found = self.status == int(statuses[0])
+        for other in statuses[1:]:
+            found |= self.status == int(other)
+        return [int(i) for i in np.flatnonzero(found)] if found.any() else []
 
     def take(self, places: Sequence[int]) -> Judged:
         """Some of the moves, in this order."""
@@ -88,7 +91,10 @@ class Judged:
 
     def lost_tails(self) -> list[int]:
         """Which are exactly 0 where the difference is not, too small beside others to fail."""
-        lost = (self.analytic == 0) & (np.abs(self.value) > self.bound)
+        zero = self.analytic == 0
+        if not zero.any():
+            return []
+        lost = zero & (np.abs(self.value) > self.bound)
         return [int(i) for i in np.flatnonzero(lost & (self.status == Status.PASS))]
 
     def steps(self, i: int) -> tuple[float, ...]:
@@ -97,12 +103,16 @@ class Judged:
         return (2 * step,) if self.fitted and self.climbed[i] else (2 * step, step)
 
     def relative_errors(self) -> Float:
-        """|a - D| / max(|a|, |D|); 0 for a right entry whose own digits are below the bound."""
+        """|a - D| / max(|a|, |D|); 0 for a right entry whose own digits are below the bound.
+
+        Infinite where backward is not finite, whatever the difference is.
+        """
         with np.errstate(all="ignore"):
             own = np.fmax(np.abs(self.analytic), np.abs(self.value))
             error = np.where(own > 0, np.abs(self.analytic - self.value) / own, 0.0)
             hidden = (self.bound + self.noise > 1e-3 * own) & (self.status != Status.FAIL)
-        return np.asarray(np.where(hidden, 0.0, np.nan_to_num(error, nan=np.inf)))
+            shown = np.where(hidden, 0.0, np.where(np.isnan(error), np.inf, error))
+        return np.asarray(np.where(np.isfinite(self.analytic), shown, np.inf))
 
     def limits(self) -> Float:
         """The smallest error that would have been seen at each, relative to the entry itself."""

@@ -7,18 +7,22 @@ there, not an op.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gradcheck import compare, edge, fit, kinks, ladder, moves, opinions
+from gradcheck import compare, compressed, edge, fit, kinks, ladder, moves, opinions
 from gradcheck.arrays import Array, Float
+from gradcheck.claims import Claims, lossy
 from gradcheck.compare import Comparison, Rules, Status
-from gradcheck.differences import Move, Point, QuickEstimates, quick
+from gradcheck.differences import PointLine, QuickEstimates, quick
 from gradcheck.estimate import Estimate
 from gradcheck.floats import HALF
 from gradcheck.judged import Judged
+from gradcheck.moves import Speeds
+from gradcheck.point import Entries, Move, Point
+from gradcheck.structure import Structure
 
 CONFIRM = 1.375
 """Steps of the confirming ladder are longer by this: other roundings, and x + h is still exact."""
@@ -31,17 +35,22 @@ ASKED = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Claims:
-    """What backward says at a point."""
+class Screened:
+    """What the quick path says of some moves; every array is (n,)."""
 
-    gradients: Sequence[Float | None]
-    """Per input."""
-    eps: Callable[[int], float]
-    """Spacing of the precision in which input ``k``'s gradient was returned."""
-    noise: Callable[[], tuple[Float, ...]]
-    """The rounding noise of the gradients, per input, measured when it is asked for."""
-    pull: Callable[[Float], Sequence[Float | None]]
-    """The gradients for another cotangent of the point, by another backward pass."""
+    judged: Judged
+    settled: Array
+    """Which pass."""
+    obvious: Array
+    """Which are wrong by more than it can err."""
+    floor: Float
+    """The least scale each is judged on."""
+
+    @property
+    def climbing(self) -> int:
+        """How many will go up the ladder, about."""
+        open_ = ~self.settled
+        return int((open_ & ~self.obvious).sum() + min(CONFIRMED, (open_ & self.obvious).sum()))
 
 
 class Judge:
@@ -59,25 +68,27 @@ class Judge:
 
     def __init__(self, point: Point, claims: Claims, rules: Rules) -> None:
         self.point, self.claims, self.rules = point, claims, rules
-        gradients = self.gradients = claims.gradients
-        self._lost = rules.resolution <= compare.RESOLUTION["float32"]
-        # a gradient of exactly 0 is a lost tail there; in half precision terms may have cancelled
+        self._lost = lossy(rules)
         self._noise: tuple[Float, ...] | None = None
-        largest = [np.abs(g[np.isfinite(g)]).max(initial=0.0) for g in gradients if g is not None]
-        self._faint = rules.faint * float(max(largest, default=0.0))
+        self.structures: dict[int, Structure] = {}
+        """By input, what lets its entries move in groups; goes where it turns out not to hold."""
+        self._faint = rules.faint * claims.largest()
 
-    def compare(self, along: list[Move], confirmed: int = 0) -> Judged:
+    def compare(self, along: Sequence[Move], confirmed: int = 0) -> Judged:
         """The quick path for all, the ladder for what it leaves.
 
         ``confirmed``: how many wrong ones are known already; from `CONFIRMED` on, plain ones are
         believed without the ladder.
         """
-        analytic = np.array([self._claimed(m) for m in along])
+        return self.finish(self.screen(along), confirmed)
+
+    def screen(self, along: Sequence[Move]) -> Screened:
+        """The quick path alone."""
+        analytic = self.claims.slopes(along)
         estimates = self.differences(along)
-        noise = np.array([self._rounding(m, a) for m, a in zip(along, analytic, strict=True)])
+        noise = self.claims.roundings(along, analytic, self.rules)
         scales = np.nan_to_num(np.fmax(estimates.scale, np.abs(analytic)), posinf=0.0)
         floor = self._floor(analytic, scales)
-        done = compare.settled(analytic, noise, estimates, self.rules, floor)
         count = len(along)
         judged = Judged(
             moves=along,
@@ -97,47 +108,52 @@ class Judge:
                 for n in ("value", "bound", "truncation", "roundoff", "step")
             },
         )
-        self._finish(
-            judged,
-            floor,
-            np.logical_not(done),
-            compare.obviously_wrong(analytic, noise, estimates, self.rules),
-            confirmed,
-        )
-        if self.rules.tails:
-            self._hidden_tails(judged)
-        return judged
+        settled = compare.settled(analytic, noise, estimates, self.rules, floor)
+        obvious = settled  # not asked for, where all are
+        if not settled.all():
+            obvious = compare.obviously_wrong(analytic, noise, estimates, self.rules)
+        return Screened(judged, settled, obvious, floor)
 
-    def differences(self, along: list[Move]) -> QuickEstimates:
-        """Four evaluations a move. This and `ladder` depend on forward alone, on no gradient."""
-        return quick(self.point, along)
+    def differences(self, along: Sequence[Move]) -> QuickEstimates:
+        """Four evaluations a move, or a group. This and `ladder` depend on forward alone."""
+        found = self.structures.get(along.input) if isinstance(along, Entries) else None
+        if found is None or len(along) < found.size:
+            return quick(self.point, along)
+        assert isinstance(along, Entries)
+        made = compressed.quick(self.point, along.input, found)
+        if made is None:
+            del self.structures[along.input]
+            return quick(self.point, along)
+        return made
 
     def ladder(self, move: Move, stretch: float) -> Estimate:
         """Many steps along one move, all of them longer by ``stretch``."""
-        line = self.point.line(move)
+        line = PointLine(self.point, move)
         if self.point.precision in HALF:
             return fit.estimate(line, stretch=stretch)
         made = ladder.estimate(line, stretch=stretch)
         one_sided = edge.estimate(line, stretch=stretch) if made.reason == ladder.EDGE else None
         return one_sided or made
 
-    def _finish(
-        self, judged: Judged, floor: Float, open_: Array, obvious: Array, wrong: int
-    ) -> None:
+    def finish(self, screened: Screened, wrong: int = 0) -> Judged:
         """Climb with what is left; once enough are confirmed wrong, count the plain ones."""
-        asked = 0
-        for i in np.flatnonzero(open_):
-            if wrong >= CONFIRMED and obvious[i]:
+        judged, asked = screened.judged, 0
+        for i in np.flatnonzero(~screened.settled):
+            if wrong >= CONFIRMED and screened.obvious[i]:
                 judged.status[i] = Status.FAIL
                 continue
             quick_value = (float(judged.value[i]), float(judged.bound[i]))
-            claimed, least = float(judged.analytic[i]), float(floor[i])
-            made = self.climb(judged.moves[i], claimed, least, quick_value)
+            claimed, least = float(judged.analytic[i]), float(screened.floor[i])
+            move = judged.moves[int(i)]
+            made = self.climb(move, claimed, least, quick_value)
             if made.status is Status.INCONCLUSIVE and asked < ASKED:
                 asked += 1
-                made = opinions.ask(self.point, judged.moves[i], made, self.rules, least)
+                made = opinions.ask(self.point, move, made, self.rules, least)
             wrong += made.status is Status.FAIL
             judged.put(int(i), made)
+        if self.rules.tails:
+            self._hidden_tails(judged)
+        return judged
 
     def _floor(self, analytic: Float, scales: Float) -> Float:
         """The least scale on which each entry is judged."""
@@ -168,7 +184,7 @@ class Judge:
         ``witness``: value and bound of the quick path, whose word counts against a fail.
         """
         made = compare.judge(
-            self._claimed(move) if analytic is None else analytic,
+            self.claims.slope(move) if analytic is None else analytic,
             self._measured(move),
             (self.ladder(move, 1.0), lambda: self.ladder(move, CONFIRM)),
             self.rules,
@@ -219,7 +235,7 @@ class Judge:
         if not (lost and made.estimate.edge):
             return made
         asked = np.where(self.point.cotangent == 0, 1.0, 0.0)
-        if edge.estimate(replace(self.point, cotangent=asked).line(move)) is not None:
+        if edge.estimate(PointLine(replace(self.point, cotangent=asked), move)) is not None:
             return made
         if np.isnan(move.slope(self.claims.pull(asked))):
             return made
@@ -241,7 +257,7 @@ class Judge:
         step = kinks.side_step(self.point, 2.0**-12, 2.0**-12)
         return bool(np.isnan(self.point.displaced(move, step)).all())
 
-    def projected(self, along: list[Move], rng: np.random.Generator) -> Judged:
+    def projected(self, along: Sequence[Move], speeds: Speeds) -> Judged:
         """Random directions; a failing one is halved until single wrong entries are left.
 
         O(log N) comparisons for each wrong entry, of which at most `NARROWED` are looked for: the
@@ -249,6 +265,8 @@ class Judge:
         """
         judged = self.compare(along)
         wrong = judged.where(Status.FAIL)
+        if not wrong:
+            return judged
         parts = [judged.take([i for i in range(len(along)) if i not in wrong])]
         open_ = [judged.take([i]) for i in wrong]
         single = 0
@@ -260,38 +278,14 @@ class Judge:
             if len(entries) > 1 and single < NARROWED:
                 split = np.array_split(entries, 2)
                 known = CONFIRMED if len(entries) > 2 else 0  # single entries are confirmed
-                halves = self.compare([moves.part(k, h, rng) for h in split], known)
+                halves = self.compare([moves.part(k, h, speeds) for h in split], known)
                 worse = halves.where(Status.FAIL)
                 open_ += [halves.take([i]) for i in worse]
             if not worse:  # one entry, or an error that is spread too thin for its halves
                 parts.append(part)
         return Judged.joined(parts)
 
-    def _claimed(self, move: Move) -> float:
-        if move.single is None:
-            return move.slope(self.gradients)
-        gradient = self.gradients[move.single[0]]
-        assert gradient is not None
-        return float(gradient.reshape(-1)[move.single[1]])
-
-    def _rounding(self, move: Move, claimed: float) -> float:
-        """A-priori noise of an analytic slope, in the gradient's own precision."""
-        explained = self.rules.explained if claimed or not self._lost else 0.0
-        if move.single is not None:
-            return compare.rounding(claimed, self.claims.eps(move.single[0])) + explained
-        squares = 0.0
-        for k, entries, speeds in move.parts:
-            gradient = self.gradients[k]
-            assert gradient is not None
-            size = float(np.linalg.norm(gradient.reshape(-1)[entries] * speeds))
-            squares += compare.rounding(size, self.claims.eps(k)) ** 2
-        return float(np.sqrt(squares)) + explained
-
     def _measured(self, move: Move) -> float:
-        """Noise of an analytic slope as measured on the backward pass."""
         if self._noise is None:
             self._noise = self.claims.noise()
-        squares = sum(
-            float(((self._noise[k].reshape(-1)[e] * s) ** 2).sum()) for k, e, s in move.parts
-        )
-        return max(float(np.sqrt(squares)), self._rounding(move, self._claimed(move)))
+        return self.claims.measured(move, self._noise, self.rules)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradcheck.differences import QUICK_EXPONENT, Move, Point
+from gradcheck.differences import QUICK_EXPONENT
 from gradcheck.floats import HALF
+from gradcheck.point import Move, Point
 
 
 def output_slopes(point: Point, move: Move) -> tuple[float, float]:

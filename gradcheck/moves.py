@@ -8,26 +8,33 @@ entries.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import overload
 
 import numpy as np
 
-from gradcheck.arrays import Array, is_real
-from gradcheck.differences import Move
+from gradcheck.arrays import Array, Float, is_real
+from gradcheck.floats import HALF
 from gradcheck.model import SIMPLEX, SYMMETRIC, Domain
+from gradcheck.point import Entries, Move
 
+_SHUFFLED = 2**17
+"""Entries of an input up to which random directions are over scattered ones."""
+LEVELS = 64
+"""Random speeds differ in so many ways, but for their sign; in half precision in 8."""
 ORDERS = 72
 """Ways in which ties are broken, at most."""
 RANKS = 24
 """Ranks of the entry in question among its equals, at most."""
 
 
-def single(k: int, primal: Array, domain: Domain, *, constrained: bool) -> list[Move]:
+def single(k: int, primal: Array, domain: Domain, *, constrained: bool) -> Sequence[Move]:
     """One move per entry of input ``k`` (per pair of entries where the domain demands it)."""
     if domain.kind == SYMMETRIC and primal.ndim >= 2 and primal.shape[-1] == primal.shape[-2]:
         return _symmetric(k, primal.shape)
     if domain.kind == SIMPLEX and constrained and primal.ndim >= 1:
         return _exchange(k, primal.shape)
-    return [Move.entry(k, i) for i in range(primal.size)]
+    return Entries(k, primal.size)
 
 
 def _symmetric(k: int, shape: tuple[int, ...]) -> list[Move]:
@@ -48,27 +55,87 @@ def _exchange(k: int, shape: tuple[int, ...]) -> list[Move]:
     return [Move(((k, row[i : i + 2], speeds),)) for row in rows for i in range(len(row) - 1)]
 
 
-def blocks(k: int, size: int, count: int, rng: np.random.Generator) -> list[Move]:
-    """``count`` random signed directions that together move every entry of input ``k`` once.
+class Speeds:
+    """Random speeds, sign * (1 + j/L) with j < L, and the generator they come from.
 
-    Speeds are sign * (1 + j/8): no atoms, so one wrong entry is never cancelled by its
-    neighbours' rounding, and x + t d stays exact for powers of two t.
+    Few enough digits that x + t d stays exact for powers of two t. Whatever the errors of the
+    entries of a direction are, they cancel in it by accident with a probability of at most 1/(2L):
+    for given speeds of the others, one speed of an entry in error makes them cancel.
     """
-    if size == 0:
-        return []
-    order = rng.permutation(size)
-    return [direction(k, part, rng) for part in np.array_split(order, min(count, size))]
+
+    def __init__(self, seed: Sequence[int], precision: str) -> None:
+        self._seed, self._precision = tuple(seed), precision
+        self.levels = 8 if precision in HALF else LEVELS
+
+    @cached_property
+    def _rng(self) -> np.random.Generator:
+        return np.random.default_rng(self._seed)
+
+    @cached_property
+    def _table(self) -> Array:
+        upwards = (1 + np.arange(self.levels) / self.levels).astype(np.float16)  # exact, and short
+        return np.concatenate([upwards, -upwards])
+
+    def of(self, number: int) -> Speeds:
+        """Speeds of their own for one of several directions."""
+        return Speeds((*self._seed, number), self._precision)
+
+    def shuffled(self, count: int) -> Array:
+        """The numbers below ``count`` in a random order."""
+        return self._rng.permutation(count)
+
+    def draw(self, count: int) -> Float:
+        """(count,) speeds."""
+        return np.take(self._table, self._rng.integers(0, 2 * self.levels, count, np.uint8))
 
 
-def direction(k: int, entries: Array, rng: np.random.Generator) -> Move:
-    """A random signed direction over some entries of input ``k``."""
-    sign = rng.choice([-1.0, 1.0], len(entries))
-    return Move(((k, entries, sign * (1 + rng.integers(0, 8, len(entries)) / 8)),))
+def blocks(k: int, size: int, count: int, speeds: Speeds) -> Sequence[Move]:
+    """``count`` random signed directions that together move every entry of input ``k`` once."""
+    if size == 0 or count == 1:
+        return [whole({k: size}, speeds)] if size else []
+    if size > _SHUFFLED:
+        return _Stretches(k, np.linspace(0, size, count + 1).astype(int), speeds)
+    return of(k, np.array_split(speeds.shuffled(size), min(count, size)), speeds)
 
 
-def part(k: int, entries: Array, rng: np.random.Generator) -> Move:
-    """A random direction over some entries; one entry alone moves at speed 1."""
-    return Move.entry(k, int(entries[0])) if len(entries) == 1 else direction(k, entries, rng)
+class _Stretches(Sequence[Move]):
+    """Random directions over stretches of a large input, drawn anew whenever one is asked for."""
+
+    def __init__(self, k: int, ends: Array, speeds: Speeds) -> None:
+        self._k, self._ends, self._speeds = k, ends, speeds
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    @overload
+    def __getitem__(self, place: int) -> Move: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Move]: ...
+    def __getitem__(self, place: int | slice) -> Move | list[Move]:
+        if isinstance(place, slice):
+            return [self[i] for i in range(*place.indices(len(self)))]
+        if not 0 <= place < len(self):
+            raise IndexError(place)
+        entries = np.arange(self._ends[place], self._ends[place + 1], dtype=np.int32)
+        return Move(((self._k, entries, self._speeds.of(place).draw(len(entries))),))
+
+
+def of(k: int, parts: Sequence[Array], speeds: Speeds) -> list[Move]:
+    """A random signed direction over each of some parts of input ``k``."""
+    return [part(k, entries, speeds) for entries in parts]
+
+
+def part(k: int, entries: Array, speeds: Speeds) -> Move:
+    """A random signed direction over some entries; one entry alone moves at speed 1."""
+    if len(entries) == 1:
+        return Move.entry(k, int(entries[0]))
+    return Move(((k, entries, speeds.draw(len(entries))),))
+
+
+def whole(sizes: dict[int, int], speeds: Speeds) -> Move:
+    """One random signed direction over all entries of some inputs."""
+    parts = tuple((k, np.arange(n, dtype=np.int32), speeds.draw(n)) for k, n in sizes.items() if n)
+    return Move(parts, whole=True)
 
 
 def tie_broken(

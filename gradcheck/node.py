@@ -34,6 +34,8 @@ class Recorder(Protocol):
     """What nodes belong to."""
 
     name: str
+    read: bool
+    """Somebody has looked at a node's value: what is recorded may depend on it."""
 
     def call(self, op: Any, arguments: Sequence[Any], attributes: Mapping[str, Any]) -> Any:
         """Record an op applied to nodes; plain values among them become constants."""
@@ -94,12 +96,12 @@ class Node:
         UsageError
             The graph is built node by node and has no values yet.
         """
+        self.graph.read = True
         return self.graph.value_of(self)
 
     @property
     def shape(self) -> tuple[int, ...]:
-        shape: tuple[int, ...] = self.value.shape
-        return shape
+        return tuple(self.graph.value_of(self).shape)
 
     @property
     def ndim(self) -> int:
@@ -107,11 +109,11 @@ class Node:
 
     @property
     def size(self) -> int:
-        return int(self.value.size)
+        return int(self.graph.value_of(self).size)
 
     @property
     def dtype(self) -> Any:
-        return self.value.dtype
+        return self.graph.value_of(self).dtype
 
     def __len__(self) -> int:
         if not self.shape:

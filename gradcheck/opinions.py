@@ -22,10 +22,11 @@ import numpy as np
 from gradcheck import ladder
 from gradcheck.arrays import Array, Float, as_outputs, is_real
 from gradcheck.compare import RESOLUTION, Comparison, Rules, Status, judge
-from gradcheck.differences import Move, Point
+from gradcheck.differences import PointLine
 from gradcheck.errors import UsageError
 from gradcheck.estimate import Estimate, Samples
 from gradcheck.evaluation import UserCodeRaised
+from gradcheck.point import Move, Point
 
 LONGDOUBLE, COMPLEX_STEP = "longdouble", "complex step"
 _EPS = float(np.finfo(np.longdouble).eps)
@@ -80,7 +81,7 @@ def in_double(point: Point, move: Move) -> Estimate | None:
     if outputs is None or outputs.shape != point.here.shape or not np.isfinite(outputs).all():
         return None
     wide = replace(point, primals=primals, here=outputs, precision="float64", exponent=None)
-    made = ladder.estimate(wide.line(move))
+    made = ladder.estimate(PointLine(wide, move))
     return made if made.resolved else None
 
 
@@ -113,7 +114,7 @@ class _WideLine:
         self._primals = [p.astype(np.longdouble) if is_real(p) else p for p in point.primals]
         self.cotangent = point.cotangent
         self.eps, self.tiny = _EPS, float(np.finfo(np.float64).smallest_normal)
-        line = point.line(move)
+        line = PointLine(point, move)
         self.size, self.typical = line.size, line.typical
         self.here: Any = self.at(0.0)
 

@@ -14,12 +14,12 @@ import numpy as np
 from gradcheck.arrays import Float, relative_error, unravel
 from gradcheck.checks.facts import usable_gradients
 from gradcheck.cotangents import make
-from gradcheck.differences import Move, Point
 from gradcheck.errors import UsageError
 from gradcheck.evaluation import Evaluator, UserCodeRaised, projection
 from gradcheck.explain import first_case
 from gradcheck.guards import GlobalRandom, one_blas_thread, quiet, within_limit
 from gradcheck.model import Op
+from gradcheck.point import Move, Point
 from gradcheck.settings import Settings
 
 STEP = 1e-4

@@ -11,13 +11,13 @@ import pytest
 import gradcheck
 from gradcheck.attributes import attributes_of
 from gradcheck.cases import build, recipes
-from gradcheck.differences import Move
 from gradcheck.engine import generate
 from gradcheck.evaluation import Evaluator
 from gradcheck.examples import read
 from gradcheck.guards import GlobalRandom, quiet
 from gradcheck.model import Attribute, Op
 from gradcheck.moves import tie_broken
+from gradcheck.point import Move
 from gradcheck.probe import Learnt, learn
 from gradcheck.registry import make
 from gradcheck.templates import plan

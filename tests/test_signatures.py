@@ -76,7 +76,8 @@ def test_numbers_are_fixed_sizes():
     seen = set()
 
     def cross(x, y):
-        seen.add((x.shape, y.shape))
+        if x.ndim == y.ndim == 2:  # and no stack of cases of fewer axes
+            seen.add((x.shape, y.shape))
         return np.cross(x, y)
 
     def backward(dz, x, y):

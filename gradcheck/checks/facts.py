@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -177,6 +177,11 @@ class Outcome:
     modes: dict[str, int] = field(default_factory=dict)
     hearings: dict[str, Hearing] = field(default_factory=dict)
     """In a graph, by the input of a finding, the node that was checked by itself."""
+    coarse: dict[str, float] = field(default_factory=dict)
+    """By input that was not looked at entry by entry: the smallest error of one entry that shows,
+    relative to the largest entry."""
+    by_nodes: bool = False
+    """A graph of which every entry was looked at in its nodes."""
     excess: float = 0.0
     """The largest error beyond all bounds, relative to its scale: what ``signif`` must cover."""
 
@@ -197,13 +202,20 @@ class Outcome:
         )
 
 
-def furthest(facts: Facts, got: tuple[Float | None, ...], base: tuple[Float | None, ...]) -> str:
+def furthest(
+    facts: Facts,
+    got: tuple[Float | None, ...],
+    base: tuple[Float | None, ...],
+    noise: Callable[[], tuple[Float, ...]] | None = None,
+) -> str:
     """Where two sets of gradients that should agree do not; empty when they agree within noise.
 
     Each entry may differ by the resolution times the largest entry of its tensor: sums taken in
     another order differ in the last bits only. Where all entries cancel to zero, rounding of the
-    size of the cotangent is left.
+    size of the cotangent is left. ``noise`` measures the rounding noise of each entry where that
+    is not the noise of the case's own gradients.
     """
+    noise = noise or facts.noise
     upstream = max((float(np.abs(c).max(initial=0.0)) for c in facts.cotangents), default=0.0)
     spacings = 8 if facts.precision in HALF else 2**14
     floor = spacings * eps_of(facts.precision) * max(upstream, 1.0)
@@ -214,7 +226,7 @@ def furthest(facts: Facts, got: tuple[Float | None, ...], base: tuple[Float | No
         with np.errstate(all="ignore"):
             wrong = ~(np.abs(a - b) <= facts.resolution(k) * np.abs(b).max(initial=0.0) + floor)
         if wrong.any():
-            wrong &= ~(np.abs(a - b) <= 8 * facts.noise()[k])  # NaN is wrong too
+            wrong &= ~(np.abs(a - b) <= 8 * noise()[k])  # NaN is wrong too
         if wrong.any():
             entry = tuple(int(i) for i in np.argwhere(wrong)[0])
             return f"gradient of {input.name}, entry {entry}: {a[entry]:.6g} against {b[entry]:.6g}"

@@ -7,8 +7,8 @@ import msgspec
 from gradcheck.arrays import relative_error, unravel
 from gradcheck.checks.facts import Facts
 from gradcheck.compare import Comparison
-from gradcheck.differences import Move
 from gradcheck.judged import Judged
+from gradcheck.point import Move
 from gradcheck.records import num
 from gradcheck.results import Finding, Worst
 

@@ -21,6 +21,7 @@ from gradcheck.checks.defects import (
     defects,
     random_direction,
 )
+from gradcheck.checks.effort import by_nodes
 from gradcheck.checks.facts import Facts, Outcome, furthest
 from gradcheck.checks.suspects import Hearing, hear
 from gradcheck.evaluation import gradient_array
@@ -87,7 +88,10 @@ def _along(facts: Facts, passed: tuple[Tape, Gradients], direction: Direction) -
         outcome.comparisons = outcome.inconclusive = 1
         outcome.reasons["the graph cannot be run beside this case"] = 1
     suspects = _in_turn(passed[0], [n for n, d in measured.items() if d.shows])
+    if by_nodes(facts):
+        suspects = _in_turn(passed[0], list(passed[1].downstream))
     heard = [hear(facts, passed, number) for number in suspects[:HEARD]]
+    _count(outcome, heard if by_nodes(facts) else [])
     guilty = [h for h in heard if h is not None and h.guilty]
     _accuse(outcome, passed[0], guilty)
     if len(guilty) > 1 and cancel(measured):
@@ -96,6 +100,19 @@ def _along(facts: Facts, passed: tuple[Tape, Gradients], direction: Direction) -
             for f in outcome.findings
         ]
     return outcome
+
+
+def _count(outcome: Outcome, heard: list[Hearing | None]) -> None:
+    """What was compared in nodes that were all looked at."""
+    for one in heard:
+        if one is None:
+            outcome.comparisons += 1
+            outcome.inconclusive += 1
+            continue
+        outcome.comparisons += one.outcome.comparisons
+        outcome.inconclusive += one.outcome.inconclusive
+        for mode, times in one.outcome.modes.items():
+            outcome.modes[mode] = outcome.modes.get(mode, 0) + times
 
 
 def _in_turn(tape: Tape, suspects: list[int]) -> list[int]:

@@ -17,6 +17,8 @@ from gradcheck.arrays import Array, all_finite, flatten, is_real
 from gradcheck.checks.facts import Facts
 from gradcheck.errors import UsageError
 from gradcheck.evaluation import Evaluator, UserCodeRaised
+from gradcheck.graphs.again import forward_beside
+from gradcheck.graphs.composed import Composed
 from gradcheck.graphs.tape import Tape
 from gradcheck.model import Op, Outputs
 from gradcheck.node import Node
@@ -70,6 +72,15 @@ def of_nodes(facts: Facts) -> StandIn | None:
     op = replace(facts.op, forward=forward)
     evaluator = Evaluator(op, facts.evaluator.random, facts.evaluator.counters)
     return StandIn(evaluator, facts.case.primals, facts.precision, facts.answer.outputs)
+
+
+def beside(facts: Facts) -> Evaluator:
+    """Evaluates forward near the case; of a graph only what follows what was changed."""
+    graph, passed = facts.op.detail, facts.passed()
+    if passed is None or not isinstance(graph, Composed) or not facts.evaluator.random.unused:
+        return facts.evaluator
+    op = replace(facts.op, forward=forward_beside(graph, passed[0]))
+    return replace(facts.evaluator, op=op)
 
 
 class _Following(Tape):

@@ -6,28 +6,35 @@ direction is halved until one entry is left. At kinks the sum along each tie is 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from gradcheck import moves
-from gradcheck.arrays import unravel
+from gradcheck.arrays import Float, largest, unravel
 from gradcheck.checks import findings
+from gradcheck.checks.conventions import note
+from gradcheck.checks.effort import Effort, Found, Way, by_nodes, chosen, look
 from gradcheck.checks.facts import Facts, Outcome, Still
-from gradcheck.checks.standin import StandIn, of_nodes, of_reference, of_surrogate
+from gradcheck.checks.standin import StandIn, beside, of_nodes, of_reference, of_surrogate
+from gradcheck.claims import Claims
 from gradcheck.compare import Rules, Status
 from gradcheck.diagnosis import Table
-from gradcheck.differences import Move, Point
 from gradcheck.evaluation import projection
 from gradcheck.floats import HALF, eps_of
 from gradcheck.judged import Judged
-from gradcheck.judging import Claims, Judge
-from gradcheck.records import num
-from gradcheck.results import Convention
+from gradcheck.judging import Judge
+from gradcheck.model import SIMPLEX
+from gradcheck.moves import Speeds
+from gradcheck.point import Move, Point
 
 NAME = "values"
-DIRECTIONS = 8
-"""Random directions per input beyond the budget."""
+NODES = "nodes"
+"""The check that looks at a graph's nodes, where it was run."""
+LARGE = 2**17
+"""Entries from which on a case's copies are perturbed, not further ones: put back to the bit."""
+_MODES = {Way.BLOCKS: "blocks", Way.DIRECTIONS: "projected", Way.JOINT: "projected"}
 
 
 def check(facts: Facts) -> Outcome:
@@ -37,11 +44,20 @@ def check(facts: Facts) -> Outcome:
     if function is not None and not function.usable:
         return outcome
     judge = _judge(facts, point(facts, function))
-    projected = _beyond_budget(facts)
+    along = {k: _along(facts, judge, k) for k in facts.compared}
+    if by_nodes(facts) and NODES in facts.so_far and _together(outcome, facts, judge):
+        outcome.by_nodes = True
+        return outcome
+    effort = chosen(judge, along, facts.settings.budget)
+    if Way.JOINT in effort.ways.values():
+        if _together(outcome, facts, judge):
+            return outcome
+        effort = Effort(dict.fromkeys(along, Way.DIRECTIONS), 1)
     kinked: list[tuple[int, int]] = []
-    for k in facts.compared:
-        judged = _one_input(facts, judge, k, projected=projected)
-        _record(outcome, facts, (k, judged), projected=projected)
+    for k, moves_ in along.items():
+        found = look(judge, (k, moves_), effort, _speeds(facts, judge, k))
+        _record(outcome, facts, k, found)
+        judged = found.judged
         single = [judged.moves[i].single for i in judged.where(Status.CONVENTION)]
         kinked += [s for s in single if s is not None]
     _along_ties(outcome, facts, judge, kinked)
@@ -75,16 +91,18 @@ def point(facts: Facts, function: StandIn | None = None) -> Point:
     answer = facts.answer
     outputs = answer.outputs if function is None else function.outputs
     precision = facts.precision if function is None else function.precision
+    large = sum(p.size for p in answer.primals) >= LARGE
     here, cotangent = projection(outputs, facts.cotangents)
     return Point(
-        facts.evaluator if function is None else function.evaluator,
+        beside(facts) if function is None else function.evaluator,
         facts.case.primals if function is None else function.primals,
         facts.case.attributes,
-        here.copy(),
-        cotangent.copy(),
+        here,
+        cotangent,
         precision,
         facts.settings.step_exponent(precision),
         in_place=function is not None or any("(by forward)" in w for w in answer.overwritten),
+        lent=(facts.case.primals, answer.primals) if large and not answer.overwritten else None,
     )
 
 
@@ -94,7 +112,7 @@ def _judge(facts: Facts, here: Point) -> Judge:
         return max(eps_of(returned.dtype), here.eps)
 
     rules = Rules.of(facts.precision, facts.settings.signif)
-    upstream = float(np.abs(here.cotangent).max(initial=1.0))  # it multiplies a slope that is lost
+    upstream = max(1.0, largest(here.cotangent))  # it multiplies a slope that is lost
     rules = replace(
         rules,
         tails=tails_count(facts),
@@ -112,35 +130,47 @@ def _explained(facts: Facts, point: Point) -> float:
     """
     if facts.op.options.reference is None or facts.op.options.tails == "exact":
         return 0.0
-    sizes = [np.abs(g[np.isfinite(g)]).max(initial=0.0) for g in facts.gradients if g is not None]
-    largest = max([float(np.abs(point.cotangent).max(initial=0.0)), *map(float, sizes)])
-    return 2 * eps_of(facts.precision) * largest
+    sizes = [largest(g) for g in (point.cotangent, *facts.gradients) if g is not None]
+    return 2 * eps_of(facts.precision) * max(sizes)
 
 
-def _beyond_budget(facts: Facts) -> bool:
-    entries = sum(facts.case.primals[k].size for k in facts.compared)
-    return 4 * entries > facts.settings.budget
+def _along(facts: Facts, judge: Judge, k: int) -> Sequence[Move]:
+    """The moves of a full check of one input."""
+    primal, domain = facts.case.primals[k], facts.op.inputs[k].domain
+    insists = domain.kind == SIMPLEX and primal.size > 0 and judge.refuses(Move.entry(k, 0))
+    return moves.single(k, primal, domain, constrained=insists)
 
 
-def _one_input(facts: Facts, judge: Judge, k: int, *, projected: bool) -> Judged:
-    primal = facts.case.primals[k]
-    if projected:
-        rng = np.random.default_rng([facts.case.recipe.cotangent_seed, k])
-        return judge.projected(moves.blocks(k, primal.size, DIRECTIONS, rng), rng)
-    insists = primal.size > 0 and judge.refuses(Move.entry(k, 0))
-    domain = facts.op.inputs[k].domain
-    return judge.compare(moves.single(k, primal, domain, constrained=insists))
+def _together(outcome: Outcome, facts: Facts, judge: Judge) -> bool:
+    """One direction over all inputs; False, with nothing noted, where it does not pass."""
+    sizes = {k: facts.case.primals[k].size for k in facts.compared}
+    move = moves.whole(sizes, _speeds(facts, judge, 0))
+    judged = judge.compare([move] if move.parts else [])
+    if judged.where(Status.FAIL, Status.SLIGHT, Status.CONVENTION):
+        return False
+    for k in sizes:
+        _record(outcome, facts, k, Found(judged, Way.JOINT))
+    outcome.comparisons, outcome.inconclusive = (
+        v // max(1, len(sizes)) for v in (outcome.comparisons, outcome.inconclusive)
+    )
+    return True
 
 
-def _record(outcome: Outcome, facts: Facts, found: tuple[int, Judged], *, projected: bool) -> None:
+def _speeds(facts: Facts, judge: Judge, k: int) -> Speeds:
+    return Speeds((facts.case.recipe.cotangent_seed, k), judge.point.precision)
+
+
+def _record(outcome: Outcome, facts: Facts, k: int, found: Found) -> None:
     """Count what was found of one input, and note the worst."""
-    k, judged = found
-    name = facts.op.inputs[k].name
+    judged, name = found.judged, facts.op.inputs[k].name
     undecided = judged.where(Status.INCONCLUSIVE)
     count = len(judged.moves)
     climbed = int(judged.climbed.sum())
     slow = "fit" if facts.precision in HALF else "ladder"
-    modes = {"projected": count} if projected else {"quick": count - climbed, slow: climbed}
+    quick = "grouped" if found.grouped else "quick"
+    modes = {quick: count - climbed, slow: climbed}
+    if found.way is not Way.ENTRIES:
+        modes = {_MODES[found.way]: count - found.settled, quick: found.settled}
     outcome.excess = max(outcome.excess, float(judged.excess.max(initial=0.0)))
     outcome.comparisons += count
     outcome.inconclusive += len(undecided)
@@ -149,31 +179,48 @@ def _record(outcome: Outcome, facts: Facts, found: tuple[int, Judged], *, projec
     for i in undecided:
         reason = judged.reasons.get(i, "noise")
         outcome.reasons[reason] = outcome.reasons.get(reason, 0) + 1
-    outcome.judged[name] = count - len(undecided)
-    outcome.entries[name] = count
-    if count:
-        outcome.still[name] = Still(not judged.value.any(), not judged.analytic.any())
-    _conventions(outcome, facts, k, judged)
-    if count == facts.case.primals[k].size:
+    _credit(outcome, facts, k, found)
+    note(outcome, facts, k, judged)
+    if found.way is Way.ENTRIES and count == facts.case.primals[k].size:
         outcome.tables[name] = _table(judged, facts.case.primals[k].shape)
-    _findings(outcome, facts, found, projected=projected)
+    _findings(outcome, facts, k, found)
 
 
-def _findings(
-    outcome: Outcome, facts: Facts, found: tuple[int, Judged], *, projected: bool
-) -> None:
-    k, judged = found
+def _credit(outcome: Outcome, facts: Facts, k: int, found: Found) -> None:
+    """Count for one input what was compared of it."""
+    judged, name = found.judged, facts.op.inputs[k].name
+    outcome.entries[name] = len(judged.moves)
+    outcome.judged[name] = len(judged.moves) - len(judged.where(Status.INCONCLUSIVE))
+    if found.way is not Way.ENTRIES:
+        outcome.coarse[name] = _coarse(judged, facts.gradients[k])
+    if len(judged.moves):
+        gradient = facts.gradients[k]
+        still = not judged.analytic.any() if found.way is Way.ENTRIES else not np.any(gradient)
+        outcome.still[name] = Still(not judged.value.any(), still)
+
+
+def _coarse(judged: Judged, gradient: Float | None) -> float:
+    """The smallest error of one entry that shows along a direction, relative to the largest."""
+    assert gradient is not None
+    most = largest(gradient)
+    width = float((judged.bound + judged.noise).max(initial=0.0))
+    return width / most if most else 0.0
+
+
+def _findings(outcome: Outcome, facts: Facts, k: int, found: Found) -> None:
+    judged, projected = found.judged, found.way is not Way.ENTRIES
     name, shape = facts.op.inputs[k].name, facts.case.primals[k].shape
     if not tails_count(facts) and (tails := judged.lost_tails()):
         outcome.findings.append(findings.lost_tail(facts, k, judged, tails))
     failed, slight = judged.where(Status.FAIL), judged.where(Status.SLIGHT)
-    shown = failed or judged.where(Status.PASS, Status.SLIGHT)
-    if projected:
-        shown = [i for i in failed if judged.moves[i].single] or shown
-    if not shown:
+    shown = (judged.status == Status.PASS) | (judged.status == Status.SLIGHT)
+    if failed:
+        single = [i for i in failed if judged.moves[i].single] if projected else failed
+        shown = np.isin(np.arange(len(shown)), single or failed)
+    if not shown.any():
         return
     errors, limits = judged.relative_errors(), judged.limits()
-    worst = max(shown, key=lambda i: errors[i])
+    worst = int(np.argmax(np.where(shown, errors, -1.0)))
     entry = unravel(int(judged.moves[worst].parts[0][1][0]), shape)
     record = findings.worst(
         (name, entry), judged, worst, (float(errors[worst]), float(limits[worst]))
@@ -210,51 +257,3 @@ def _table(judged: Judged, shape: tuple[int, ...]) -> Table:
     """All entries side by side, for the diagnosis; no bound where there is a kink."""
     bound = np.where(judged.low < judged.high, np.inf, judged.bound + judged.noise)
     return Table(*(c.reshape(shape) for c in (judged.analytic, judged.value, bound)))
-
-
-def _conventions(outcome: Outcome, facts: Facts, k: int, judged: Judged) -> None:
-    """Note the choices made at kinks; one that is not the pinned one is a fail."""
-    input = facts.op.inputs[k]
-    pinned = facts.op.options.conventions.get(input.name)
-    for i in judged.where(Status.CONVENTION):
-        convention = _convention(facts, k, judged, i)
-        outcome.conventions.append(convention)
-        if pinned is None:
-            continue
-        tied = moves.is_tied(facts.case.primals, judged.moves[i])
-        allowed = pinned.places.get(float(convention.where), pinned.ties if tied else ())
-        left, right, yours = convention.normalised()
-        shares = _shares(left, right, yours) if tied else (yours,)
-        if allowed and not any(abs(share - a) <= 1e-3 for share in shares for a in allowed):
-            demanded = " or ".join(f"{a:g}" for a in allowed)
-            message = (
-                f"at {input.name} = {convention.where} backward takes {yours:g} of the larger "
-                f"one-sided slope; conventions= demands {demanded} (any from {left:g} to {right:g} "
-                "would be a gradient)"
-            )
-            outcome.find_in(NAME, "convention", input, message)
-
-
-def _shares(left: float, right: float, yours: float) -> tuple[float, ...]:
-    """What share of the larger slope backward takes at a tie, as it may be read.
-
-    An entry that is stretched over several outputs is tied in some, and moves others: then neither
-    slope is 0, and the share is that of the jump between them, from one end or the other.
-    """
-    jump = right - left
-    if min(abs(left), abs(right)) <= 1e-3:
-        return (yours,)
-    place = (yours - left) / jump if jump > 0 else 0.0
-    return yours, place, 1 - place
-
-
-def _convention(facts: Facts, k: int, judged: Judged, i: int) -> Convention:
-    flat = int(judged.moves[i].parts[0][1][0])
-    return Convention(
-        input=facts.op.inputs[k].name,
-        count=1,
-        left=num(judged.low[i]),
-        right=num(judged.high[i]),
-        yours=num(judged.analytic[i]),
-        where=f"{float(facts.case.primals[k].reshape(-1)[flat]):g}",
-    )

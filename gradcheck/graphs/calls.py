@@ -40,6 +40,8 @@ _SYMBOLS = {
 class Formulas(ABC):
     """What a `Recorder` does with a formula, the same for all of them."""
 
+    read = False
+
     @abstractmethod
     def constant(self, value: Any, name: str = "") -> Node:
         """A node that is not differentiated."""

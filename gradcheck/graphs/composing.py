@@ -7,7 +7,9 @@ set of values happens to fit says little.
 
 from __future__ import annotations
 
+import math
 import random
+import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -36,7 +38,8 @@ SAME = 0.3
 """How often an input is a value that the node reads already, where no other fits."""
 LEAST = 1e-3
 """A node whose largest entry is smaller tells nothing."""
-SECONDS = 5.0
+SECONDS, LEAST_SECONDS = 5.0, 0.1
+"""For one op at a node, however little time is left."""
 
 Samples = tuple[Array, ...]
 """The same value in each of the samples."""
@@ -48,6 +51,7 @@ def compose(
     *,
     nodes: int | None = None,
     twice: Op | None = None,
+    until: float = math.inf,
 ) -> Composition | None:
     """A random graph of some ops.
 
@@ -61,6 +65,8 @@ def compose(
         How many nodes are aimed at; 3 to 8 without.
     twice : Op, optional
         This op stands at two nodes, which are both results, and nothing else does.
+    until : float, optional
+        When there is no time left (of ``time.perf_counter``); the graph is then as far as it is.
 
     Returns
     -------
@@ -68,13 +74,15 @@ def compose(
         None where no op takes any values that were tried.
     """
     if twice is not None:
-        return _Composer(ops, rng).pair(twice)
+        return _Composer(ops, rng, until).pair(twice)
     wanted, best = rng.randint(*NODES) if nodes is None else nodes, None
     for _ in range(AGAIN):
-        made = _Composer(ops, rng).grown(wanted)
+        made = _Composer(ops, rng, until).grown(wanted)
         if made is not None and (best is None or len(made.nodes) > len(best.nodes)):
             best = made
         if best is not None and len(best.nodes) >= max(min(NODES[0], wanted), wanted - 1):
+            break
+        if time.perf_counter() > until:
             break
     return best
 
@@ -82,8 +90,8 @@ def compose(
 class _Composer:
     """A graph in the making."""
 
-    def __init__(self, ops: Sequence[Op], rng: random.Random) -> None:
-        self.ops, self.rng = list(ops), rng
+    def __init__(self, ops: Sequence[Op], rng: random.Random, until: float) -> None:
+        self.ops, self.rng, self.until = list(ops), rng, until
         self.items: list[Given | Made] = []
         self.samples: dict[Ref, Samples] = {}
         self.read: set[Ref] = set()
@@ -99,7 +107,7 @@ class _Composer:
     def grown(self, wanted: int) -> Composition | None:
         """A graph of so many nodes, or of those that were found."""
         for _ in range(TRIES * wanted):
-            if self.count < wanted:
+            if self.count < wanted and time.perf_counter() <= self.until:
                 self.grow()
         return self.finished()
 
@@ -222,7 +230,8 @@ class _Composer:
         for k in range(SAMPLES):
             self.random.pin()
             given = [np.array(self.samples[r][k]) for r in refs]
-            made = within_limit(partial(applied, op, given, attributes), SECONDS, None)
+            limit = min(SECONDS, max(self.until - time.perf_counter(), LEAST_SECONDS))
+            made = within_limit(partial(applied, op, given, attributes), limit, None)
             if made is None or not all(_is_plain(v) for v in made):
                 return None
             rows.append(made)

@@ -122,7 +122,7 @@ class Tape(Formulas):
             return self.inline(name or op.name, record, (attributes,), {})
         own = self._unique(name or op.name)
         places = tuple(p.index for p in parents)
-        given = _handed(op, [self.values[p] for p in places])
+        given = handed(op, [self.values[p] for p in places])
         pullback: Pullback | None = None
         try:
             if self._pullbacks:
@@ -205,7 +205,8 @@ class Tape(Formulas):
         return f"{name} = {call}" if name != op.name else call
 
 
-def _handed(op: Op, values: Sequence[Array]) -> list[Any]:
+def handed(op: Op, values: Sequence[Array]) -> list[Any]:
+    """The arguments of an op: copies where it writes into them, numbers where it wants numbers."""
     if op.options.overwrites:  # other nodes may read them too
         values = [v.copy() for v in values]
     return [

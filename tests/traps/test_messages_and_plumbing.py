@@ -130,7 +130,7 @@ def test_t39_no_number_is_read_from_a_text() -> None:
 def evaluations(backward: Function, size: int) -> int:
     """Forward evaluations of one projected check of ``size`` entries."""
     op = make([sine, backward, np.linspace(0.3, 2, size)], {}, {})
-    settings = Settings(budget=200, dtypes=("float64",), checks=("values",))
+    settings = Settings(budget=32, dtypes=("float64",), checks=("values",))
     result = run_one(op, settings, only=[Recipe(regime="example")])
     assert result.modes["projected"] > 0
     assert result.verdict == ("pass" if backward is sine_backward else "fail")

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gradcheck.claims import Claims
 from gradcheck.compare import Rules
-from gradcheck.differences import Move, Point
 from gradcheck.evaluation import Evaluator
 from gradcheck.guards import GlobalRandom
 from gradcheck.judging import Judge
 from gradcheck.model import Recipe
+from gradcheck.point import Move, Point
 from gradcheck.registry import make
 from gradcheck.results import Finding, Worst
 from gradcheck.runner import run_one
@@ -30,7 +31,7 @@ def test_t03_the_same_error_fails_at_every_size_in_float32(size: int, factor: fl
         return dz * np.float32(factor) * np.cos(x)
 
     x = np.linspace(0.3, 1.2, size)
-    options = {"dtypes": "float32", "budget": 200, "max_cases": 1, "vary_sizes": False}
+    options = {"dtypes": "float32", "budget": 32, "max_cases": 1, "vary_sizes": False}
     found = fails(sine, wrong, x, **options)
     assert (found.code, found.input) == ("wrong-gradient", "x")
     assert passes(sine, sine_backward, x, **options).modes["projected"] > 0
@@ -39,7 +40,7 @@ def test_t03_the_same_error_fails_at_every_size_in_float32(size: int, factor: fl
 def test_t03_what_would_have_been_seen_does_not_grow_with_the_size() -> None:
     limits = []
     for size in (300, 20_000):
-        result = passes(sine, sine_backward, np.linspace(0.3, 1.2, size), budget=200, max_cases=1)
+        result = passes(sine, sine_backward, np.linspace(0.3, 1.2, size), budget=32, max_cases=1)
         assert result.worst is not None
         limits.append(float(result.worst.limit))
     assert limits[1] < 10 * limits[0] < 1e-6
@@ -188,7 +189,11 @@ def test_t14_an_estimate_is_bitwise_the_same_for_right_and_wrong() -> None:
     for factor in (1.0, 1.5, 0.0, -1.0, np.nan):
         claimed = factor * cotangent * np.cos(x5)
         rules, still = Rules.of("float64", None), (np.zeros(5),)
-        judge = Judge(point, [claimed], rules, lambda k: 2.0**-52, lambda still=still: still)
+        judge = Judge(
+            point,
+            Claims([claimed], lambda k: 2.0**-52, lambda still=still: still, lambda _: []),
+            rules,
+        )
         estimates.append([judge.climb(Move.entry(0, i)).estimate for i in range(5)])
     assert all(made == estimates[0] for made in estimates)
 

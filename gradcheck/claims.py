@@ -1,0 +1,82 @@
+"""What backward says at a point: slopes along moves, and how far rounding may have spoilt them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradcheck import compare
+from gradcheck.arrays import Float
+from gradcheck.compare import Rules
+from gradcheck.point import Entries, Move
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """The gradients under test."""
+
+    gradients: Sequence[Float | None]
+    """Per input."""
+    eps: Callable[[int], float]
+    """Spacing of the precision in which input ``k``'s gradient was returned."""
+    noise: Callable[[], tuple[Float, ...]]
+    """The rounding noise of the gradients, per input, measured when it is asked for."""
+    pull: Callable[[Float], Sequence[Float | None]]
+    """The gradients for another cotangent of the point, by another backward pass."""
+
+    def slope(self, move: Move) -> float:
+        """The slope along a move."""
+        if move.single is None:
+            return move.slope(self.gradients)
+        return float(self._of(move.single[0]).reshape(-1)[move.single[1]])
+
+    def slopes(self, along: Sequence[Move]) -> Float:
+        """(n,) the slope along each move."""
+        if not isinstance(along, Entries):
+            return np.array([self.slope(m) for m in along])
+        return self._of(along.input).reshape(-1)[along.flat].astype(np.float64)
+
+    def rounding(self, move: Move, claimed: float, rules: Rules) -> float:
+        """A-priori noise of a slope, in the gradient's own precision."""
+        explained = rules.explained if claimed or not lossy(rules) else 0.0
+        if move.single is not None:
+            return compare.rounding(claimed, self.eps(move.single[0])) + explained
+        squares = 0.0
+        for k, entries, speeds in move.parts:
+            flat = self._of(k).reshape(-1)
+            size = float(np.linalg.norm((flat if move.whole else flat[entries]) * speeds))
+            squares += compare.rounding(size, self.eps(k)) ** 2
+        return float(np.sqrt(squares)) + explained
+
+    def roundings(self, along: Sequence[Move], claimed: Float, rules: Rules) -> Float:
+        """(n,) `rounding` of each."""
+        if not isinstance(along, Entries):
+            pairs = zip(along, claimed, strict=True)
+            return np.array([self.rounding(m, float(a), rules) for m, a in pairs])
+        explained = np.where((claimed != 0) | (not lossy(rules)), rules.explained, 0.0)
+        return np.asarray(compare.rounding(claimed, self.eps(along.input)) + explained)
+
+    def measured(self, move: Move, noise: Sequence[Float], rules: Rules) -> float:
+        """Noise of a slope as measured on the backward pass, and no less than a-priori."""
+        parts = [(noise[k].reshape(-1)[e] * s) ** 2 for k, e, s in move.parts]
+        own = float(np.sqrt(sum(float(p.sum()) for p in parts)))
+        return max(own, self.rounding(move, self.slope(move), rules))
+
+    def largest(self) -> float:
+        """The largest finite entry of all gradients."""
+        sizes = [
+            np.abs(g[np.isfinite(g)]).max(initial=0.0) for g in self.gradients if g is not None
+        ]
+        return float(max(sizes, default=0.0))
+
+    def _of(self, k: int) -> Float:
+        gradient = self.gradients[k]
+        assert gradient is not None
+        return gradient
+
+
+def lossy(rules: Rules) -> bool:
+    """A gradient of exactly 0 is a lost tail there; in half precision terms may have cancelled."""
+    return rules.resolution <= compare.RESOLUTION["float32"]

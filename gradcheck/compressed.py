@@ -1,0 +1,168 @@
+"""The quick path for all entries of an input at once, where no output follows two of a group.
+
+`structure` finds the groups; four evaluations of each give what `differences.quick` needs 4 N for:
+every output is counted for the one entry of the group that it follows, so the bound and the noise
+rule stay those of each entry. In every evaluation the outputs that follow none of the group must
+not change by a bit; where one does, the structure is not what it seemed, and entries are moved one
+by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from gradcheck import structure
+from gradcheck.arrays import Array, Float
+from gradcheck.batching import displaced
+from gradcheck.differences import QuickEstimates, Sums, finish, scale_of, steps_of
+from gradcheck.point import Point
+from gradcheck.structure import NOBODY, Structure
+
+FEWEST = 24
+"""Entries of an input from which on a structure is looked for: before, it costs what it saves."""
+MOST = 2**17
+"""Entries of an input up to which each is told apart: the estimates take some 20 numbers each."""
+_CHUNK = 2**16
+"""Outputs of all groups that are held at a time."""
+
+
+def find(point: Point, k: int, signs: Sequence[float] = (1.0,)) -> Structure | None:
+    """Groups of entries of input ``k`` that no output follows together; None where not worth it."""
+    primal = point.primals[k]
+    if not FEWEST <= primal.size <= MOST or point.here.size < 2:
+        return None
+    return structure.find(primal.shape, point.here, _Moved(point, k), signs)
+
+
+def probes(shape: Sequence[int]) -> int:
+    """How many evaluations `find` takes for an input of this shape."""
+    return 2 * sum(max(1, (n - 1).bit_length()) for n in shape)
+
+
+def quick(point: Point, k: int, found: Structure) -> QuickEstimates | None:
+    """Derivatives along every entry of input ``k``, four evaluations for each group.
+
+    Returns
+    -------
+    QuickEstimates or None
+        None where the structure does not hold.
+    """
+    made = _Groups(point, k, found).estimates()
+    if made is not None and not (made.jump > 0).any():
+        return made
+    # an output may have been counted for one entry that another moves too, downwards alone
+    again = find(point, k, (1.0, -1.0))
+    if again is None or (made is not None and again.same(found)):
+        return made
+    return _Groups(point, k, again).estimates()
+
+
+class _Moved:
+    """Outputs with the entries of a mask moved, each by an amount of its own."""
+
+    def __init__(self, point: Point, k: int) -> None:
+        self._point, self._k = point, k
+        x = point.entries(k, np.arange(point.primals[k].size))
+        amount = 0.5 + 0.5 * np.random.default_rng(x.size).random(x.size)  # none cancels another
+        self._x, self._by = x, scale_of(np.abs(x)) * steps_of(point)[0] * amount
+        self._all = np.arange(x.size)
+
+    def __call__(self, mask: Array) -> Float:
+        moved = self._point.rounded(self._x + mask.reshape(-1) * self._by)
+        return self._point.with_entries(self._k, self._all, moved)
+
+
+class _Groups:
+    """Evaluates group by group, and adds up for each entry what the outputs that follow it say."""
+
+    def __init__(self, point: Point, k: int, found: Structure) -> None:
+        self._point, self._k, self._found = point, k, found
+        x = point.entries(k, np.arange(point.primals[k].size))
+        steps = scale_of(np.abs(x))[:, None] * steps_of(point)
+        self._sizes = np.abs(x)
+        self._plus, self._minus = (point.rounded(x[:, None] + s * steps) for s in (1, -1))
+        self._width = self._plus - self._minus
+        self._most = found.members().shape[1]
+        self._sums = np.zeros((5, x.size + 1))
+        """The columns of `Sums`; what follows no entry of its group goes to the last place."""
+
+    def estimates(self) -> QuickEstimates | None:
+        """None where an output changes that should not."""
+        waiting = [(np.arange(self._found.groups), self._found.members())]
+        chunk = max(1, _CHUNK // (4 * self._point.here.size))
+        while waiting:
+            groups, members = waiting.pop()
+            for start in range(0, len(groups), chunk):
+                part = slice(start, start + chunk)
+                with np.errstate(all="ignore"):
+                    refused = self._tried(groups[part], members[part])
+                if refused is None:
+                    return None
+                waiting += [
+                    (groups[part][i : i + 1], half[None, :])
+                    for i in refused
+                    for half in np.array_split(np.unique(members[part][i]), 2)
+                ]
+        columns = self._sums[:, :-1]
+        coarse, fine, sides, bent, own = columns
+        made = Sums(coarse, fine, sides, sides, bent, own, touched=(sides != 0) | (own != 0))
+        with np.errstate(all="ignore"):
+            return QuickEstimates(*finish(self._point, made, self._width, self._sizes))
+
+    def _tried(self, groups: Array, members: Array) -> list[int] | None:
+        """Evaluate and count; which forward refused, to be halved. None: the structure is wrong."""
+        above, below = self._evaluated(members)
+        owners = self._found.owners(groups)
+        if members.shape[1] < self._most:  # part of a group: the others of it stay
+            moved = np.zeros(len(self._sizes) + 1, bool)
+            moved[members[0]] = True
+            owners = np.where(moved[owners], owners, NOBODY)
+        if not np.isnan(above[:, :, 0] + below[:, :, 0]).any():  # a glance at one output
+            return [] if self._add(above, below, owners) else None
+        refused = np.any(np.isnan(above).all(axis=2) | np.isnan(below).all(axis=2), axis=1)
+        refused &= members.min(axis=1) < members.max(axis=1)
+        kept = ~refused
+        if not self._add(above[kept], below[kept], owners[kept]):
+            return None
+        return [int(i) for i in np.flatnonzero(refused)]
+
+    def _evaluated(self, members: Array) -> tuple[Float, Float]:
+        """(g, 2, m) outputs above and below, at 2h and h."""
+        groups, size = members.shape
+        values = np.stack([self._plus[members], self._minus[members]], axis=1)  # g, side, s, step
+        rows = np.moveaxis(values, 3, 2).reshape(4 * groups, size)
+        outputs = displaced(self._point, self._k, np.repeat(members, 4, axis=0), rows)
+        both = outputs.reshape(groups, 2, 2, -1)
+        return both[:, 0], both[:, 1]
+
+    def _add(self, above: Float, below: Float, owners: Array) -> bool:
+        """Count the outputs of some groups; False where one follows what it should not."""
+        w, here = self._point.cotangent, self._point.here
+        moved, bent = above - below, above + below - 2 * here
+        side = np.maximum(np.abs(moved), np.abs(bent))
+        touched = (side[:, 0] != 0) | (side[:, 1] != 0)
+        alone = owners < 0
+        if alone.any():
+            refused = np.isnan(moved).all(axis=(1, 2))
+            if (touched & alone)[~refused].any():
+                return False
+            owners = np.where(alone, self._sums.shape[1] - 1, owners)
+        size = np.maximum(np.maximum(np.abs(above[:, 0]), np.abs(below[:, 0])), self._point.tiny)
+        columns = np.empty((5, *owners.shape))
+        np.multiply(moved[:, 0], w, out=columns[0])
+        np.multiply(moved[:, 1], w, out=columns[1])
+        np.multiply(side[:, 0], np.abs(w), out=columns[2])
+        np.multiply(4 * bent[:, 1] - bent[:, 0], w, out=columns[3])
+        np.square(w * size * touched, out=columns[4])
+        self._count(owners.reshape(-1), columns.reshape(5, -1))
+        return True
+
+    def _count(self, places: Array, columns: Float) -> None:
+        """Add columns to the sums, first within the runs of one place."""
+        starts = np.append(0, np.flatnonzero(places[1:] != places[:-1]) + 1)
+        if 2 * len(starts) < len(places):
+            columns, places = np.add.reduceat(columns, starts, axis=1), places[starts]
+        for total, column in zip(self._sums, columns, strict=True):
+            total += np.bincount(places, column, minlength=len(total))

@@ -1,0 +1,160 @@
+"""A forward pass beside one that was taken: only what follows a changed value is computed again.
+
+Where the graph's function looked at no value, its steps are the same near the point, and are taken
+from the tape (`Replay`). Else the function is run, so that it may go another way (`Again`); a step
+that stands where it stood, with the op, attributes and unchanged values it had, has its outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from gradcheck.arrays import Array, as_outputs, freeze
+from gradcheck.errors import UsageError
+from gradcheck.evaluation import NodeRaised
+from gradcheck.graphs.composed import Composed
+from gradcheck.graphs.tape import Step, Tape, handed
+from gradcheck.model import Op
+from gradcheck.node import Node
+
+
+class Again(Tape):
+    """Records a pass beside ``base``.
+
+    Parameters
+    ----------
+    base : Tape
+        The pass that was taken.
+    """
+
+    def __init__(self, base: Tape) -> None:
+        super().__init__(base.name, pullbacks=False)
+        self._base = base
+        self._unchanged: dict[int, int] = {}
+        """Places of values that are those of the base, with their places there."""
+        self.kept = 0
+        """Steps that were not computed again."""
+
+    def start(self, names: Sequence[str], values: Sequence[Any]) -> list[Node]:
+        nodes = super().start(names, values)
+        for node, place in zip(nodes, self._base.sources, strict=True):
+            before, now = self._base.values[place], self.values[node.index]
+            if now.dtype == before.dtype and np.array_equal(now, before):
+                self._unchanged[node.index] = place
+        return nodes
+
+    def constant(self, value: Any, name: str = "") -> Node:
+        node = super().constant(value, name)
+        place = node.index
+        if place < len(self._base.values) and self._base.names[place] == self.names[place]:
+            before, now = self._base.values[place], self.values[place]
+            if now.dtype == before.dtype and np.array_equal(now, before, equal_nan=True):
+                self._unchanged[place] = place
+        return node
+
+    def applied(
+        self, op: Op, parents: Sequence[Node], attributes: Mapping[str, Any], name: str = ""
+    ) -> Any:
+        before = self._before(op, parents, attributes)
+        if before is None:
+            return super().applied(op, parents, attributes, name)
+        self.kept += 1
+        own = self._unique(name or op.name)
+        outputs = [self._base.values[place].copy() for place in before.outputs]
+        several = len(outputs) > 1
+        made = [self._value(o, f"{own}[{k}]" if several else own) for k, o in enumerate(outputs)]
+        for node, place in zip(made, before.outputs, strict=True):
+            self._unchanged[node.index] = place
+        places = tuple(p.index for p in parents)
+        self.steps.append(
+            Step(own, op, places, tuple(m.index for m in made), dict(attributes), None, ())
+        )
+        return tuple(made) if several else made[0]
+
+    def _before(
+        self, op: Op, parents: Sequence[Node], attributes: Mapping[str, Any]
+    ) -> Step | None:
+        """The step of the base that this one repeats, if nothing has changed for it."""
+        number = len(self.steps)
+        if number >= len(self._base.steps):
+            return None
+        step = self._base.steps[number]
+        places = tuple(self._unchanged.get(p.index) for p in parents)
+        if step.op is not op or places != step.parents or op.options.overwrites:
+            return None
+        return step if _alike(step.attributes, attributes) else None
+
+
+def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    try:
+        return bool(one == other)
+    except ValueError:  # arrays among them
+        return False
+
+
+class Replay:
+    """The steps of a pass whose function looked at no value: they are the same everywhere near."""
+
+    def __init__(self, base: Tape) -> None:
+        self._base = base
+        self._values = [freeze(v.view()) for v in base.values]
+        self._calls = [
+            (s, s.op.forward, any(i.scalar for i in s.op.inputs) or bool(s.op.options.overwrites))
+            for s in base.steps
+        ]
+
+    def __call__(self, given: Sequence[Array]) -> tuple[Array, ...]:
+        """The results at other sources of the same shapes.
+
+        Raises
+        ------
+        ValueError
+            A step writes into a value that was kept.
+        """
+        base, values = self._base, self._values.copy()
+        changed = set[int]()
+        for place, value in zip(base.sources, given, strict=True):
+            if not np.array_equal(value, values[place]):
+                values[place] = value
+                changed.add(place)
+        for step, forward, special in self._calls:
+            if changed.isdisjoint(step.parents):
+                continue
+            arguments = [values[p] for p in step.parents]
+            if special:
+                arguments = handed(step.op, arguments)
+            try:
+                outputs = as_outputs(forward(*arguments, **step.attributes))
+            except UsageError:
+                raise
+            except Exception as error:
+                raise NodeRaised(base.place(step.name, step.op, step.parents), error) from error
+            for place, output in zip(step.outputs, outputs, strict=True):
+                values[place] = output
+            changed.update(step.outputs)
+        return tuple(values[r] for r in base.results)
+
+
+def forward_beside(graph: Composed, base: Tape) -> Callable[..., Any]:
+    """The graph's forward pass, for points near the one of ``base``."""
+    replay = None if base.read else Replay(base)
+    shapes = [base.values[s].shape for s in base.sources]
+
+    def forward(*values: Any, **attributes: Any) -> Any:
+        made: tuple[Array, ...] | None = None
+        arrays = [np.asarray(v) for v in values]
+        if replay is not None and [a.shape for a in arrays] == shapes:
+            try:
+                made = replay(arrays)
+            except (NodeRaised, ValueError):
+                made = None  # for the graph's own words, or because a step writes into its input
+        if made is None:
+            tape = Again(base)
+            tape.finish(graph.record(tape.start(graph.names, values), attributes))
+            made = tuple(tape.values[r] for r in tape.results)
+        return made if len(made) > 1 else made[0]
+
+    return forward

@@ -1,0 +1,179 @@
+"""A case as finite differences see it: a point, ways to move from it, outputs where one ends up."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, overload
+
+import numpy as np
+
+from gradcheck.arrays import Array, Float, copy_tuple, flatten
+from gradcheck.evaluation import Evaluator, UserCodeRaised
+from gradcheck.floats import FORMATS, dtype_of
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A direction in the space of all inputs: which entries move, and how fast."""
+
+    parts: tuple[tuple[int, Array, Array], ...]
+    """(input, flat entries, speeds) for each input that moves."""
+    single: tuple[int, int] | None = None
+    """(input, flat entry) where one entry moves alone at speed 1, as nearly always."""
+    whole: bool = False
+    """All entries of the inputs move, in their order."""
+
+    @staticmethod
+    def entry(input: int, flat: int) -> Move:
+        return Move(((input, np.array([flat]), np.ones(1)),), (input, flat))
+
+    def slope(self, gradients: Sequence[Float | None]) -> float:
+        """The derivative along this move that the gradients claim."""
+        total = 0.0
+        for k, entries, speeds in self.parts:
+            gradient = gradients[k]
+            assert gradient is not None
+            flat = gradient.reshape(-1)
+            total += float(np.dot(flat if self.whole else flat[entries], speeds))
+        return total
+
+
+class Entries(Sequence[Move]):
+    """Single entries of one input, each a move of its own: some, or the first so many."""
+
+    def __init__(self, input: int, flat: Array | int) -> None:
+        self.input, self._flat = input, flat
+
+    @property
+    def flat(self) -> Array:
+        """(n,) flat places."""
+        return np.arange(self._flat) if isinstance(self._flat, int) else self._flat
+
+    def __len__(self) -> int:
+        return self._flat if isinstance(self._flat, int) else len(self._flat)
+
+    @overload
+    def __getitem__(self, place: int) -> Move: ...
+    @overload
+    def __getitem__(self, place: slice) -> Entries: ...
+    def __getitem__(self, place: int | slice) -> Move | Entries:
+        if isinstance(place, slice):
+            return Entries(self.input, self.flat[place])
+        if isinstance(self._flat, int) and 0 <= place < self._flat:
+            return Move.entry(self.input, place)
+        return Move.entry(self.input, int(self.flat[place]))
+
+
+@dataclass(slots=True)
+class Point:
+    """One case with its outputs and one cotangent: where derivatives are taken."""
+
+    evaluator: Evaluator
+    primals: tuple[Array, ...]
+    attributes: dict[str, object]
+    here: Float
+    """(m,) real outputs at the primals, flattened."""
+    cotangent: Float
+    """(m,) float64."""
+    precision: str
+    """The precision forward really computes in, one of `FORMATS`."""
+    exponent: int | None = None
+    """Overrides `QUICK_EXPONENT` (the ``--step`` option)."""
+    in_place: bool = False
+    """Forward writes into its inputs: every evaluation gets its own copies."""
+    lent: tuple[tuple[Array, ...], tuple[Array, ...]] | None = None
+    """The primals, and copies of these very primals that may be perturbed; None: make copies."""
+    work: tuple[Array, ...] = field(init=False)
+    """The arrays that are perturbed in place and handed to forward."""
+    _flat: tuple[Any, ...] = field(init=False)
+    """Each working array as something that a flat position indexes."""
+
+    def __post_init__(self) -> None:
+        lent = self.lent is not None and self.lent[0] is self.primals
+        self.work = self.lent[1] if lent and self.lent else copy_tuple(self.primals)
+        self._flat = tuple(w.reshape(-1) if w.flags.c_contiguous else w.flat for w in self.work)
+
+    @property
+    def eps(self) -> float:
+        return FORMATS[self.precision].eps
+
+    @property
+    def tiny(self) -> float:
+        return FORMATS[self.precision].tiny
+
+    def displaced(self, move: Move, step: float) -> Float:
+        """Outputs at primals + step * move; NaN where forward refuses or changes shape."""
+        places = [slice(None) if move.whole else entries for _, entries, _ in move.parts]
+        parts = [(self._flat[k], p, s) for p, (k, _, s) in zip(places, move.parts, strict=True)]
+        olds = [None if move.whole else target[p] for target, p, _ in parts]
+        for target, p, speeds in parts:
+            moved = speeds * np.float64(step)
+            moved += target[p]
+            target[p] = self.rounded(moved)
+        try:
+            return self._outputs()
+        finally:
+            for (target, p, _), old, (k, _, _) in zip(parts, olds, move.parts, strict=True):
+                target[p] = self.primals[k].reshape(-1) if old is None else old
+
+    def size_of(self, move: Move) -> float:
+        """The largest |x| among the entries that move."""
+        largest = 0.0
+        for k, entries, _ in move.parts:
+            flat = self.primals[k].reshape(-1)
+            moved = flat if move.whole else flat[entries]
+            ends = (moved.max(initial=0), -moved.min(initial=0))
+            largest = max(largest, *(float(e) for e in ends))
+        return largest
+
+    def with_entries(self, k: int, flat: Array, values: Float) -> Float:
+        """Outputs with some entries of input ``k`` replaced."""
+        target = self._flat[k]
+        old = target[flat]
+        target[flat] = values
+        try:
+            return self._outputs()
+        finally:
+            target[flat] = old
+
+    def _outputs(self) -> Float:
+        try:
+            given = copy_tuple(self.work) if self.in_place else self.work
+            made = self.evaluator.forward_in_place(given, self.attributes)
+            outputs = flatten(made)
+            if outputs.shape == self.here.shape:
+                return outputs if _fresh(made) else outputs.copy()
+        except UserCodeRaised:
+            pass
+        return np.full(self.here.shape, np.nan)
+
+    def rounded(self, values: Float) -> Float:
+        """What the values become in the precision that forward computes in."""
+        if self.precision == "float64":
+            return values
+        return values.astype(dtype_of(self.precision)).astype(np.float64)
+
+    def entries(self, k: int, flat: Array) -> Float:
+        """Values of some entries of input ``k``, as float64."""
+        return np.asarray(self.primals[k].reshape(-1)[flat], dtype=np.float64)
+
+
+def _holders(made: tuple[Array, ...]) -> int:
+    return sys.getrefcount(made[0])
+
+
+def _own() -> int:
+    """Holders of an array that we alone hold, in a tuple, with a flat view of it."""
+    made = (np.empty((1, 1)),)
+    flat = flatten(made)
+    return _holders(made) + 0 * flat.size
+
+
+_OURS = _own()
+
+
+def _fresh(made: tuple[Array, ...]) -> bool:
+    """An array that forward made for this call, and nobody else holds: it need not be copied."""
+    return len(made) == 1 and made[0].base is None and _holders(made) <= _OURS

@@ -1,0 +1,223 @@
+"""Which entries of an input each output follows, found by moving sets of them.
+
+Entries that no output follows together can be perturbed at once, and the derivatives of all read
+from the same evaluations (Curtis, Powell and Reid 1974). Nobody declares such a structure: for each
+axis and each bit of its index, the slices whose index has the bit are moved, then those that have
+it not, and the outputs that change tell the bit of what they follow. Indices are written in Gray
+code, in which neighbours differ in one bit, so that a window that slides over an axis leaves few
+bits open. What is found is a superset as long as forward behaves as it did here; whoever uses it
+confirms in each evaluation that no other output changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradcheck.arrays import Array, Float
+
+NOBODY = -1
+_WIDEST = 4096
+"""Indices of an axis that are told apart; a longer one is dense unless all bits are known."""
+_MOST = 20_000_000
+"""Entries of a table of outputs and groups, at most."""
+Evaluate = Callable[[Array], Float]
+"""Outputs after moving the entries of a boolean mask of the input's shape, each by its own step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """How the outputs follow one axis of the input."""
+
+    colours: Array
+    """(d,) for each index its colour: no output follows two indices of one colour."""
+    count: int
+    """How many colours there are."""
+    table: Array
+    """(p, count): for each pattern, which index of each colour is followed, or `NOBODY`."""
+    pattern: Array
+    """(m,) the pattern of each output: a row of ``table``."""
+    alike: bool
+    """All outputs have one pattern."""
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """Groups of entries that may move together: one colour of each axis."""
+
+    shape: tuple[int, ...]
+    axes: tuple[Axis, ...]
+    groups: int
+
+    @property
+    def size(self) -> int:
+        """How many entries there are."""
+        return int(np.prod(self.shape))
+
+    def same(self, other: Structure) -> bool:
+        """Every output follows the same entries."""
+        return all(
+            np.array_equal(getattr(a, name), getattr(b, name))
+            for a, b in zip(self.axes, other.axes, strict=True)
+            for name in ("colours", "pattern", "table")
+        )
+
+    def members(self) -> Array:
+        """(groups, s): the flat entries of each group; a shorter one repeats its first."""
+        group = np.zeros(self.shape, np.intp)
+        for place, axis in enumerate(self.axes):
+            along = axis.colours.reshape([-1 if i == place else 1 for i in range(len(self.shape))])
+            group = group * axis.count + along
+        flat = group.reshape(-1)
+        order, counts = np.argsort(flat, kind="stable"), np.bincount(flat, minlength=self.groups)
+        starts, most = np.cumsum(counts) - counts, int(counts.max(initial=0))
+        within = np.arange(most)
+        return np.asarray(order[starts[:, None] + np.where(within < counts[:, None], within, 0)])
+
+    def owners(self, groups: Array) -> Array:
+        """(g, m): the flat entry that each output follows in each of some groups, or `NOBODY`."""
+        colours = np.unravel_index(groups, [a.count for a in self.axes])
+        owner, alone = np.zeros((1, 1), np.intp), np.zeros((1, 1), bool)
+        for axis, length, chosen in zip(self.axes, self.shape, colours, strict=True):
+            if axis.alike:
+                index = axis.table[axis.pattern[0], chosen][:, None]
+            elif axis.count == 1:
+                index = axis.table[axis.pattern, 0][None, :]
+            else:
+                index = axis.table.T[chosen[:, None], axis.pattern[None, :]]
+            if index.min(initial=0) < 0:
+                alone = alone | (index < 0)
+            owner = owner * length + index
+        owner = np.broadcast_to(owner, (len(groups), len(self.axes[0].pattern)))
+        return np.where(alone, NOBODY, owner) if alone.any() else owner
+
+
+def find(
+    shape: Sequence[int], here: Float, evaluate: Evaluate, signs: Sequence[float] = (1.0,)
+) -> Structure | None:
+    """The structure of forward in one input, by 2 evaluations a bit of each axis' index.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Of the input.
+    here : (m,) array
+        Outputs at the point.
+    evaluate : callable
+        ``evaluate(mask * sign)``: outputs with the entries of a mask moved, up or down.
+    signs : sequence of float, optional
+        Which ways entries are moved: one shows all but what is flat on that side.
+
+    Returns
+    -------
+    Structure or None
+        None where every output follows every entry, or forward refuses such perturbations.
+    """
+    axes, groups = list[Axis](), 1
+    for place, length in enumerate(shape):
+        probe = _Probe(tuple(shape), place, here, evaluate, signs)
+        axis = _axis(probe, length)
+        if axis is None:
+            return None
+        axes.append(axis)
+        groups *= axis.count
+    if groups * 2 > np.prod(shape) or groups * here.size > _MOST:
+        return None
+    return Structure(tuple(shape), tuple(axes), groups)
+
+
+@dataclass(frozen=True, slots=True)
+class _Probe:
+    """Moves the slices of one axis whose index has a bit, or has it not."""
+
+    shape: tuple[int, ...]
+    place: int
+    here: Float
+    evaluate: Evaluate
+    signs: Sequence[float]
+
+    def changed(self, chosen: Array) -> Array | None:
+        """Which outputs change when these indices of the axis move; None where forward refuses."""
+        found = np.zeros(self.here.shape, bool)
+        along = chosen.reshape([-1 if i == self.place else 1 for i in range(len(self.shape))])
+        for sign in self.signs:
+            outputs = self.evaluate(np.broadcast_to(along * sign, self.shape))
+            if np.isnan(outputs).all():
+                return None
+            found |= outputs != self.here
+        return found
+
+
+def _axis(probe: _Probe, length: int) -> Axis | None:
+    """What is known of one axis; None where forward refuses."""
+    index = np.arange(length)
+    code = index ^ (index >> 1)
+    bits = max(1, (length - 1).bit_length())
+    value, open_ = (np.zeros(probe.here.shape, np.int64) for _ in range(2))
+    seen = np.zeros(probe.here.shape, bool)
+    order = [bits - 1, *range(bits - 1)]
+    for turn, bit in enumerate(order):
+        has = (code >> bit & 1).astype(bool)
+        with_, without = probe.changed(has), probe.changed(~has)
+        if with_ is None or without is None:
+            return None
+        value |= (with_ & ~without).astype(np.int64) << bit
+        open_ |= (with_ == without).astype(np.int64) << bit
+        seen |= with_ | without
+        mixed = np.count_nonzero(with_ & without)
+        dense = mixed == np.count_nonzero(seen) and (turn == 0 or open_[seen].all())
+        if turn == 1 and dense and _all_open(open_[seen], order[:2]):
+            return _dense(length, seen)
+    return _coloured(code, value, open_, seen, length)
+
+
+def _all_open(open_: Array, bits: Sequence[int]) -> bool:
+    """Every output follows both sides of these bits."""
+    return all(bool((open_ >> b & 1).all()) for b in bits)
+
+
+def _dense(length: int, seen: Array) -> Axis:
+    """Every output follows every index."""
+    table = np.full((2, length), NOBODY)
+    table[0] = np.arange(length)
+    return Axis(np.arange(length), length, table, np.where(seen, 0, 1), bool(seen.all()))
+
+
+def _coloured(code: Array, value: Array, open_: Array, seen: Array, length: int) -> Axis | None:
+    """Colours for the indices of an axis, from the bits that the outputs follow."""
+    if not open_[seen].any():  # one index each
+        decoded = np.full(1 << int(code.max(initial=0)).bit_length(), NOBODY)
+        decoded[code] = np.arange(length)
+        table = np.append(decoded, NOBODY)[:, None]
+        pattern = np.where(seen, value, len(decoded))
+        return Axis(np.zeros(length, np.intp), 1, table, pattern, alike=False)
+    if length > _WIDEST:
+        return _dense(length, seen)
+    keys = np.where(seen, value & ~open_ | open_ << 32, -1)
+    patterns, pattern = np.unique(keys, return_inverse=True)
+    known, bits = ~(patterns >> 32), patterns & 0xFFFFFFFF
+    followed = ((code[None, :] ^ bits[:, None]) & known[:, None] & 0xFFFFFFFF) == 0
+    followed &= (patterns >= 0)[:, None]
+    if followed.size > _MOST:
+        return _dense(length, seen)
+    colours = _greedy(followed)
+    count = int(colours.max(initial=0)) + 1
+    table = np.full((len(patterns), count), NOBODY)
+    rows, indices = np.nonzero(followed)
+    table[rows, colours[indices]] = indices
+    return Axis(colours, count, table, pattern.reshape(-1), len(patterns) == 1)
+
+
+def _greedy(followed: Array) -> Array:
+    """Colours such that no pattern follows two indices of one colour: (d,) from (p, d)."""
+    length = followed.shape[1]
+    colours = np.full(length, NOBODY)
+    for index in range(length):
+        near = followed[followed[:, index]].any(axis=0)
+        taken = colours[near]
+        free = np.ones(length + 1, bool)
+        free[taken[taken >= 0]] = False
+        colours[index] = int(np.argmax(free))
+    return colours
