@@ -22,8 +22,8 @@ from gradcheck.engine import generate
 from gradcheck.errors import UsageError
 from gradcheck.evaluation import Answer, Evaluator, UserCodeRaised
 from gradcheck.model import POSITIVE, REAL, SYMMETRIC, Attribute, Domain, Op, Recipe
+from gradcheck.preparing import Ready
 from gradcheck.probe import Learnt, untaught
-from gradcheck.runner import Ready
 from gradcheck.templates import plan
 from gradcheck.trial import Bench, Trial
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import io
+import math
 import threading
 import time
 import warnings
@@ -28,13 +29,21 @@ class _Watchdog:
 
     An alarm signal would be simpler, but pytest-timeout owns it, and it works in the main thread
     only. Python code is interrupted between two bytecodes; compiled code is not.
+
+    It is woken only for a deadline before the moment at which it looks next: else every case would
+    cost two changes of thread.
     """
 
     def __init__(self) -> None:
         self._wake = threading.Condition()
-        self._deadline: float | None = None
+        self._deadline = math.inf
+        self._looks = math.inf
         self._thread_id = 0
         self._started = False
+        self.told: Callable[[float, float], None] | None = None
+        """Is told of each deadline, of ``time.monotonic``, and of the seconds up to it; 0, 0: none.
+
+        A process that watches this one ends it where an exception cannot."""
 
     def arm(self, seconds: float) -> None:
         with self._wake:
@@ -43,29 +52,37 @@ class _Watchdog:
                 self._started = True
             self._thread_id = threading.get_ident()
             self._deadline = time.monotonic() + seconds
-            self._wake.notify()
+            if self.told is not None:
+                self.told(self._deadline, seconds)
+            if self._deadline < self._looks:
+                self._wake.notify()
 
     def disarm(self) -> None:
         with self._wake:
-            self._deadline = None
+            self._deadline = math.inf
+            if self.told is not None:
+                self.told(0.0, 0.0)
 
     def _watch(self) -> None:
-        while True:
-            with self._wake:
-                if self._deadline is None:
-                    self._wake.wait()
-                    continue
+        with self._wake:  # which a wait gives back until it is over
+            while True:
                 left = self._deadline - time.monotonic()
                 if left > 0:
-                    self._wake.wait(left)
+                    self._looks = self._deadline
+                    self._wake.wait(None if left == math.inf else min(left, threading.TIMEOUT_MAX))
                     continue
-                self._deadline = None
+                self._deadline = math.inf
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(
                     ctypes.c_ulong(self._thread_id), ctypes.py_object(TimeLimit)
                 )
 
 
 _watchdog = _Watchdog()
+
+
+def tell_deadlines(told: Callable[[float, float], None]) -> None:
+    """Call this with each deadline of the user's code and the seconds up to it; with 0, 0 after."""
+    _watchdog.told = told
 
 
 @contextlib.contextmanager
@@ -88,6 +105,12 @@ def within_limit(work: Callable[[], T], seconds: float | None, otherwise: T) -> 
             return work()
     except TimeLimit:
         return otherwise
+
+
+def timed(work: Callable[[], T]) -> tuple[T, float]:
+    """What ``work`` returns, and the seconds that it took."""
+    started = time.perf_counter()
+    return work(), time.perf_counter() - started
 
 
 @contextlib.contextmanager
@@ -131,6 +154,11 @@ class GlobalRandom:
             yield
         finally:
             np.random.set_state(before)
+
+    @property
+    def unused(self) -> bool:
+        """The op was seen not to draw from it."""
+        return self._used is False
 
     def pin(self) -> None:
         if self._used is not False:

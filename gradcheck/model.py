@@ -195,6 +195,14 @@ class Op:
     """``vjp_wanting(wanted, *primals)``, where backward takes which gradients are wanted."""
     linear: bool = True
     """Backward takes a cotangent (a fused value-and-gradient function does not)."""
+    named: bool = False
+    """``name=`` says what it is called, not the name that it is assigned to in a module."""
+    compiled: bool = False
+    """Forward or backward is no Python function, and may take the process with it."""
+    held: tuple[str, ...] = ()
+    """Names of the arrays that an object holds and that are no inputs."""
+    unpaired: tuple[str, ...] = ()
+    """Sentences about those of them that look like parameters: their gradients are not compared."""
     detail: Any = None
     """Door-specific: the Graph behind a graph op."""
 

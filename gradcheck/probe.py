@@ -10,12 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+import msgspec
+
 from gradcheck.arrays import Array, is_real
 from gradcheck.asking import Asker
 from gradcheck.corners import RANDOM_SIZES, plain_sizes
 from gradcheck.evaluation import Evaluator
 from gradcheck.floats import dtype_of
+from gradcheck.guards import within_limit
 from gradcheck.model import INDEX, NONZERO, POSITIVE, REAL, UNIT, Domain, Input, Op
+from gradcheck.settings import Settings
 
 Sizes = Mapping[str, tuple[int, ...]]
 
@@ -65,6 +69,16 @@ def learn(op: Op, evaluator: Evaluator) -> Learnt:
     op = replace(op, assumptions=(*op.assumptions, *notes, *more))
     usual = asker.values(plain_sizes(sizes), 0)
     return Learnt(op, sizes, refused, None if asker.accepts(usual) else _example_sizes(op))
+
+
+def own_precision(op: Op, evaluator: Evaluator, settings: Settings) -> tuple[Op, Settings]:
+    """Without the dtypes that a float32 kernel refuses."""
+    usual: tuple[tuple[str, ...], tuple[str, ...]] = settings.dtypes, ()
+    dtypes, notes = within_limit(
+        lambda: precisions(op, evaluator, settings.dtypes), settings.time_limit, usual
+    )
+    op = replace(op, assumptions=(*op.assumptions, *notes))
+    return op, msgspec.structs.replace(settings, dtypes=dtypes)
 
 
 def precisions(

@@ -7,36 +7,39 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sized
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from concurrent.futures import Executor
+from contextlib import closing
 from typing import Any
 
 import msgspec
 
-from gradcheck import cost, engine, probe
-from gradcheck.cases import build, recipes
-from gradcheck.corners import Plan
+from gradcheck import cost, engine
 from gradcheck.environment import environment
 from gradcheck.evaluation import Evaluator
+from gradcheck.execution.data import Shared
+from gradcheck.execution.driver import Told
+from gradcheck.execution.place import Place
+from gradcheck.execution.run import Apart, Asked, Done, spread
 from gradcheck.figures import Cost, Figures
-from gradcheck.floats import HALF, MIXED
 from gradcheck.folding import Known
 from gradcheck.gathering import diagnose
 from gradcheck.guards import GlobalRandom, one_blas_thread, quiet, within_limit
 from gradcheck.history import History
 from gradcheck.illustrating import illustrate
 from gradcheck.model import Op, Recipe
-from gradcheck.precision import working_precision
+from gradcheck.preparing import Ready, prepare
 from gradcheck.results import Finding, OpResult, Report, summarise
 from gradcheck.series import InTime, deadline, one_by_one
 from gradcheck.settings import Settings, for_op, in_force
 from gradcheck.shrinking import smallest
 from gradcheck.tally import Tally
-from gradcheck.templates import plan
 from gradcheck.trial import Bench, Trial
 
-RUN_ONLY = ("profile", "max-cases", "checks", "cost", "max-time", "waivers")
+RUN_ONLY = (
+    *("profile", "max-cases", "checks", "cost", "max-time", "waivers"),
+    *("jobs", "isolate", "memory-limit"),
+)
 """Settings of a run that say nothing of one case."""
 LATE = "the run is out of time"
 SHORTEST = 0.1
@@ -104,85 +107,6 @@ def run_one(
     return cost.attached(msgspec.structs.replace(result, figures=figures), costs)
 
 
-@dataclass(slots=True)
-class Ready:
-    """An op, learnt and measured, with its cases drawn."""
-
-    bench: Bench
-    made: Plan
-    drawn: list[engine.Drawn]
-    tally: Tally
-
-
-def prepare(
-    evaluator: Evaluator,
-    settings: Settings,
-    only: list[Recipe] | None = None,
-    *,
-    fixed: Mapping[str, Any] | None = None,
-    known: Known = (),
-) -> Ready:
-    """Ask forward for its domain, draw the cases, measure precision and time of a forward pass.
-
-    Dtypes that forward refuses are left out, unless the op or ``fixed`` (the command line) names
-    them.
-    """
-    op, limit = evaluator.op, settings.time_limit
-    learnt = within_limit(lambda: probe.learn(op, evaluator), limit, probe.untaught(op))
-    if op.options.dtypes is None and "dtypes" not in (fixed or {}):
-        narrowed, settings = _own_precision(learnt.op, evaluator, settings)
-        learnt = replace(learnt, op=narrowed)
-    op = evaluator.op = learnt.op
-    bench = Bench(op, evaluator, settings, {}, known=known)
-    tally = Tally(op, settings, known=known)
-    tally.own_checks = op.options.checks is not None and "checks" not in (fixed or {})
-    made = plan(learnt, tuple(settings.dtypes))
-    drawn = _cases(made, settings, only)
-    tally.planned = settings.cases if only is None and op.options.vary_sizes else len(drawn)
-    usual = {d: d for d in settings.dtypes}
-    measured = within_limit(lambda: _precisions(bench, drawn, settings), limit, usual)
-    bench.precision.update(measured)
-    evaluator.random.observe()
-    if seen := drawn if drawn and not drawn[0].value.beyond else _first(made, settings, 1):
-        within_limit(lambda: bench.look(seen[0].value), limit, None)
-    return Ready(bench, made, drawn, tally)
-
-
-def _own_precision(op: Op, evaluator: Evaluator, settings: Settings) -> tuple[Op, Settings]:
-    """Without the dtypes that a float32 kernel refuses."""
-    usual: tuple[tuple[str, ...], tuple[str, ...]] = settings.dtypes, ()
-    dtypes, notes = within_limit(
-        lambda: probe.precisions(op, evaluator, settings.dtypes), settings.time_limit, usual
-    )
-    op = replace(op, assumptions=(*op.assumptions, *notes))
-    return op, msgspec.structs.replace(settings, dtypes=dtypes)
-
-
-def _cases(made: Plan, settings: Settings, only: list[Recipe] | None) -> list[engine.Drawn]:
-    if only is not None:
-        return [engine.Drawn(r, ()) for r in only]
-    count = settings.cases
-    if not made.op.options.vary_sizes:
-        count = min(count, max(1, len(made.templates) - 2))
-    return _first(made, settings, count)
-
-
-def _first(made: Plan, settings: Settings, count: int) -> list[engine.Drawn]:
-    """The first cases of an op; a replayed one may lie beyond the declaration and is no measure."""
-    seed = f"{settings.seed}:{made.op.name}"
-    return engine.generate(recipes(made), seed=seed, count=count, first=made.schedule(count))
-
-
-def _precisions(bench: Bench, drawn: list[engine.Drawn], settings: Settings) -> dict[str, str]:
-    """What forward really computes in, measured at the first case of each dtype."""
-    found = {d: "float32" if d == MIXED else d for d in settings.dtypes}
-    for dtype in settings.dtypes:
-        first = next((d.value for d in drawn if d.value.dtype == dtype), None)
-        if first is not None and dtype not in (*HALF, MIXED):
-            found[dtype] = working_precision(bench.evaluator, build(bench.op, first))
-    return found
-
-
 def _in_time(settings: Settings, left: float) -> Settings:
     """One case of an op may take no longer than the run has left."""
     if math.isinf(left):
@@ -246,8 +170,14 @@ def run(
     planned: int | None = None,
     until: float | None = None,
     known: Mapping[str, Known] | None = None,
+    begun: Callable[[str], None] = lambda name: None,
+    executor: Executor | Place | None = None,
+    costs: Mapping[str, float] | None = None,
 ) -> Report:
-    """Check ops one after the other; an interrupt, or the end of the time, keeps what there is.
+    """Check ops; an interrupt, or the end of the time, keeps what there is.
+
+    One after the other, or ``jobs`` of the settings at a time, or wherever ``executor`` runs them:
+    the report is the same but for times.
 
     Parameters
     ----------
@@ -267,19 +197,22 @@ def run(
         When the time is over (`series.deadline`); default: ``max-time`` from now.
     known : mapping, optional
         What waivers name, by the op's id (`waivers.by_op`).
+    begun : callable, optional
+        Is told the name of each op that is begun.
+    executor : concurrent.futures.Executor or Place, optional
+        What checks the ops that a target names; the others are checked here.
+    costs : mapping, optional
+        Seconds of an earlier run by the op's id: several at a time begin with the longest.
     """
-    started, problems = time.perf_counter(), list(errors)
-    unloaded = len(problems)
+    started, unloaded = time.perf_counter(), list(errors)
+    until = deadline(settings.max_time) if until is None else until
     if planned is None:
         planned = len(ops) if isinstance(ops, Sized) else 0
-    until = deadline(settings.max_time) if until is None else until
-    check = partial(run_one, settings=settings, fixed=fixed, illustrated=True, until=until)
-    named = known or {}
-    timed = InTime(ops, until)
-    results, interrupted = one_by_one(
-        timed, lambda op: check(op, known=named.get(op.id, ())), problems, progress
-    )
-    late = timed.late or any(r.reason.endswith(LATE) for r in results[-1:])
+    shared = Shared(settings=settings, fixed=dict(fixed or {}), illustrated=True)
+    asked = Asked(shared, known or {}, until, costs or {})
+    done = _checked(ops, asked, Told(begun, progress or (lambda _: None)), executor)
+    results, problems = done.results, [*unloaded, *done.problems]
+    late = done.late or any(r.reason.endswith(LATE) for r in results)
     return Report(
         seed=settings.seed,
         profile=settings.profile,
@@ -289,10 +222,46 @@ def run(
         summary=summarise(results, len(problems), time.perf_counter() - started),
         results=results,
         errors=problems,
-        interrupted=interrupted,
-        planned=max(planned - (len(problems) - unloaded), len(results)),
-        cut_short=out_of_time(settings) if late and not interrupted else "",
+        interrupted=done.interrupted,
+        planned=max(planned - len(done.problems), len(results)),
+        cut_short=out_of_time(settings) if late and not done.interrupted else "",
     )
+
+
+def _checked(
+    ops: Iterable[Op], asked: Asked, told: Told, executor: Executor | Place | None
+) -> Done:
+    """Here and in order, or several at a time."""
+    shared = asked.shared
+
+    def here(op: Op) -> OpResult:
+        return run_one(
+            op,
+            settings=shared.settings,
+            fixed=shared.fixed,
+            illustrated=shared.illustrated,
+            until=asked.until,
+            known=tuple(asked.known.get(op.id, ())),
+        )
+
+    if executor is not None or shared.settings.jobs != 1:  # in children on one CPU too
+        return spread(list(ops), asked, told, here, executor)
+    timed, done = InTime(_announced(ops, told.begun), asked.until), Done([], [])
+    with closing(Apart(asked)) as apart:
+        done.results, done.interrupted = one_by_one(
+            timed,
+            lambda op: (apart.check if apart.wants(op) else here)(op),
+            done.problems,
+            told.done,
+        )
+    done.late = timed.late
+    return done
+
+
+def _announced(ops: Iterable[Op], begun: Callable[[str], None]) -> Iterator[Op]:
+    for op in ops:
+        begun(op.name)
+        yield op
 
 
 def out_of_time(settings: Settings) -> str:

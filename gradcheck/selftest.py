@@ -23,8 +23,9 @@ from gradcheck.evaluation import Evaluator
 from gradcheck.guards import GlobalRandom, one_blas_thread, quiet
 from gradcheck.model import Op
 from gradcheck.mutants import FORCED, Mutant, mutants_of
+from gradcheck.preparing import Ready, prepare
 from gradcheck.results import OpResult
-from gradcheck.runner import Ready, prepare, run_one
+from gradcheck.runner import run_one
 from gradcheck.scores import NOT_JUDGED, Planted, Score, Scores
 from gradcheck.series import one_by_one
 from gradcheck.settings import CHECKS, Settings, for_op

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+import re
+import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +15,7 @@ import msgspec
 
 from gradcheck.errors import UsageError, did_you_mean
 from gradcheck.floats import FORMATS, MIXED, demand_installed
+from gradcheck.reading import text_of
 
 PROFILES = {"fast": 25, "dev": 50, "ci": 100, "thorough": 1000}
 """Cases per op, plain and corner cases included."""
@@ -22,9 +25,13 @@ CHECKS = ("contract", "reference", "nodes", "values", "purity", "linearity", "la
 MOST_CASES = 10_000_000
 EDITIONS = ("2026",)
 """From the oldest; each names the checks that a run demands (`editions`)."""
-NO_VERDICT = ("targets", "seed", "profile", "max-time", "waivers", "report", "output")
+NO_VERDICT = (
+    *("targets", "seed", "profile", "max-time", "waivers", "report", "output"),
+    *("jobs", "isolate"),
+)
 """Settings that a report names elsewhere, or that change no op's verdict."""
 ENVIRONMENT_PREFIX = "GRADCHECK_"
+JOBS = '1 or more, or "auto"'
 
 
 class Settings(
@@ -73,6 +80,15 @@ class Settings(
 
     A run that was cut short says how much it checked, and is no pass.
     """
+    jobs: int | Literal["auto"] = 1
+    """Ops that `gradcheck run` checks at a time, each in a process of its own; "auto": as many as
+    there are CPUs."""
+    isolate: bool = False
+    """Check each op in a child process of its own. Without it, one worker checks many; what is no
+    Python function goes to a child anyway."""
+    memory_limit: str | None = None
+    """Memory of each process that checks ops, as in "4G" or "500M"; None is no limit. What would
+    take more gets MemoryError."""
     waivers: str | None = None
     """File of known failures, relative to pyproject.toml; None: ``gradcheck-waivers.toml`` there,
     if there is one."""
@@ -82,6 +98,10 @@ class Settings(
     """Reports that every run writes, each ``KIND=PATH``."""
     output: str | None = None
     """Folder for reports; None: ``.gradcheck`` beside pyproject.toml."""
+
+    def __post_init__(self) -> None:
+        # msgspec leaves a default out of a recipe by identity: one case, one line of JSON
+        msgspec.structs.force_setattr(self, "dtypes", tuple(map(sys.intern, self.dtypes)))
 
     @property
     def cases(self) -> int:
@@ -127,6 +147,8 @@ def _plain(message: str, values: Mapping[str, Any]) -> str:
     """msgspec's sentence, with the key and value it is about."""
     text, _, path = message.partition(" - at `$.")
     key = path.rstrip("`").partition("[")[0]
+    if key == "jobs":
+        return f"jobs = {values.get(key)!r}: must be {JOBS}"
     for field in msgspec.structs.fields(Settings):
         words = getattr(field.type, "__args__", ())
         if field.encode_name == key and words and all(isinstance(w, str) for w in words):
@@ -147,6 +169,9 @@ def _validate(settings: Settings, where: str) -> None:
     demand(settings.time_limit >= 0, "time-limit", "0 (none) or more seconds")
     demand(settings.op_time_limit >= 0, "op-time-limit", "0 (none) or more seconds")
     demand(settings.max_time >= 0, "max-time", "0 (none) or more seconds")
+    demand(settings.jobs == "auto" or settings.jobs >= 1, "jobs", JOBS)
+    size = settings.memory_limit
+    demand(size is None or bytes_of(size) > 0, "memory-limit", 'a size such as "4G" or "500M"')
     demand(settings.edition in EDITIONS, "edition", f"one of {', '.join(EDITIONS)}")
     demand(settings.budget >= 4, "budget", "at least 4")
     for check in settings.checks or ():
@@ -162,6 +187,14 @@ def _validate(settings: Settings, where: str) -> None:
     demand(bool(settings.dtypes), "dtypes", "at least one dtype")
 
 
+def bytes_of(size: str | None) -> int:
+    """``4G``, ``500M``, ``1.5GiB`` in bytes, in powers of 1024; 0 for None and what is no size."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT])(?:i?B)?", (size or "").strip(), re.IGNORECASE)
+    if found is None:
+        return 0
+    return int(float(found[1]) * 1024 ** (1 + "KMGT".index(found[2].upper())))
+
+
 def in_force(settings: Settings) -> dict[str, Any]:
     """What differs from the defaults, whatever its source, and bears on verdicts."""
     own, usual = msgspec.to_builtins(settings), msgspec.to_builtins(Settings())
@@ -171,8 +204,9 @@ def in_force(settings: Settings) -> dict[str, Any]:
 def find_pyproject(start: Path) -> Path | None:
     """The nearest pyproject.toml upward."""
     for folder in (start, *start.parents):
-        if (folder / "pyproject.toml").is_file():
-            return folder / "pyproject.toml"
+        path = folder / "pyproject.toml"
+        if path.exists() and not path.is_dir():
+            return path
     return None
 
 
@@ -182,12 +216,13 @@ def read_table(pyproject: Path) -> dict[str, Any] | None:
     Raises
     ------
     UsageError
-        The file is not valid TOML.
+        It is no regular file, or not valid TOML.
     """
     try:
-        document = tomllib.loads(pyproject.read_text(encoding="utf-8"))
+        document = tomllib.loads(text_of(pyproject))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise UsageError(f"{pyproject}: cannot be read: {error}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"{pyproject}: cannot be read: {reason}") from None
     tool = document.get("tool")
     table = tool.get("gradcheck") if isinstance(tool, dict) else None
     if table is not None and not isinstance(table, dict):

@@ -14,7 +14,8 @@ LEVELS = [  # from the top; a module may import its own level and those below
     {"reporters", "policy", "files", "outputs", "stream", "waivers", "changes"},
     {"runner", "tally", "vacuity", "audit", "trial", "gathering", "teaching", "explain", "selftest"}
     | {"equivalence", "health", "series", "cost", "history", "describing", "random_graphs"}
-    | {"explained", "folding", "drawing", "svg", "illustrating", "seen", "shrinking"},
+    | {"wishes", "explained", "folding", "drawing", "svg", "illustrating", "seen", "shrinking"}
+    | {"preparing", "execution"},
     {
         "registry",
         "catalogue",
@@ -27,6 +28,8 @@ LEVELS = [  # from the top; a module may import its own level and those below
         "asking",
         "corners",
         "cases",
+        "recalling",
+        "smaller",
     }
     | {"templates", "beyond"}
     | {"engine", "checks", "mutants"},
@@ -41,10 +44,11 @@ LEVELS = [  # from the top; a module may import its own level and those below
         "covering",
     },
     {"judging", "judged", "opinions", "precision", "backward_noise", "finite"},
-    {"differences", "ladder", "fit", "edge", "kinks", "compare", "moves", "jacobian", "diagnosis"},
+    {"differences", "ladder", "fit", "edge", "kinks", "compare", "moves", "jacobian", "diagnosis"}
+    | {"point", "batching", "structure", "compressed", "claims"},
     {"model", "node", "results", "scores", "estimate", "arrays", "evaluation", "guards", "errors"}
     | {"environment", "constants", "floats", "refusals", "records", "figures", "codes", "layout"}
-    | {"plain"},
+    | {"plain", "reading"},
 ]
 RESULTS_ONLY = {"reporters", "policy", "files", "outputs", "stream", "waivers", "changes"}
 """Rooms that see results and errors, never an op."""
@@ -56,6 +60,7 @@ PLAIN = {
     "codes",
     "layout",
     "plain",
+    "reading",
     "errors",
     "settings",
 }

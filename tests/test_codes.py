@@ -13,7 +13,7 @@ from gradcheck import targets
 from gradcheck.cli.explaining import listing, words
 from gradcheck.codes import CODES, GROUPS, LIKELY, headline
 from gradcheck.results import OpResult
-from gradcheck.runner import run_one
+from gradcheck.runner import run, run_one
 from gradcheck.settings import CHECKS, Settings
 
 PACKAGE = Path(__file__).parent.parent / "gradcheck"
@@ -116,7 +116,9 @@ def results_of(name: str, folder: Path) -> dict[str, OpResult]:
         "time_limit": float(options[-1]) if "--time-limit" in options else 10.0,
     }
     ops = {op.name.lower(): op for op in targets.load(str(path))}
-    settings = Settings(max_cases=CASES.get(name, 25), **given)
+    settings = Settings(max_cases=CASES.get(name, 25), isolate="--isolate" in options, **given)
+    if settings.isolate:
+        return {key: run([ops[key]], settings).results[0] for key in ("wrong", "right")}
     return {key: run_one(ops[key], settings) for key in ("wrong", "right")}
 
 

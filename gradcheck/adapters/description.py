@@ -13,7 +13,7 @@ import numpy as np
 from gradcheck.adapters.agreement import demand_agreement
 from gradcheck.adapters.binding import parameters_of, positional
 from gradcheck.adapters.functions import Arguments, beside
-from gradcheck.adapters.source import source_of
+from gradcheck.adapters.source import is_compiled, source_of
 from gradcheck.arrays import Array, is_real
 from gradcheck.attributes import attributes_of, with_constants
 from gradcheck.constants import harvest
@@ -267,6 +267,7 @@ def op_from(
         attributes=with_constants(attributes, constants) if loose else attributes,
         constants=constants,
         source=source_of(*written[:2]) if written else Source(),
+        compiled=any(map(is_compiled, written)),
         example=example,
         sizes_declared=not loose,
         assumptions=assumptions,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import os
 from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from gradcheck.results import Source
 
@@ -23,6 +26,26 @@ def _place(function: Any) -> tuple[str, int]:
     if code is None:
         return "", 0
     return short_path(code.co_filename), int(code.co_firstlineno)
+
+
+_TRUSTED = ("numpy", "scipy", "math", "cmath", "_operator", "builtins")
+"""Packages whose compiled functions do not crash on arrays, or not more than NumPy itself."""
+
+
+def is_compiled(function: Any) -> bool:
+    """Not written in Python, and not by those whose arrays are checked: C, a JIT, ctypes."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    if not callable(function) or isinstance(function, (type, np.ufunc)):
+        return False
+    module = str(getattr(function, "__module__", None) or "")
+    if inspect.isroutine(function) and module.partition(".")[0] in _TRUSTED:
+        return False
+    if type(function).__module__.partition(".")[0] == "numpy":
+        return False
+    if inspect.isfunction(function) or inspect.ismethod(function):
+        return False
+    return not inspect.isfunction(inspect.getattr_static(type(function), "__call__", None))
 
 
 def short_path(path: str) -> str:

@@ -68,6 +68,12 @@ class Running(Checking):
         Seconds for one forward and backward pass; 0 is none.
     max_time
         Seconds for the whole run; one that is cut short says so and is no pass.
+    jobs
+        Ops that are checked at a time, each in a process of its own; auto: one for each CPU.
+    isolate
+        Check each op in a child process of its own: one that crashes or exits is a failure.
+    memory_limit
+        Memory of each process that checks ops, as in 4G; what takes more gets MemoryError.
     cost
         Also measure time and memory of backward beside forward; a warning at most.
     edition
@@ -82,6 +88,9 @@ class Running(Checking):
     method: Literal["adaptive", "central"] | None = None
     time_limit: float | None = None
     max_time: float | None = None
+    jobs: Annotated[str | None, Parameter(alias="-j")] = None
+    isolate: Flag = False
+    memory_limit: str | None = None
     cost: Flag = False
     edition: str | None = None
     waivers: str | None = None
@@ -117,6 +126,7 @@ def run(
     *target: str,
     running: Running = Running(),
     graphs: int = 0,
+    dask: str = "",
     reporting: Reporting = Reporting(),
     quiet: Annotated[bool, Parameter(alias="-q", negative="")] = False,
     verbose: Annotated[bool, Parameter(alias="-v", negative="")] = False,
@@ -132,6 +142,8 @@ def run(
         Files (my_gates.py), modules (my_package.gates), or single ops (my_gates.py::affine).
     graphs
         Also compose so many random graphs of the ops that pass, and check each end to end.
+    dask
+        Check the ops on a dask.distributed cluster, at an address such as tcp://host:8786.
     quiet
         Failures and one line.
     verbose
@@ -140,7 +152,8 @@ def run(
     from gradcheck.cli.run import Job, run_job
     from gradcheck.cli.signals import one_interrupt
 
-    job = Job(target, running.given(), running.keyword, reporting.wishes(), verbose - quiet, graphs)
+    told = reporting.wishes(), verbose - quiet
+    job = Job(target, running.given(), running.keyword, *told, graphs=graphs, dask=dask)
     with one_interrupt():
         return run_job(job)
 

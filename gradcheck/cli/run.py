@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,15 @@ from typing import Any
 from rich.console import Console
 
 from gradcheck import files, outputs, policy, targets, waivers
+from gradcheck.cli import loading, placing
 from gradcheck.cli.advice import advice
+from gradcheck.cli.central import print_central
 from gradcheck.cli.graphs import added, run_graphs, shortened, told
 from gradcheck.cli.screen import Progress, screen
 from gradcheck.environment import environment
 from gradcheck.errors import NothingCollected, UsageError, did_you_mean
 from gradcheck.model import Op
 from gradcheck.outputs import Output
-from gradcheck.random_graphs import Checked, Wish, is_name
 from gradcheck.reporters import terminal
 from gradcheck.reporters.ndjson import Start
 from gradcheck.results import OpResult, Report
@@ -28,6 +29,7 @@ from gradcheck.runner import RUN_ONLY, run
 from gradcheck.series import deadline
 from gradcheck.settings import Settings, find_pyproject, in_force, load, read_table
 from gradcheck.stream import STREAM, Stream
+from gradcheck.wishes import Checked, Wish, is_name
 
 REFERENCE = "reference_ops"
 
@@ -46,6 +48,8 @@ class Job:
     """-1 quiet, 1 verbose."""
     graphs: int = 0
     """How many random graphs of the ops are checked too."""
+    dask: str = ""
+    """Address of a cluster that checks the ops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,8 @@ class Desk:
     stream: Stream
     until: float
     known: tuple[waivers.Waiver, ...] = ()
+    costs: Mapping[str, float] = field(default_factory=dict)
+    """Seconds of an earlier run, by the op's id."""
 
 
 def run_job(job: Job) -> int:
@@ -92,7 +98,7 @@ def run_job(job: Job) -> int:
     console = screen(aside=any(place.standard for place in places))
     found = _found(job, settings, console)
     stream = _stream(places[0].path.with_name(STREAM), found, settings, job)
-    desk = Desk(console, stream, until, known)
+    desk = Desk(console, stream, until, known, placing.earlier(places[0].path))
     report = _run_shown(found, settings, job, desk)
     report, said = _with_graphs(report, found, settings, job, desk)
     report = policy.let_through(report, settings)
@@ -107,7 +113,7 @@ def run_job(job: Job) -> int:
     if stream.trouble:
         say(stream.trouble)
     if settings.method == "central" and not (report.interrupted or report.cut_short):
-        _print_central(console, found.ops, settings)
+        print_central(console, found.ops, report, settings)
     if job.verbosity >= 0:
         place = f"report: {targets.shown(places[0].path)}"
         next_ = f"next: {advice(report, reference=found.names == [REFERENCE])}"
@@ -152,7 +158,8 @@ def _found(job: Job, settings: Settings, console: Console) -> Found:
     if names == [REFERENCE] and not settings.targets and not job.targets and job.verbosity >= 0:
         console.print("no target named and no pyproject.toml here: checking the reference ops")
     errors: list[str] = []
-    every = collect(names, errors, root)
+    safe = placing.loadable(names, root, errors) if settings.isolate else names
+    every = collect(safe, errors, root)
     one_graph = job.graphs > 0 and is_name(job.keyword)
     ops = [] if one_graph else select(every, job.keyword)
     if not every and not errors:
@@ -213,7 +220,7 @@ def collect(names: Sequence[str], errors: list[str], root: Path | None = None) -
     found: dict[str, Op] = {}
     for name in names:
         try:
-            for op in targets.load(name, root):
+            for op in loading.load(name, root):
                 found.setdefault(op.id, op)
         except targets.NotThere:
             raise
@@ -243,22 +250,25 @@ def _run_shown(found: Found, settings: Settings, job: Job, desk: Desk) -> Report
     """Run, with a line that says how far it is."""
     go = partial(
         run,
-        settings=settings,
+        found.ops,
+        settings,
         fixed=job.given,
         errors=found.errors,
         until=desk.until,
         known=waivers.by_op(desk.known),
+        costs=desk.costs,
     )
-    if job.verbosity < 0:
-        return go(found.ops, progress=desk.stream.add)
-    progress = Progress(desk.console, len(found.ops))
+    with placing.reached(job.dask, found.ops) as place:
+        if job.verbosity < 0:
+            return go(progress=desk.stream.add, executor=place)
+        progress = Progress(desk.console, len(found.ops))
 
-    def done(result: OpResult) -> None:
-        desk.stream.add(result)
-        progress.advance(result)
+        def done(result: OpResult) -> None:
+            desk.stream.add(result)
+            progress.advance(result)
 
-    with progress.shown():
-        return go(progress.over(found.ops), progress=done, planned=len(found.ops))
+        with progress.shown():
+            return go(progress=done, begun=progress.begin, executor=place)
 
 
 def _with_graphs(
@@ -283,11 +293,3 @@ def _print(console: Console, report: Report, said: str, job: Job) -> None:
     terminal.print_report(console, shown, verbosity=job.verbosity)
     if said and job.verbosity >= 0:
         console.print(said, soft_wrap=True, markup=False)
-
-
-def _print_central(console: Console, ops: list[Op], settings: Settings) -> None:
-    """The lecture's rule beside the bound, for teaching."""
-    from gradcheck.teaching import central_table
-
-    for op in ops:
-        console.print(central_table(op, settings), markup=False, soft_wrap=True)

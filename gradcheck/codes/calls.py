@@ -130,7 +130,11 @@ right = gradcheck.op(
         headline="never ends",
         check="contract",
         severity="fail",
-        what="Forward or backward did not return within the time limit (10 s for one call).",
+        what=(
+            "Forward or backward did not return within the time limit (10 s for one call). No "
+            "exception reaches compiled code: it is stopped in a child process (-j, --isolate), "
+            "half the limit and a second later."
+        ),
         why="Most often a loop waits for a number that floating point never reaches exactly.",
         fix=(
             "End loops by an inequality or a count. An op that is slow and right gets more time: "
@@ -154,6 +158,36 @@ def right_backward(dz, x):
 
 wrong = gradcheck.op(lambda x: x / 16, wrong_backward, "x[n]")
 right = gradcheck.op(lambda x: x / 16, right_backward, "x[n]")
+"""),
+    ),
+    Code(
+        name="process-died",
+        headline="takes the process with it",
+        check="contract",
+        severity="fail",
+        what=(
+            "The child process that checked the op crashed, was killed, or ended by itself. As a "
+            "warning: that happened once, and not again when the op was alone in a fresh process."
+        ),
+        why=(
+            "Compiled code reads or writes where it must not, takes more memory than there is, or "
+            "calls exit. In your program it would end everything, without an exception."
+        ),
+        fix=(
+            "The report has the line of Python that called it, and the signal or exit code. For "
+            "memory, --memory-limit 4G turns the end into a MemoryError at the line that asks."
+        ),
+        options="--isolate",
+        example=example("""
+import ctypes
+
+
+def wrong_forward(x):
+    return x + len(ctypes.string_at(0))  # no such address
+
+
+wrong = gradcheck.op(wrong_forward, lambda dz, x: 1.0 * dz, "x[n]")
+right = gradcheck.op(lambda x: x + 1, lambda dz, x: 1.0 * dz, "x[n]")
 """),
     ),
 )

@@ -1,0 +1,21 @@
+"""The lecture's rule beside the bound, for teaching: ``gradcheck run --method central``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.console import Console
+
+from gradcheck.model import Op
+from gradcheck.results import Report
+from gradcheck.settings import Settings
+
+
+def print_central(console: Console, ops: Iterable[Op], report: Report, settings: Settings) -> None:
+    """A table of each op, but for those that would take this process with them."""
+    from gradcheck.teaching import central_table
+
+    fatal = {r.op for r in report.results for f in r.findings if f.code == "process-died"}
+    for op in ops:
+        if op.id not in fatal:
+            console.print(central_table(op, settings), markup=False, soft_wrap=True)

@@ -1,0 +1,370 @@
+"""Ops that take their process with them, hang in compiled code, or want too much memory."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import json
+import math
+import os
+import signal
+import time
+import zlib
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gradcheck.adapters.source import is_compiled
+from gradcheck.execution import death
+from gradcheck.execution.crew import Crew
+from gradcheck.execution.data import Chunk, Shared
+from gradcheck.execution.driver import tasks_of
+from gradcheck.execution.process import Terms
+from gradcheck.runner import run
+from gradcheck.settings import Settings, bytes_of, convert
+from gradcheck.targets import load
+from tests.project import Project
+
+FATAL = """
+import ctypes
+import os
+import signal
+
+import gradcheck
+import numpy as np
+
+
+def fatal(name, forward):
+    globals()[name] = gradcheck.op(forward, lambda dz, x: 1.0 * dz, "x[n]", name=name)
+
+
+def segfault(x):
+    ctypes.string_at(0)
+
+
+def last_words(x):
+    os.write(2, b"malloc(): corrupted top size\\n")
+    os.abort()
+
+
+def asleep(x):
+    ctypes.CDLL(None).sleep(10**6)
+
+
+def power(x):  # holds the GIL
+    return 10 ** 10**9
+
+
+def large(x):
+    return x + np.ones(30 * 2**27).sum()
+
+
+fatal("segfault", segfault)
+fatal("exit", lambda x: os._exit(0))
+fatal("killed", lambda x: os.kill(os.getpid(), signal.SIGKILL))
+fatal("abort", last_words)
+fatal("asleep", asleep)
+fatal("power", power)
+fatal("large", large)
+fatal("right", lambda x: 1.0 * x)
+"""
+
+
+def few(**more: Any) -> Settings:
+    return convert({"max-cases": 12, **more}, "here")
+
+
+# -- what a run says of them ---------------------------------------------------------------------
+
+
+def test_each_is_reported_and_the_others_go_on(project: Project):
+    project.write("gates.py", FATAL)
+    ran = project.shell(
+        *("run", "gates.py", "-j", "2", "--max-cases", "12"),
+        *("--time-limit", "0.3", "--memory-limit", "3G"),
+    )
+    assert ran.code == 1, ran.text
+    assert "Traceback" not in ran.text
+    results = {r["op"].rpartition("::")[2]: r for r in project.results()["results"]}
+    assert len(results) == 8
+    assert results.pop("right")["verdict"] == "pass"
+    assert {r["verdict"] for r in results.values()} == {"fail"}
+    findings = {name: r["findings"][0] for name, r in results.items()}
+    codes = {name: f["code"] for name, f in findings.items()}
+    assert codes == {
+        **dict.fromkeys(("segfault", "exit", "killed", "abort"), "process-died"),
+        **dict.fromkeys(("asleep", "power"), "never-ends"),
+        "large": "forward-raised",
+    }
+    ran_it = "the process that ran it "
+    messages = {name: f["message"] for name, f in findings.items()}
+    assert messages["segfault"] == ran_it + "was killed by signal 11 (SIGSEGV)"
+    assert messages["exit"] == ran_it + "ended with exit code 0"
+    assert "signal 9 (SIGKILL), as by the system when memory is full" in messages["killed"]
+    assert messages["abort"].endswith("(SIGABRT); its last words: malloc(): corrupted top size")
+    assert messages["asleep"].startswith("stopped after 0.3 s in compiled code (--time-limit)")
+    assert "MemoryError: Unable to allocate 30.0 GiB" in messages["large"]
+    for name, code in (
+        ("segfault", "string_at(0)"),
+        ("asleep", "None).sleep("),
+        ("power", "10**9"),
+    ):
+        line = 1 + next(k for k, text in enumerate(FATAL.splitlines()) if code in text)
+        assert f'gates.py", line {line}, in {name}' in findings[name]["traceback"]
+
+
+def test_exit_0_in_a_gate_is_no_pass_of_the_run(project: Project):
+    project.write("gates.py", FATAL)
+    target = "gates.py::exit"
+    apart = ("--isolate", "--method", "central", "--max-cases", "12")
+    ran = project.shell("run", target, *apart)
+    assert ran.code == 1, ran.text
+    assert "exit: contract: takes the process with it" in ran.out
+
+
+def test_nor_is_exit_0_at_the_import_of_a_module(project: Project):
+    project.write("gates.py", FATAL)
+    project.write("leaves.py", "import os\nos._exit(0)\n")
+    ran = project.run("run", "leaves.py", "gates.py::right", "--isolate", "--max-cases", "12")
+    assert ran.code == 1
+    assert "leaves.py cannot be imported: the process that ran it ended with exit code 0" in ran.out
+    assert [r["op"] for r in project.results()["results"]] == ["gates::right"]
+
+
+def test_isolated_ops_do_not_share_a_process_and_others_do(project: Project):
+    text = """
+import gradcheck
+
+calls = []
+
+
+def first(x):
+    calls.append(1)
+    return x * x
+
+
+def second(x):
+    if calls:
+        raise ValueError("not alone")
+    return x * x
+
+
+one = gradcheck.op(first, lambda dz, x: 2 * x * dz, "x[n]", name="one")
+two = gradcheck.op(second, lambda dz, x: 2 * x * dz, "x[n]", name="two")
+"""
+    project.write("gates.py", text)
+    ops = load("gates.py")
+    assert [r.verdict for r in run(ops, few(isolate=True)).results] == ["pass", "pass"]
+    shared = run(ops, few(**{"memory-limit": "3G"}))
+    assert [r.verdict for r in shared.results] == ["pass", "fail"]
+
+
+def test_a_child_that_cannot_start_is_said_to(project: Project):
+    project.write("gates.py", FATAL)
+    ran = project.run("run", "gates.py::right", "--memory-limit", "8M")
+    assert ran.code == 1
+    assert "gates::right: a process that checks ops does not start with 8 MiB of memory" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("4G", 4 * 2**30),
+        ("500M", 500 * 2**20),
+        ("1.5GiB", 3 * 2**29),
+        ("64 kb", 2**16),
+        (None, 0),
+        ("4", 0),
+        ("much", 0),
+        ("-1G", 0),
+    ],
+)
+def test_sizes(text: str | None, size: int):
+    assert bytes_of(text) == size
+
+
+@pytest.mark.parametrize("value", ["4", "much", "-1G", "0M"])
+def test_a_wrong_size_is_2(project: Project, value: str):
+    ran = project.run("run", f"--memory-limit={value}")
+    assert ran.code == 2
+    assert f"memory-limit = {value!r}: must be a size such as" in ran.err
+
+
+# -- who is to blame -----------------------------------------------------------------------------
+
+
+def test_one_that_dies_behind_others_gets_another_try_alone(project: Project):
+    """What an earlier op did to the process is not its fault; it is told of all the same."""
+    text = (
+        FATAL
+        + """
+from pathlib import Path
+
+
+def once(x):
+    mark = Path(__file__).with_name("died")
+    if not mark.exists():
+        mark.touch()
+        os.abort()
+    return 1.0 * x
+
+
+fatal("once", once)
+"""
+    )
+    project.write("gates.py", text)
+    by_name = {op.name: op for op in load("gates.py")}
+    ops = [by_name[n] for n in ("right", "once", "exit")]
+    crew = Crew(1, Terms())
+    chunk = Chunk(tasks=tuple(tasks_of([*ops, by_name["right"]])), shared=Shared(settings=few()))
+    try:
+        answers = crew.submit(chunk).result(timeout=120)
+    finally:
+        crew.close()
+    right, once, left, after = answers
+    assert right.result is not None
+    assert after.result is not None
+    assert (right.death, after.death, left.result) == (None, None, None)
+    judged = death.judged(ops[1], once)
+    assert judged.verdict == "pass"
+    (finding,) = judged.findings
+    assert (finding.code, finding.severity) == ("process-died", "warning")
+    assert "signal 6 (SIGABRT). Alone in a process of its own it was judged" in finding.message
+    assert death.judged(ops[2], left).verdict == "fail"
+
+
+def test_no_child_outlives_a_run_that_is_killed(project: Project):
+    text = (
+        FATAL
+        + """
+
+def stuck(x):
+    open("child", "w").write(str(os.getpid()))
+    os.rename("child", "pid")
+    power(x)
+
+
+fatal("stuck", stuck)
+"""
+    )
+    project.write("gates.py", text)
+    running = project.start("run", "gates.py::stuck", "-j", "2", "--time-limit", "0")
+    mark = project.folder / "pid"
+    for _ in range(1200):
+        if mark.exists():
+            break
+        time.sleep(0.05)
+    pid = int(mark.read_text())
+    running.kill()
+    running.communicate(timeout=60)
+    for _ in range(1200):
+        if not is_alive(pid):
+            return
+        time.sleep(0.05)
+    os.kill(pid, signal.SIGKILL)
+    pytest.fail("the child went on")
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+# -- what goes to a child by itself --------------------------------------------------------------
+
+
+class Called:
+    def __call__(self, x: Any) -> Any:
+        return x
+
+
+LIBC = ctypes.CDLL(None)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        *(np.sin, np.dot, np.linalg.det, np.vectorize(abs), math.sin, abs, len, Called(), Called),
+        *(lambda x: x, functools.partial(np.sum, axis=0), Called().__call__, None, "x[n]"),
+    ],
+)
+def test_python_and_numpy_stay_here(function: Any):
+    assert not is_compiled(function)
+
+
+@pytest.mark.parametrize(
+    "function", [LIBC.sleep, functools.partial(LIBC.sleep, 1), zlib.crc32, ctypes.CFUNCTYPE(None)()]
+)
+def test_other_compiled_functions_do_not(function: Any):
+    assert is_compiled(function)
+
+
+def test_an_op_of_a_c_function_is_checked_in_a_child(project: Project):
+    text = """
+import ctypes
+import os
+
+import gradcheck
+
+unary = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.py_object)
+negative = unary(("PyNumber_Negative", ctypes.pythonapi))
+gone = unary(("abort", ctypes.CDLL(None)))
+right = gradcheck.op(negative, lambda dz, x: -dz, "x[n]", name="right")
+wrong = gradcheck.op(negative, lambda dz, x: 1.0 * dz, "x[n]", name="wrong")
+gone = gradcheck.op(gone, lambda dz, x: dz, "x[n]", name="gone")
+"""
+    project.write("gates.py", text)
+    report = run(load("gates.py"), few())
+    codes = {r.name: [f.code for f in r.findings] for r in report.results}
+    assert codes == {"right": [], "wrong": ["wrong-gradient"], "gone": ["process-died"]}
+
+
+# -- words ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (0, "ended with exit code 0"),
+        (3, "ended with exit code 3"),
+        (-11, "was killed by signal 11 (SIGSEGV)"),
+        (-63, "was killed by signal 63"),
+    ],
+)
+def test_how_it_ended(code: int, words: str):
+    assert death.described(code) == words
+
+
+def test_the_users_own_frames_are_those_up_to_ours():
+    ours = death.__file__
+    said = (
+        "a line\nits \x1b[31m last one\nFatal Python error: Segmentation fault\n\n"
+        "Current thread 0x00007f (most recent call first):\n"
+        '  File "/c/inner.py", line 3 in deep\n  File "/c/gates.py", line 7 in forward\n'
+        f'  File "{ours}", line 5 in work\n  File "/c/other.py", line 1 in <module>\n'
+    )
+    last, trace = death.last_words(said)
+    assert last == "its \\x1b[31m last one"
+    assert trace == (
+        '  File "/c/gates.py", line 7, in forward\n  File "/c/inner.py", line 3, in deep'
+    )
+    assert death.last_words("") == ("", "")
+
+
+def test_it_is_a_result_that_json_holds(project: Project):
+    """With a code that waivers can name."""
+    project.write("gates.py", FATAL)
+    waiver = (
+        '[[waiver]]\nop = "gates::exit"\ncode = "process-died"\nreason = "known"\n'
+        "expires = 2999-01-01\n"
+    )
+    project.write("gradcheck-waivers.toml", waiver)
+    ran = project.run("run", "gates.py::exit", "gates.py::right", "--isolate", "--max-cases", "12")
+    assert ran.code == 0, ran.text
+    text = (project.folder / ".gradcheck" / "results.json").read_text()
+    assert json.loads(text)["results"][0]["waived"]
+    assert project.run("report", ".gradcheck/results.json").code == 0
