@@ -36,25 +36,35 @@ rounding of the points themselves is jitter enough.
 
 
 def measure(
-    evaluator: Evaluator, case: Case, cotangents: Outputs, gradients: Sequence[Float | None]
+    evaluator: Evaluator,
+    case: Case,
+    cotangents: Outputs,
+    gradients: Sequence[Float | None],
+    *,
+    turned: bool = False,
 ) -> tuple[Float, ...]:
     """A, the half width of each gradient entry's rounding noise (six standard deviations).
 
     Seven backward passes on each side of the point; where the two sides differ much a kink
-    spoils one of them, and the smaller is believed.
+    spoils one of them, and the smaller is believed. ``turned``: the cotangent is moved with the
+    point. Where all terms cancel, as those of (y - mean(y)).sum(), what is left is the rounding of
+    the cotangent alone, which is the same at every point.
     """
+    count = len(case.primals)
 
-    def run(primals: tuple[Array, ...]) -> list[Float | None] | None:
+    def run(arrays: tuple[Array, ...]) -> list[Float | None] | None:
+        moved = Case(case.recipe, arrays[:count], case.attributes)
         try:
-            answer = evaluator.answer(Case(case.recipe, primals, case.attributes), cotangents)
+            made = evaluator.gradients(moved, arrays[count:] if turned else cotangents)
         except (UserCodeRaised, ValueError):
             return None
-        if answer.gradients is None:
+        if made is None:
             return None
-        pairs = zip(answer.gradients, case.primals, strict=True)
+        pairs = zip(made, case.primals, strict=True)
         return [gradient_array(g, p.shape) for g, p in pairs]
 
-    sides = [_side(run, case.primals, sign) for sign in (1, -1)]
+    moving = (*case.primals, *cotangents) if turned else case.primals
+    sides = [_side(run, moving, sign) for sign in (1, -1)]
     result = []
     for k, gradient in enumerate(gradients):
         if gradient is None:

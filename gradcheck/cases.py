@@ -7,8 +7,10 @@ Hypothesis and without any file.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -36,15 +38,30 @@ class _Filled:
     cotangent: str
 
 
+class _Choices:
+    """The strategies that a plan is drawn with: made once, as Hypothesis examines every new one."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.template = st.integers(0, len(plan.templates) - 1)
+        self.sizes = {name: st.sampled_from(taken) for name, taken in plan.sizes.items()}
+        self.batch = st.sampled_from(plan.batches)
+        self.attributes = {a.name: st.integers(0, len(a.values) - 1) for a in plan.op.attributes}
+        self.dtype = st.sampled_from(plan.dtypes)
+        self.regime = st.sampled_from(plan.regimes)
+        self.cotangent = st.sampled_from(_COTANGENTS)
+        self.seed = st.integers(0, 999)
+
+
 def recipes(plan: Plan) -> st.SearchStrategy[Recipe]:
     """All recipes of a plan. The first choice is the template, and the simplest come first."""
+    choices = _Choices(plan)
 
     @st.composite
     def draw_recipe(draw: st.DrawFn) -> Recipe:
-        template = plan.templates[draw(st.integers(0, len(plan.templates) - 1))]
-        filled = _fill(draw, plan, template)
+        template = plan.templates[draw(choices.template)]
+        filled = _fill(draw, plan.op, template, choices)
         values = _by_value(draw, plan.op)
-        seed = draw(st.integers(0, 999))
+        seed = draw(choices.seed)
         grids: tuple[str, ...] = ()
         if template.regime != "example" and values is None:
             grids = _grids(draw, filled.shapes, seed)
@@ -67,28 +84,26 @@ def recipes(plan: Plan) -> st.SearchStrategy[Recipe]:
     return draw_recipe()
 
 
-def _fill(draw: st.DrawFn, plan: Plan, template: Template) -> _Filled:
+def _fill(draw: st.DrawFn, op: Op, template: Template, choices: _Choices) -> _Filled:
     """Draw what the template leaves open; the number of draws does not depend on it."""
     sizes: dict[str, int] = {}
-    for name in plan.sizes:
-        choice = draw(st.sampled_from(plan.sizes[name]))
+    for name, taken in choices.sizes.items():
+        choice = draw(taken)
         sizes[name] = template.sizes.get(name, choice)
-    batch = draw(st.sampled_from(plan.batches))
+    batch = draw(choices.batch)
     attributes = {}
-    for attribute in plan.op.attributes:
-        place = draw(st.integers(0, len(attribute.values) - 1))
-        attributes[attribute.name] = template.attributes.get(
-            attribute.name, place if template.free else 0
-        )
-    dtype = draw(st.sampled_from(plan.dtypes))
-    regime = draw(st.sampled_from(plan.regimes))
-    cotangent = draw(st.sampled_from(_COTANGENTS))
-    example = template.regime == "example" and plan.op.example is not None
+    for name, places in choices.attributes.items():
+        place = draw(places)
+        attributes[name] = template.attributes.get(name, place if template.free else 0)
+    dtype = draw(choices.dtype)
+    regime = draw(choices.regime)
+    cotangent = draw(choices.cotangent)
+    example = template.regime == "example" and op.example is not None
     return _Filled(
         shapes=()
         if example
         else template.shapes
-        or shapes_for(plan.op, sizes, batch if template.batch is None else template.batch),
+        or shapes_for(op, sizes, batch if template.batch is None else template.batch),
         attributes=attributes,
         dtype=template.dtype or dtype,
         regime=template.regime or regime,
@@ -97,10 +112,16 @@ def _fill(draw: st.DrawFn, plan: Plan, template: Template) -> _Filled:
 
 
 def _grids(draw: st.DrawFn, shapes: tuple[tuple[int, ...], ...], seed: int) -> tuple[str, ...]:
-    counts = [int(np.prod(s)) for s in shapes]
+    counts = [math.prod(s) for s in shapes]
     if sum(counts) > GRID_LIMIT:
         return tuple(f"seed:{1000 * seed + k}" for k in range(len(shapes)))
-    return tuple(draw(st.binary(min_size=2 * n, max_size=2 * n)).hex() for n in counts)
+    return tuple(draw(_grid(n)).hex() for n in counts)
+
+
+@lru_cache(None)
+def _grid(count: int) -> st.SearchStrategy[bytes]:
+    """Two bytes for each of so many numbers."""
+    return st.binary(min_size=2 * count, max_size=2 * count)
 
 
 def _by_value(draw: st.DrawFn, op: Op) -> tuple[Any, ...] | None:
@@ -147,7 +168,7 @@ def _decoded(k: int, input: Input, recipe: Recipe, sizes: Mapping[str, int]) -> 
     domain = domains.resolve(domain, sizes)
     shape = recipe.shapes[k]
     grid = recipe.grids[k] if recipe.grids else f"seed:{recipe.cotangent_seed}"
-    numbers = domains.grid_numbers(grid, int(np.prod(shape)))
+    numbers = domains.grid_numbers(grid, math.prod(shape))
     if recipe.regime == "thresholds":
         return domains.from_pool(numbers.reshape(shape), domain, recipe.pool)
     regime = recipe.regime

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import traceback
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -95,6 +96,8 @@ class Evaluator:
     op: Op
     random: GlobalRandom
     counters: Counters = field(default_factory=Counters)
+    unstackable: Counter[tuple[int, str]] = field(default_factory=Counter)
+    """How often forward has not taken an input stacked in a way (`batching`)."""
 
     def forward(self, primals: tuple[Array, ...], attributes: dict[str, Any]) -> Outputs:
         """Outputs at fresh copies of the primals.
@@ -108,6 +111,19 @@ class Evaluator:
 
     def forward_in_place(self, primals: tuple[Array, ...], attributes: dict[str, Any]) -> Outputs:
         """Outputs at these very arrays: the caller owns them."""
+        return as_outputs(self.call_forward(self.op.forward, primals, attributes))
+
+    def forward_stacked(
+        self, primals: tuple[Array, ...], attributes: dict[str, Any], count: int
+    ) -> Outputs:
+        """One call at stacked arrays, which is ``count`` points.
+
+        Raises
+        ------
+        UserCodeRaised
+            Forward raised.
+        """
+        self.counters.forward_points += count - 1
         return as_outputs(self.call_forward(self.op.forward, primals, attributes))
 
     def call_forward(
@@ -140,27 +156,39 @@ class Evaluator:
         given = tuple(copy_array(c) if c.flags.writeable else c for c in cotangents)
         started = self.call_forward(vjp or self.op.vjp, primals, case.attributes)
         outputs, pullback = as_outputs(started[0]), started[1]
-        scalars = _scalars(started[0])
-        changed = [
-            f"{i.name} (by forward)"
-            for i, new, old in zip(self.op.inputs, primals, case.primals, strict=True)
-            if not same_bits(new, old)
-        ]
+        handed = _as_given(given, started[0])
+        changed = self._changed(primals, case.primals, "forward")
         kept = copy_tuple(outputs)
-        before = copy_tuple(primals)
-        returned = self.pull(
-            pullback, tuple(g[()] if s else g for g, s in zip(given, scalars, strict=True))
-        )
-        changed += [
-            f"{i.name} (by backward)"
-            for i, new, old in zip(self.op.inputs, primals, before, strict=True)
-            if not same_bits(new, old)
-        ]
+        before = copy_tuple(primals) if changed else case.primals
+        returned = self.pull(pullback, handed)
+        changed += self._changed(primals, before, "backward")
         if any(not same_bits(g, c) for g, c in zip(given, cotangents, strict=True)):
             changed.append("cotangent (by backward)")
         return Answer(
             kept, self.align(returned), returned, primals, given, tuple(dict.fromkeys(changed))
         )
+
+    def _changed(
+        self, primals: tuple[Array, ...], before: tuple[Array, ...], who: str
+    ) -> list[str]:
+        """Names of inputs whose bytes are no longer what they were."""
+        return [
+            f"{i.name} (by {who})"
+            for i, new, old in zip(self.op.inputs, primals, before, strict=True)
+            if not same_bits(new, old)
+        ]
+
+    def gradients(self, case: Case, cotangents: Outputs) -> tuple[Any, ...] | None:
+        """What `answer` has as gradients, where nobody asks what else the two passes did.
+
+        Raises
+        ------
+        UserCodeRaised
+            Forward or backward raised.
+        """
+        given = tuple(copy_array(c) if c.flags.writeable else c for c in cotangents)
+        output, pullback = self.call_forward(self.op.vjp, copy_tuple(case.primals), case.attributes)
+        return self.align(self.pull(pullback, _as_given(given, output)))
 
     def pull(self, pullback: Any, cotangents: Outputs) -> Any:
         """Backward pass; what it returned, untouched."""
@@ -218,10 +246,11 @@ def _flat(returned: Any) -> list[Any]:
     return [returned]
 
 
-def _scalars(returned: Any) -> list[bool]:
-    """Which outputs are Python or NumPy scalars: their cotangents are too."""
+def _as_given(cotangents: Outputs, returned: Any) -> Outputs:
+    """The cotangents as backward gets them: scalars where forward returned Python's or NumPy's."""
     parts = returned if isinstance(returned, (tuple, list)) else (returned,)
-    return [not isinstance(p, np.ndarray) for p in parts]
+    pairs = zip(cotangents, parts, strict=True)
+    return tuple([c if isinstance(p, np.ndarray) else c[()] for c, p in pairs])
 
 
 def gradient_array(value: Any, shape: tuple[int, ...]) -> Float | None:
@@ -234,7 +263,7 @@ def gradient_array(value: Any, shape: tuple[int, ...]) -> Float | None:
         return None
     if array.shape != shape or not is_numeric(array):
         return None
-    return array.astype(np.float64)
+    return array.astype(np.float64)  # a copy: it may be backward's own workspace
 
 
 def projection(outputs: Outputs, cotangents: Outputs) -> tuple[Float, Float]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.errors import UsageError
@@ -71,6 +72,7 @@ def demand_installed(name: str) -> None:
         raise UsageError("dtype 'bfloat16' needs the package ml_dtypes: pip install ml_dtypes")
 
 
+@lru_cache(None)
 def eps_of(dtype: np.dtype[Any] | str) -> float:
     """Spacing at 1; 0 for integers, which are exact."""
     import numpy as np

@@ -254,6 +254,38 @@ def test_linearity_catches_on_its_own(name):
     assert exact.verdict == "pass"
 
 
+def residual(x, V, W):
+    """Its gradient is 0, whatever the block is; backward cancels large terms to see it."""
+    y = x + np.maximum(x @ V, 0) @ W
+    return (y - y.mean()).sum()
+
+
+def residual_backward(dz, x, V, W):
+    hidden = x @ V
+    active = np.maximum(hidden, 0)
+    whole = np.full(x.shape, dz, x.dtype)
+    centred = whole - whole.sum() / np.asarray(x.size, x.dtype)
+    inner = centred @ W.T * (hidden > 0)
+    return centred + inner @ V.T, x.T @ inner, active.T @ centred
+
+
+def squares_besides(dz, x, V, W):
+    dx, *others = residual_backward(dz, x, V, W)
+    return dx + x.dtype.type(0.01) * dz * np.abs(dz), *others
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_rounding_of_what_cancels_is_no_nonlinearity(seed):
+    settings = Settings(max_cases=100, seed=seed, dtypes=("float32",), checks=("linearity",))
+
+    def found(backward):
+        op = gradcheck.op(residual, backward, "x[n d], V[d k], W[k d]", name="residual")
+        return codes(run_one(op, settings, brief=True))
+
+    assert found(residual_backward) == set()
+    assert found(squares_besides) == {"not-linear"}
+
+
 def test_a_sign_error_is_not_also_reported_as_something_else():
     found = result(product, VALUES["sign"], X, W)
     assert codes(found) == {"wrong-gradient"}

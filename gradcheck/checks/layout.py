@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from gradcheck.arrays import Array, Float, is_real
-from gradcheck.checks.facts import Facts, Outcome, furthest
+from gradcheck.checks.agreement import apart
+from gradcheck.checks.facts import Facts, Outcome
 from gradcheck.cotangents import expanded, layouts
 from gradcheck.evaluation import UserCodeRaised
 from gradcheck.model import Case, Outputs
@@ -42,11 +43,11 @@ def _compare(
 ) -> None:
     name, case, cotangents = varied
     try:
-        got = facts.gradients_of(facts.evaluator.answer(case, cotangents))
+        got = facts.aligned(facts.evaluator.gradients(case, cotangents))
     except UserCodeRaised:
         return  # not supported: forward and backward define what they take
     outcome.comparisons += 1
-    where = furthest(facts, got, base)
+    where = apart(facts, got, base)
     if where:
         outcome.find(
             NAME,
@@ -74,11 +75,11 @@ def _expanded(outcome: Outcome, facts: Facts) -> None:
         for o, c in zip(facts.answer.outputs, facts.cotangents, strict=True)
     ]
     try:
-        base = facts.evaluator.answer(facts.case, tuple(p[1] for p in pairs))
+        base = facts.evaluator.gradients(facts.case, tuple(p[1] for p in pairs))
     except UserCodeRaised:
         return
     spread = ("an expanded (stride-0) cotangent", facts.case, tuple(p[0] for p in pairs))
-    _compare(outcome, facts, spread, facts.gradients_of(base))
+    _compare(outcome, facts, spread, facts.aligned(base))
 
 
 def _inputs(facts: Facts) -> dict[str, Case]:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 
+from gradcheck import backward_noise
 from gradcheck.arrays import Float, is_real
-from gradcheck.checks.facts import Facts, Outcome, furthest
+from gradcheck.checks.agreement import apart
+from gradcheck.checks.facts import Facts, Outcome
 from gradcheck.cotangents import random_like
 from gradcheck.model import Outputs
 
@@ -33,17 +38,29 @@ def check(facts: Facts) -> Outcome:
         outcome, facts, (scaled, expected), "8 times the cotangent must give 8 times the gradient"
     )
     other = _pull(facts, d)
-    both = _pull(facts, tuple((u + v).astype(u.dtype) for u, v in zip(c, d, strict=True)))
+    added = tuple((u + v).astype(u.dtype) for u, v in zip(c, d, strict=True))
+    both = _pull(facts, added)
     summed = tuple(
         None if g is None or h is None else g + h for g, h in zip(base, other, strict=True)
     )
     if not outcome.findings and _finite(other):
-        _compare(outcome, facts, (both, summed), "the gradients of two cotangents must add up")
+        rule = "the gradients of two cotangents must add up"
+        _compare(outcome, facts, (both, summed), rule, partial(_noise, facts, (c, d, added)))
     return outcome
 
 
+def _noise(facts: Facts, given: tuple[Outputs, ...]) -> tuple[Float, ...]:
+    """The largest rounding noise of each gradient entry at some cotangents."""
+    own, case = facts.evaluator, facts.case
+    measured = [
+        backward_noise.measure(own, case, cotangents, facts.gradients, turned=True)
+        for cotangents in given
+    ]
+    return tuple(np.maximum.reduce(entries) for entries in zip(*measured, strict=True))
+
+
 def _pull(facts: Facts, cotangents: Outputs) -> tuple[Float | None, ...]:
-    return facts.gradients_of(facts.evaluator.answer(facts.case, cotangents))
+    return facts.aligned(facts.evaluator.gradients(facts.case, cotangents))
 
 
 def _times(cotangent: Outputs | Float, factor: float) -> Float:
@@ -60,9 +77,10 @@ def _compare(
     facts: Facts,
     pair: tuple[tuple[Float | None, ...], tuple[Float | None, ...]],
     rule: str,
+    noise: Callable[[], tuple[Float, ...]] | None = None,
 ) -> None:
     outcome.comparisons += sum(g is not None for g in pair[0])
-    where = furthest(facts, *pair)
+    where = apart(facts, *pair, noise)
     if where:
         outcome.find(
             NAME,

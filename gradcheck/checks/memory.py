@@ -9,8 +9,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gradcheck.arrays import Array, all_finite, copy_tuple, is_real, poison
-from gradcheck.checks.facts import Facts, Outcome, furthest
+from gradcheck.arrays import Array, all_finite, copy_tuple, is_real, poison, same_bits
+from gradcheck.checks.agreement import apart
+from gradcheck.checks.facts import Facts, Outcome
 from gradcheck.evaluation import UserCodeRaised
 from gradcheck.model import Case
 
@@ -33,7 +34,7 @@ def shared_inputs(outcome: Outcome, facts: Facts) -> None:
             o.shape != c.shape for o, c in zip(base.outputs, facts.cotangents, strict=True)
         ):
             continue
-        where = furthest(facts, facts.gradients_of(got), facts.gradients_of(base))
+        where = apart(facts, facts.gradients_of(got), facts.gradients_of(base))
         if where:
             outcome.find(
                 NAME,
@@ -84,13 +85,11 @@ def unwritten(outcome: Outcome, facts: Facts) -> None:
     gradients = [g for g in facts.answer.gradients or () if isinstance(g, np.ndarray)]
     poison(a.nbytes for a in (*gradients, *facts.case.primals, *facts.answer.outputs) if a.nbytes)
     try:
-        again = facts.evaluator.answer(facts.case, facts.cotangents)
+        again = facts.aligned(facts.evaluator.gradients(facts.case, facts.cotangents))
     except UserCodeRaised:
         return  # said by the second call
-    for input, then, now in zip(
-        facts.op.inputs, facts.gradients, facts.gradients_of(again), strict=True
-    ):
-        if then is None or now is None or not np.isfinite(then).all():
+    for input, then, now in zip(facts.op.inputs, facts.gradients, again, strict=True):
+        if then is None or now is None or same_bits(now, then) or not np.isfinite(then).all():
             continue
         if not np.isfinite(now).all():
             entry = tuple(int(i) for i in np.argwhere(~np.isfinite(now))[0])
@@ -120,7 +119,7 @@ def second_backward(outcome: Outcome, facts: Facts) -> None:
         None if i.parameter else g for g, i in zip(again, facts.op.inputs, strict=True)
     )  # gradients of parameters add up until they are zeroed
     outcome.comparisons += 1
-    if where := furthest(facts, own, facts.gradients):
+    if where := apart(facts, own, facts.gradients):
         outcome.find(
             NAME,
             "second-backward",

@@ -13,7 +13,8 @@ import numpy as np
 
 from gradcheck.arrays import Array, as_outputs, copy_tuple, is_real, same_bits
 from gradcheck.checks import memory
-from gradcheck.checks.facts import Facts, Outcome, furthest
+from gradcheck.checks.agreement import apart
+from gradcheck.checks.facts import Facts, Outcome
 from gradcheck.cotangents import random_like
 from gradcheck.evaluation import Evaluator, UserCodeRaised
 
@@ -86,9 +87,9 @@ def _twice(outcome: Outcome, facts: Facts) -> None:
     """The same call again, with another call in between: same numbers, first answer intact."""
     other = random_like(facts.answer.outputs, facts.case.recipe.cotangent_seed + 1)
     try:
-        facts.evaluator.answer(facts.case, other)
+        facts.evaluator.gradients(facts.case, other)
         changed = _first_answer_changed(facts)
-        again = facts.evaluator.answer(facts.case, facts.cotangents)
+        again = facts.evaluator.gradients(facts.case, facts.cotangents)
     except UserCodeRaised as error:
         outcome.find(NAME, f"{error.where}-raised", f"the second call fails: {error}")
         return
@@ -101,7 +102,7 @@ def _twice(outcome: Outcome, facts: Facts) -> None:
             "its own workspace; return a fresh array",
         )
         return
-    where = furthest(facts, facts.gradients_of(again), facts.gradients)
+    where = apart(facts, facts.aligned(again), facts.gradients)
     if where:
         outcome.find(
             NAME,
@@ -116,7 +117,7 @@ def _first_answer_changed(facts: Facts) -> bool:
     for gradient, then in zip(facts.answer.gradients or (), facts.gradients, strict=False):
         if isinstance(gradient, np.ndarray) and then is not None:
             now = gradient.astype(np.float64)
-            if not np.array_equal(now, then, equal_nan=True):
+            if not same_bits(now, then) and not np.array_equal(now, then, equal_nan=True):
                 return True
     return False
 
@@ -147,7 +148,7 @@ def _one_instance(outcome: Outcome, facts: Facts) -> None:
         )
     if not all(same_bits(a, b) for a, b in zip(outputs, facts.answer.outputs, strict=True)):
         return  # forward itself has moved on (a random stream, running statistics)
-    where = furthest(facts, facts.aligned(gradients or None), facts.gradients)
+    where = apart(facts, facts.aligned(gradients or None), facts.gradients)
     if where and not _accumulates(facts, where):
         outcome.find(
             NAME,
@@ -177,7 +178,7 @@ def _two_instances(outcome: Outcome, facts: Facts) -> None:
     except UserCodeRaised:
         return
     outcome.comparisons += 1
-    where = furthest(facts, facts.aligned(gradients or None), facts.gradients)
+    where = apart(facts, facts.aligned(gradients or None), facts.gradients)
     if where:
         outcome.find(
             NAME,
