@@ -148,7 +148,9 @@ def _judge(op: Op, chosen: Mapping[str, Any]) -> OpResult | GradientError:
         settings = _one_case(settings, op)
         given["max-cases"] = settings.cases
     illustrated, brief = session.illustrated, inside and not _final_replay()
-    result = run_one(op, settings, fixed=given, illustrated=illustrated, brief=brief)
+    name = op.id.rpartition("::")[2]
+    known = session.known(name, inside) if session.known is not None else ()
+    result = run_one(op, settings, fixed=given, illustrated=illustrated, brief=brief, known=known)
     if session.keep is not None:
         kept = session.keep(result, inside)
         result = msgspec.structs.replace(result, waived=kept.waived)

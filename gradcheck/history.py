@@ -57,7 +57,7 @@ def _description(facts: Facts) -> dict[str, str]:
     real = [p for p in case.primals if is_real(p)]
     found["values:"] = _kind_of_values(case.recipe.regime, real)
     for input, primal in zip(facts.op.inputs, case.primals, strict=True):
-        if input.integer and primal.size > 1:
+        if input.integer:
             repeats = len(np.unique(primal)) < primal.size
             found[f"values:{input.name}"] = "with repeats" if repeats else "without repeats"
         for axis, size in enumerate(primal.shape):

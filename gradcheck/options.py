@@ -193,6 +193,7 @@ def with_domains(made: Op, domains: Sequence[tuple[str, Any]]) -> Op:
 
 def demand_inputs(made: Op, option: str, names: Sequence[str]) -> None:
     known = [i.name for i in made.inputs]
+    known += made.held if option == "nondiff" else ()
     for name in names:
         if name not in (*known, "cotangent"):
             raise UsageError(f"{option}: there is no input {name!r}.{did_you_mean(name, known)}")

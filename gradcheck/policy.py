@@ -6,6 +6,7 @@ from enum import IntEnum
 
 from msgspec.structs import replace
 
+from gradcheck.reporters.standing import is_right, problems, standing
 from gradcheck.results import OpResult, Report
 from gradcheck.scores import Scores
 from gradcheck.settings import Settings
@@ -25,22 +26,17 @@ class Exit(IntEnum):
 
 
 def decide(report: Report, settings: Settings) -> Exit:
-    """0 only where every op passed, or fails as a waiver that holds says. No evidence is no pass.
+    """0 only where the run is right as every format shows it (`standing.is_right`).
 
-    What could not be judged may be let through by the settings, but not if nothing passed. A waiver
-    that does not hold fails the run, and so does a run that was cut short.
+    What could not be judged may be let through by the settings, but not if nothing passed.
     """
+    report = let_through(report, settings)
+    if is_right(report):
+        return Exit.PASSED
     if report.interrupted:
         return Exit.INTERRUPTED
-    if report.summary.errors or any(fails(r, settings) for r in report.results):
-        return Exit.FAILED
-    if any(w.state != "met" for w in report.waivers):
-        return Exit.FAILED
-    if report.cut_short or report.missing:
-        return Exit.FAILED
-    if not report.summary.passed:
-        return Exit.NOTHING
-    return Exit.PASSED
+    nothing = [problem.code for problem in problems(report)] == ["nothing-passed"]
+    return Exit.NOTHING if nothing else Exit.FAILED
 
 
 def let_through(report: Report, settings: Settings) -> Report:
@@ -59,9 +55,8 @@ def let_through(report: Report, settings: Settings) -> Report:
 
 def fails(result: OpResult, settings: Settings) -> bool:
     """Whether an op by itself fails a run."""
-    if result.waived or result.verdict == "pass":
-        return False
-    return result.verdict == "fail" or settings.inconclusive == "fail"
+    stands = standing(result)
+    return stands == "failed" or (stands == "not judged" and settings.inconclusive == "fail")
 
 
 def decide_scores(scores: Scores) -> Exit:

@@ -7,13 +7,13 @@ nothing heavy: an op can only exist where `gradcheck.registry` was imported alre
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
-from gradcheck.plugin import carrying, collecting, ending, marking, options, planning
+from gradcheck.plugin import carrying, collecting, ending, marking, options, planning, timing
 from gradcheck.plugin.items import GradcheckWarning, OpItem
 from gradcheck.plugin.ledger import LEDGER, REPORT, Ledger
 from gradcheck.plugin.session import Session, begin, end, running
@@ -35,6 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker; refuse wrong settings before anything is collected."""
     config.addinivalue_line("markers", marking.DESCRIPTION)
+    timing.begin(config)
     options.demand_right(config)
     if not options.is_worker(config):
         config.stash[LEDGER] = Ledger()
@@ -119,8 +120,9 @@ def _waiting(ops: list[OpItem]) -> str:
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """What a test checks with `gradcheck.check` is kept for the report."""
     outer = item.config.stash[_SESSION]
-    keep, marked = partial(_keep, item), partial(marking.given, item)
-    with running(Session(outer.options, outer.illustrated, keep, marked)):
+    keep, known = partial(_keep, item), partial(_known, item)
+    marked = partial(marking.given, item)
+    with running(Session(outer.options, outer.illustrated, keep, known, marked)):
         return (yield)
 
 
@@ -128,6 +130,12 @@ def _keep(item: pytest.Item, result: OpResult, repeated: bool) -> OpResult:
     from gradcheck.plugin import judging
 
     return judging.keep(item, result, repeated)
+
+
+def _known(item: pytest.Item, name: str, repeated: bool) -> Collection[tuple[str, str]]:
+    from gradcheck.plugin import judging
+
+    return judging.known(item, name, repeated)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -146,6 +154,7 @@ def pytest_runtest_makereport(
     report = yield
     planning.attach(item.config, report)
     carrying.attach(item, report)
+    timing.attach(item, report)
     carrying.attach_failure(report, call.excinfo.value if call.excinfo else None)
     return report
 

@@ -210,7 +210,7 @@ def op(*target: Any, **options: Any) -> Op:
         - ``nondiff``: names of inputs that have no gradient.
         - ``domain``: dict from input to a domain word or a Hypothesis strategy.
         - ``call``: str, for instance ``"bwd(x, k, dz)"``.
-        - ``name``: str.
+        - ``name``: str, what it is called; without it, the module's name that it is assigned to.
         - ``checks``: names of some of the checks.
         - ``example``: tuple, an example call beside a signature.
         - ``reference``: callable with forward's arguments (and then a layer's parameters): another
@@ -247,7 +247,8 @@ def make(target: Sequence[Any], attributes: dict[str, Any], given: dict[str, Any
                 f"{known.name} is an op already, with its inputs and attributes: it takes options "
                 f"only, not {extra}.{hint}"
             )
-        return _finished(_with_options(known, options, given), given, extras)
+        known = replace(_with_options(known, options, given), named=False)
+        return _finished(_called(known, extras), given, extras)
     backward = None
     if rest and callable(rest[0]) and not hasattr(rest[0], "dtype"):
         backward = rest.pop(0)
@@ -255,7 +256,7 @@ def make(target: Sequence[Any], attributes: dict[str, Any], given: dict[str, Any
     example = tuple(rest) or extras.example
     description = Description(signature, example, attributes, options, extras.nondiff)
     made = adapt(first, backward, description, call=extras.call, name=extras.name)
-    return _finished(made, given, extras)
+    return _finished(_called(made, extras), given, extras)
 
 
 def op_known(thing: Any) -> Op | None:
@@ -268,6 +269,11 @@ def op_known(thing: Any) -> Op | None:
         return thing.made
     own = getattr(thing, MARK, None)
     return own if isinstance(own, Op) else None
+
+
+def _called(made: Op, extras: Extras) -> Op:
+    """The op under the name that ``name=`` gives it, which no module's attribute takes away."""
+    return replace(made, name=extras.name, named=True) if extras.name else made
 
 
 def _finished(made: Op, given: Mapping[str, Any], extras: Extras) -> Op:

@@ -10,6 +10,7 @@ import msgspec
 from gradcheck import editions
 from gradcheck.audit import audit, warning
 from gradcheck.checks import nodes
+from gradcheck.checks.effort import Coarse
 from gradcheck.checks.facts import Outcome
 from gradcheck.engine import Drawn
 from gradcheck.evaluation import Counters
@@ -79,6 +80,7 @@ class Tally:
     excess: float = 0.0
     """The largest error beyond all bounds on declared inputs."""
     notes: list[str] = field(default_factory=list)
+    coarse: Coarse = field(default_factory=Coarse)
     _first: dict[Key, tuple[Finding, Drawn, Trial]] = field(default_factory=dict)
     _seen: Counter[Key] = field(default_factory=Counter)
 
@@ -116,6 +118,7 @@ class Tally:
         counts["fails"] += sum(f.severity == "fail" and f.check == name for f in trial.findings)
         self.reasons.update(outcome.reasons)
         self.modes.update(outcome.modes)
+        self.coarse.add(outcome)
         self.judged_inputs.update(outcome.judged)
         if not trial.recipe.beyond and name != nodes.NAME:  # which says nothing of an entry
             self.declared["made"] += outcome.comparisons
@@ -175,6 +178,7 @@ class Tally:
             assumptions=[
                 *self.op.assumptions,
                 *self.notes,
+                *self.coarse.said(),
                 *self.refusals.never_met(self.coverage),
             ],
             dtypes=list(self.settings.dtypes),
@@ -193,7 +197,8 @@ class Tally:
         """In which respects a pass says less than it seems to, or a right graph trains badly."""
         severity: Severity = "fail" if self.settings.strict else "warning"
         rejected = (self.refusals.counts.total(), self.cases)
-        hollow = [*self.vacuity.findings(rejected, severity), *self.health.findings(severity)]
+        met = self.vacuity.findings(rejected, severity, self.op.unpaired)
+        hollow = [*met, *self.health.findings(severity)]
         return [editions.demoted(f, self.settings.edition) for f in hollow]
 
     def _summary(self, name: str) -> CheckSummary:

@@ -6,6 +6,8 @@ The rules, over all cases with a cotangent that is not zero:
   backward uses it is not shown.
 * *mostly-zero*: the gradient of an input is exactly zero in more than four of five cases.
 * *mostly-rejected*: forward refused more than half of the cases.
+* *unpaired-parameter*: a layer holds an array that looks like a parameter, and no gradient of it
+  was found.
 
 Each is a warning, and a fail under ``strict``.
 """
@@ -13,7 +15,7 @@ Each is a warning, and a fail under ``strict``.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from gradcheck.checks import values
@@ -44,8 +46,22 @@ class Vacuity:
             self.unmoved[name] += still.forward
             self.zero[name] += still.backward
 
-    def findings(self, rejected: tuple[int, int], severity: Severity) -> Iterator[Finding]:
-        """What is hollow; ``rejected``: how many cases, and of how many."""
+    def findings(
+        self, rejected: tuple[int, int], severity: Severity, alone: Sequence[str] = ()
+    ) -> Iterator[Finding]:
+        """What is hollow.
+
+        Parameters
+        ----------
+        rejected : (int, int)
+            How many cases, and of how many.
+        severity : str
+            Of each finding.
+        alone : sequence of str, optional
+            A sentence for each group of parameters that no gradient pairs with.
+        """
+        for sentence in alone if self.compared else ():
+            yield _finding("unpaired-parameter", "", sentence, severity, rejected[1])
         for name, count in self.compared.items():
             if count < FEW:
                 continue

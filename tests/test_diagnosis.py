@@ -355,6 +355,40 @@ def test_a_mistake_that_vanishes_at_size_1_is_not_one_of_sizes():
     assert explain(Evidence("x", (), None, cases)) is None
 
 
+AXIS = "sizes:size of axis 1 of x"
+
+
+def of_sizes(sizes: dict[str, bool]) -> tuple[Tried, ...]:
+    """Four cases of each size, wrong or right; the size "" is that of no such axis."""
+    found = [({AXIS: size} if size else {"dtype:dtype": "float64"}) for size in sizes]
+    return tuple(Tried(f, w) for f, w in zip(found, sizes.values(), strict=True) for _ in range(4))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "says"),
+    [
+        ({"1": True, "more than 1": True, "": False}, "only where x has an axis 1: fails in 8 of"),
+        ({"1": True, "": True, "more than 1": False}, "axis 1 of x=1 or where x has no axis 1: "),
+        ({"1": True, "": False, "more than 1": False}, "only for size of axis 1 of x=1: fails in"),
+    ],
+)
+def test_a_case_without_the_axis_is_said_to_have_none(sizes, says):
+    found = explain(Evidence("x", (), None, of_sizes(sizes)))
+    assert found is not None
+    assert found.name == "sizes"
+    assert says in found.text
+
+
+def test_a_gradient_that_is_wrong_only_with_a_second_axis_is_said_to_be():
+    def wrong(dz: Any, x: Any) -> Any:
+        spoilt = 1 + 0.5 * np.sin(1 + np.cumsum(np.abs(x)).reshape(x.shape))
+        return dz * (1 - np.tanh(x) ** 2) * (spoilt if x.ndim > 1 else 1)
+
+    found = fails(np.tanh, wrong, "x[...]", max_cases=60).findings[0]
+    assert found.likely == "sizes"
+    assert found.diagnosis.startswith("only where x has an axis 1: fails in ")
+
+
 def test_two_right_cases_are_no_evidence_of_a_scope():
     cases = tried(6, wrong=True, axis="0") + tried(2, wrong=False, axis="1")
     assert explain(Evidence("x", (), None, cases)) is None

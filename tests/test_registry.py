@@ -383,6 +383,36 @@ def test_an_alias_is_no_other_op(folder):
     assert len(load("gates_k.py")) == 3
 
 
+NAMED = (
+    GATES
+    + """
+held = gradcheck.op(square_fwd, square_bwd, "x[n]", name="my square")
+strict = gradcheck.op(held, strict=True)
+renamed = gradcheck.op(squared, name="another")
+again = held
+"""
+)
+
+
+def test_an_op_is_called_what_name_says_and_not_what_holds_it(folder):
+    (folder / "gates_t.py").write_text(NAMED)
+    found = {op.name: op for op in load("gates_t.py")}
+    assert list(found) == ["scaled", "Product", "squared", "my square", "strict", "another"]
+    assert found["my square"].id == "gates_t::my square"
+    assert found["my square"].target == "gates_t.py::my square"
+    assert [op.name for op in load("gates_t.py::my square")] == ["my square"]
+    assert [op.name for op in load("gates_t.py::held")] == ["my square"]
+    held = sys.modules["gates_t"].held
+    assert gradcheck.check(held, max_cases=10).op == found["my square"].id
+
+
+def test_two_ops_that_are_given_one_name(folder):
+    twice = '\nfirst = gradcheck.op(squared, name="a")\nsecond = gradcheck.op(squared, name="a")\n'
+    (folder / "gates_u.py").write_text(GATES + twice)
+    with pytest.raises(gradcheck.UsageError, match="two ops are called 'a'"):
+        load("gates_u.py")
+
+
 def test_subclasses_are_not_their_registered_parents(folder):
     (folder / "gates_l.py").write_text(GATES + "\nclass Child(Product):\n    pass\n")
     assert [op.name for op in load("gates_l.py")] == ["scaled", "Product", "squared"]

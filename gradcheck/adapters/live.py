@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from gradcheck.adapters.functions import leaves_in, scaled, spellings
-from gradcheck.adapters.parameters import live
 from gradcheck.adapters.source import name_of, source_of
+from gradcheck.arrays import Array, is_real
 from gradcheck.errors import UsageError
 from gradcheck.floats import HALF
 from gradcheck.model import Domain, Input, Op, Options, Outputs, Pullback
@@ -80,6 +80,24 @@ class LiveModel:
             if key in by_text:
                 return by_text[key]
         return None
+
+
+def live(params: Any) -> dict[str, Array]:
+    """The arrays of a model's live parameter dict or list, by name.
+
+    Raises
+    ------
+    TypeError
+        It is neither a mapping nor a sequence of real arrays.
+    """
+    items: Any = params.items() if isinstance(params, MutableMapping) else enumerate(params)
+    found: dict[str, Array] = {}
+    for key, value in items:
+        if not isinstance(value, np.ndarray):
+            raise TypeError(f"parameter {key!r} is a {type(value).__name__}, not an array")
+        if is_real(value):
+            found[str(key)] = value
+    return found
 
 
 def adapt_live(closure: Callable[[], Any], params: Any, gradients: Any, options: Options) -> Op:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -23,12 +22,13 @@ from gradcheck.adapters.gates import (
     methods,
     split_returned,
 )
+from gradcheck.adapters.unpaired import Unpaired, unpaired
 from gradcheck.arrays import Array, as_outputs
 from gradcheck.attributes import attributes_of
 from gradcheck.errors import UsageError
 from gradcheck.examples import Reading
-from gradcheck.guards import TimeLimit, quiet, time_limit
-from gradcheck.model import Input, Op
+from gradcheck.guards import GlobalRandom, TimeLimit, quiet, time_limit
+from gradcheck.model import Input, Op, Outputs
 from gradcheck.plain import told
 
 
@@ -47,12 +47,15 @@ def class_door(cls: type, description: Description, call: str | None, name: str 
     arguments = arguments_of(forward, reading, inputs)
     binding = bind_method(backward, arguments.names, [a.name for a in attributes], call)
     rest = description.without(constructor)
-    if description.signature is None and (reading is not None or not inputs):
-        make = _maker(cls, {k: v for k, v in description.attributes.items() if k in constructor})
-        if make is not None and (
-            not inputs or _parameters_of(make, arguments, binding, reading, rest)[0]
-        ):
-            return layer_door(make(), rest, call, name or cls.__name__)
+    make = _maker(cls, {k: v for k, v in description.attributes.items() if k in constructor})
+    own: list[parameters.Parameter] = []
+    alone = Unpaired()
+    if make is not None and inputs and parameters.held(make()):
+        own, _, alone = _parameters_of(make, arguments, binding, reading, rest)
+    undeclared = description.signature is None and (reading is not None or not inputs)
+    if undeclared and make is not None and (own or not inputs):
+        return layer_door(make(), rest, call, name or cls.__name__)
+    alone = alone.with_paired(own, cls.__name__)
     gate = Gate(cls, arguments, binding, constructor=frozenset(constructor))
     return op_from(
         description,
@@ -62,7 +65,9 @@ def class_door(cls: type, description: Description, call: str | None, name: str 
         vjp=gate.vjp,
         kind="gate class",
         written=(*found, *(v for v in vars(cls).values() if inspect.isfunction(v))),
-        notes=tuple(_upstream_notes(binding, False)),
+        notes=(*alone.notes, *_upstream_notes(binding, False)),
+        held=alone.names,
+        unpaired=alone.warned,
         session=gate.session,
         linear=bool(binding.slots),
     )
@@ -153,7 +158,7 @@ def layer_door(instance: Any, description: Description, call: str | None, name: 
     arguments = arguments_of(forward, reading, inputs)
     binding = bind_method(backward, arguments.names, [a.name for a in attributes], call)
     make = copier(instance)
-    own, first_only = _parameters_of(make, arguments, binding, reading, description)
+    own, first_only, rest = _parameters_of(make, arguments, binding, reading, description)
     if not own and not any(i.differentiable for i in inputs):
         reading, inputs, attributes = description.inputs(forward)  # says what is missing
         _demand_inputs(instance, inputs)
@@ -179,7 +184,9 @@ def layer_door(instance: Any, description: Description, call: str | None, name: 
         written=(forward, backward),
         session=gate.session,
         one_instance=True,
-        notes=(*(p.sentence() for p in own), *_upstream_notes(binding, first_only)),
+        notes=(*(p.sentence() for p in own), *rest.notes, *_upstream_notes(binding, first_only)),
+        held=rest.names,
+        unpaired=rest.warned,
         more_example=tuple(p.value for p in own),
         linear=bool(binding.slots),
     )
@@ -228,10 +235,11 @@ def _parameters_of(
     binding: Binding,
     reading: Reading | None,
     description: Description,
-) -> tuple[list[parameters.Parameter], bool]:
+) -> tuple[list[parameters.Parameter], bool, Unpaired]:
     """The layer's parameters, found by running it once on the example.
 
-    Also whether backward takes the cotangent of the first of several outputs only.
+    Also whether backward takes the cotangent of the first of several outputs only, and what it
+    holds besides.
     """
     prototype = ran = make()
     values = reading.values if reading is not None else description.plain_values()
@@ -245,19 +253,26 @@ def _parameters_of(
     else:  # what it raises is found again, and reported, when the op is checked
         own, first_only = parameters.find(prototype, ran), False
     moved = make()
-    run = partial(_run_forward, moved, (arguments, binding), (values, description))
-    return parameters.lasting(own, moved, run), first_only
+    run = partial(_run_forward, call=(arguments, binding), example=(values, description))
+    own = parameters.lasting(own, moved, partial(run, moved))
+    return own, first_only, unpaired((make, prototype, ran), run, own, description.nondiff)
 
 
 def _run_forward(
     instance: Any,
     call: tuple[Arguments, Binding],
     example: tuple[tuple[Array, ...], Description],
-) -> None:
-    """A forward pass of an instance on the example; what it raises says nothing here."""
+) -> Outputs | None:
+    """Outputs of an instance on the example; None where it raises, which says nothing here."""
     values = [v.copy() if v.ndim else v[()] for v in example[0]]
-    with suppress(Exception, TimeLimit), quiet(), time_limit(10):
-        Gate(lambda: instance, *call).forward(*values, **example[1].attributes)
+    random = GlobalRandom(0)
+    try:
+        with random.restored(), quiet(), time_limit(10):
+            random.pin()
+            returned = Gate(lambda: instance, *call).forward(*values, **example[1].attributes)
+            return tuple(o.copy() for o in as_outputs(returned))
+    except (Exception, TimeLimit):
+        return None
 
 
 def _run_once(

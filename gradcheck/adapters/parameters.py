@@ -67,11 +67,20 @@ class Parameter:
             if isinstance(current, np.ndarray) and current.flags.writeable:
                 current[...] = 0
 
+    @property
+    def place(self) -> str:
+        """As one writes it: ``self.params['W']``."""
+        return _spell(self.path)
+
+    @property
+    def gradients(self) -> str:
+        """Where its gradient is, as one writes it."""
+        return " + ".join(map(_spell, self.gradient_paths))
+
     def sentence(self) -> str:
         if self.returned is not None:
-            return f"{_spell(self.path)} is a parameter, backward returns its gradient"
-        gradients = " + ".join(map(_spell, self.gradient_paths))
-        return f"{_spell(self.path)} is a parameter, its gradient is {gradients}"
+            return f"{self.place} is a parameter, backward returns its gradient"
+        return f"{self.place} is a parameter, its gradient is {self.gradients}"
 
 
 def find(prototype: Any, ran: Any) -> list[Parameter]:
@@ -95,6 +104,21 @@ def find(prototype: Any, ran: Any) -> list[Parameter]:
     return list(found.values())
 
 
+def held(instance: Any) -> list[Parameter]:
+    """Every real array that a layer holds, each once, as if it were a parameter."""
+    found: dict[int, Parameter] = {}
+    for path in sorted(_arrays(instance), key=len):
+        value = _load(instance, path)
+        if is_real(value) and value.size:
+            found.setdefault(id(value), Parameter(_name(path), path, (), value))
+    return list(found.values())
+
+
+def still(instance: Any, parameter: Parameter, value: Any) -> bool:
+    """The instance has this value there."""
+    return np.array_equal(_maybe(instance, parameter.path), value)
+
+
 def lasting(
     found: Sequence[Parameter], instance: Any, forward: Callable[[], Any]
 ) -> list[Parameter]:
@@ -105,7 +129,7 @@ def lasting(
     for parameter in found:
         parameter.write(instance, _moved(parameter.value))
     forward()
-    return [p for p in found if np.array_equal(_maybe(instance, p.path), _moved(p.value))]
+    return [p for p in found if still(instance, p, _moved(p.value))]
 
 
 def _moved(value: Array) -> Array:
@@ -130,7 +154,7 @@ def match_returned(prototype: Any, gradients: Sequence[Any]) -> list[Parameter]:
 def _where_gradient(ran: Any, path: Path, shape: tuple[int, ...]) -> Path | None:
     for candidate in _gradient_paths(path):
         gradient = _maybe(ran, candidate)
-        if isinstance(gradient, np.ndarray) and gradient.shape == shape:
+        if isinstance(gradient, np.ndarray | np.generic) and gradient.shape == shape:
             return candidate
     return None
 
@@ -270,21 +294,3 @@ def _store(instance: Any, path: Path, array: Array) -> None:
         owner[last.key] = array
     else:
         setattr(owner, last, array)
-
-
-def live(params: Any) -> dict[str, Array]:
-    """The arrays of a model's live parameter dict or list, by name.
-
-    Raises
-    ------
-    TypeError
-        It is neither a mapping nor a sequence of real arrays.
-    """
-    items: Any = params.items() if isinstance(params, MutableMapping) else enumerate(params)
-    found: dict[str, Array] = {}
-    for key, value in items:
-        if not isinstance(value, np.ndarray):
-            raise TypeError(f"parameter {key!r} is a {type(value).__name__}, not an array")
-        if is_real(value):
-            found[str(key)] = value
-    return found

@@ -26,6 +26,50 @@ right = gradcheck.op(np.sin, backward, "x[n]")
 """),
     ),
     Code(
+        name="unpaired-parameter",
+        headline="parameter not compared",
+        check="values",
+        severity="warning",
+        what=(
+            "A layer holds an array that its output depends on and that looks like a parameter, "
+            "and no gradient array pairs with it; under strict it is a fail."
+        ),
+        why=(
+            "What is not paired is not compared: its gradient may be wrong, or missing, and the "
+            "layer passes. Of a class with a signature only the inputs are compared, of an "
+            "instance the parameters, too."
+        ),
+        fix=(
+            "Call the gradient of W dW, grad_W or W_grad, keep both under one key of params and "
+            "grads, or use check_params(closure, params, gradients=...). A constant is declared "
+            'with nondiff="W".'
+        ),
+        example=example("""
+class Scale:
+    def __init__(self):
+        self.weight = np.array(1.5)
+
+    def forward(self, x):
+        self.x = x
+        return self.weight * x
+
+    def backward(self, dz):
+        self.gw = np.sum(self.x * dz)
+        return self.weight * dz
+
+
+class Paired(Scale):
+    def backward(self, dz):
+        dx = super().backward(dz)
+        self.grad_weight = self.gw
+        return dx
+
+
+wrong = gradcheck.op(Scale(), "x[...]", dtypes="float64")
+right = gradcheck.op(Paired(), "x[...]", dtypes="float64")
+"""),
+    ),
+    Code(
         name="unmoved",
         headline="nothing moves",
         check="values",

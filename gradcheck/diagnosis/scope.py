@@ -56,25 +56,23 @@ def _splits(wrong: list[Tried], right: list[Tried]) -> Iterator[Split]:
         if kind == "sizes" and "1" not in bad:
             continue  # most mistakes vanish where there is one of everything
         good = [v for v in dict.fromkeys(t.facts.get(key, "") for t in right) if v not in bad]
-        yield Split(kind, _sentence(what, (bad, good), wrong, shared, others), not shared)
+        total = len(wrong) + len(shared)
+        evidence = f"fails in {len(wrong)} of {total} such cases, passes in {others} of {others}"
+        yield Split(kind, f"only {_where(what, bad, good)}: {evidence} others", not shared)
 
 
-def _sentence(
-    what: str,
-    values: tuple[list[str], list[str]],
-    wrong: list[Tried],
-    shared: list[Tried],
-    others: int,
-) -> str:
-    bad, good = values
+def _where(what: str, bad: list[str], good: list[str]) -> str:
+    """Of which cases it is true. The value of what a case does not have, a second axis, is ""."""
     if what == "":
-        where = bad[0]
-    elif len(bad) > 1 and len(good) == 1:
-        where = f"{what} other than {good[0]}"
-    else:
-        where = " or ".join(f"{what}={v}" for v in bad)
-    total = len(wrong) + len(shared)
-    return (
-        f"only for {where}: fails in {len(wrong)} of {total} such cases, "
-        f"passes in {others} of {others} others"
-    )
+        return f"for {bad[0]}"
+    size, _, input = what.partition(" of ")[2].partition(" of ")
+    if good == [""]:
+        return f"where {input} has an {size}" if input else f"where {what} is given"
+    if len(bad) > 1 and len(good) == 1 and "" not in bad:
+        return f"for {what} other than {good[0]}"
+    places = [f"for {what}={v}" if v else _missing(what, size, input) for v in bad]
+    return " or ".join(places).replace(" or for ", " or ")
+
+
+def _missing(what: str, size: str, input: str) -> str:
+    return f"where {input} has no {size}" if input else f"where {what} is not given"

@@ -24,6 +24,8 @@ ERROR = "gradcheck_error"
 """Attribute of a test's or a collector's report: why nothing could be checked, as a sentence."""
 LINE = "gradcheck_line"
 """Attribute of a test's report: place and message of its failure, which xdist does not send."""
+LATE = "gradcheck_late"
+"""Attribute of a test's report: its op was not checked to the end, as time was over (`timing`)."""
 PLAN = "gradcheck_plan"
 """Attribute of the first report of a process: what was collected (`planning`)."""
 _PENDING: pytest.StashKey[list[OpResult]] = pytest.StashKey()
@@ -61,10 +63,16 @@ def named(item: pytest.Item, result: OpResult, *, repeated: bool) -> OpResult:
     """
     from msgspec.structs import replace
 
-    name = f"{item.nodeid}::{result.name}"
+    op = next_id(item, result.name, repeated=repeated)
     taken = item.stash.setdefault(_TAKEN, {})
-    taken[name] = 1 if repeated else taken.get(name, 0) + 1
-    return replace(result, op=name if taken[name] == 1 else f"{name} ({taken[name]})")
+    taken[result.name] = 1 if repeated else taken.get(result.name, 0) + 1
+    return replace(result, op=op)
+
+
+def next_id(item: pytest.Item, name: str, *, repeated: bool) -> str:
+    """The id of the next call in a test that checks an op of this name."""
+    count = 1 if repeated else item.stash.setdefault(_TAKEN, {}).get(name, 0) + 1
+    return f"{item.nodeid}::{name}" + (f" ({count})" if count > 1 else "")
 
 
 def _short(result: OpResult) -> str:

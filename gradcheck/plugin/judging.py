@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from gradcheck import policy
+from gradcheck.folding import Known
 from gradcheck.model import Op
 from gradcheck.plugin import carrying, ending, examples, options, replays
 from gradcheck.plugin.ending import Ending
@@ -19,23 +20,27 @@ from gradcheck.settings import Settings, convert
 from gradcheck.waivers import applied, by_op, within
 
 
-def checked(op: Op, config: pytest.Config, session: Session) -> OpResult:
-    """An op's result with the session's settings; what failed in an earlier run is tried again."""
+def checked(op: Op, config: pytest.Config, session: Session, until: float) -> OpResult:
+    """An op's result with the session's settings; what failed in an earlier run is tried again.
+
+    ``until``: when the session is out of time.
+    """
     settings, given = options.settings(config), session.given
-    known = by_op(options.waivers(config)).get(op.id, ())
+    named = by_op(options.waivers(config)).get(op.id, ())
     chosen = convert(given, "options", settings) if given else settings
-    result = run_one(op, chosen, fixed=given, illustrated=session.illustrated, known=known)
+    drawn = session.illustrated
+    result = run_one(op, chosen, fixed=given, illustrated=drawn, known=named, until=until)
     return replays.tried_again(op, result, chosen, session)
 
 
 def waived(result: OpResult, config: pytest.Config) -> tuple[OpResult, list[str]]:
     """The result as the waivers let it through, and what is wrong with those that name its op."""
-    known = options.waivers(config)
-    if not known:
+    waivers = options.waivers(config)
+    if not waivers:
         return result, []
     alone = Report(seed=0, profile="", environment={}, summary=Summary(), results=[result])
     reach = within(options.settings(config))
-    report = applied(alone, known, datetime.date.today(), reach)
+    report = applied(alone, waivers, datetime.date.today(), reach)
     broken = [w for w in report.waivers if w.state != "met"]
     return report.results[0], [f"waiver {w.state}: {w.code}: {w.message}" for w in broken]
 
@@ -55,6 +60,12 @@ def keep(item: pytest.Item, result: OpResult, repeated: bool) -> OpResult:
         return result
     ending.note(item, kept.op, Ending(kept.waived, _undecided(kept, item) if repeated else ""))
     return waived(result, item.config)[0]
+
+
+def known(item: pytest.Item, name: str, repeated: bool) -> Known:
+    """What waivers name in the next call of a test that checks an op of this name."""
+    op = carrying.next_id(item, name, repeated=repeated)
+    return by_op(options.waivers(item.config)).get(op, ())
 
 
 def _undecided(result: OpResult, item: pytest.Item) -> str:

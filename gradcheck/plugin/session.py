@@ -6,7 +6,7 @@ Outside of pytest there is no session. Imports nothing, as it is loaded in every
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,11 @@ class Session:
     """Told of each result, and whether a test under ``@given`` calls over and over.
 
     Hands it back, with ``waived`` where its failure is known and let through.
+    """
+    known: Callable[[str, bool], Collection[tuple[str, str]]] | None = None
+    """Code and input of what waivers name in the next op of a name that the test checks.
+
+    Asked beforehand: what is wrong besides must not hide behind it (`runner.run_one`).
     """
     marked: Callable[[], Mapping[str, Any]] | None = None
     """Reads the settings of the test's markers: not before something is checked with them."""

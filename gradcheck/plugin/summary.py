@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 
@@ -13,11 +14,12 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from gradcheck.outputs import ACTIONS
 from gradcheck.plain import NAME, clean
 from gradcheck.plugin import options
 from gradcheck.plugin.ledger import REPORT, SAID
 from gradcheck.records import unnum
-from gradcheck.reporters import beside
+from gradcheck.reporters import beside, github
 from gradcheck.reporters.text import error_and_limit, totals
 from gradcheck.results import OpResult, Report
 
@@ -29,6 +31,8 @@ _WORDS = {"fail": ("FAIL", "bold red"), "inconclusive": ("not judged", "yellow")
 def show(reporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """The table, the totals, and where the reports are; with ``-q`` only what is wrong."""
     report, said = config.stash[REPORT], config.stash[SAID]
+    for line in _annotations(report, config):
+        reporter.write_line(line)
     width = shutil.get_terminal_size().columns
     parts = [*_parts(report, said, quiet=config.get_verbosity() < 0)]
     if not parts:
@@ -37,6 +41,15 @@ def show(reporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     for part in parts:
         for line in _drawn(part, reporter, width):
             reporter.write_line(line)
+
+
+def _annotations(report: Report, config: pytest.Config) -> list[str]:
+    """On GitHub Actions, where the settings ask for the report "github": its lines."""
+    wishes = options.settings(config).report
+    asked = any(wish.partition("=")[0] == "github" for wish in wishes)
+    if not asked or os.environ.get(ACTIONS) != "true":
+        return []
+    return [line for line in github.render(report).split("\n") if line]
 
 
 def _parts(report: Report, said: Sequence[str], *, quiet: bool) -> Iterator[RenderableType]:
@@ -88,7 +101,7 @@ def _share(result: OpResult) -> float:
     if result.worst is None:
         return -1.0
     error, limit = unnum(result.worst.relative_error), unnum(result.worst.limit)
-    if math.isnan(error) or (error > 0 and not limit > 0):
+    if not math.isfinite(error) or (error > 0 and not limit > 0):
         return math.inf
     return error / limit if error else 0.0
 

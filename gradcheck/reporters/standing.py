@@ -71,7 +71,10 @@ def problems(report: Report) -> list[Problem]:
 
 
 def is_right(report: Report) -> bool:
-    """Every op passed or is waived, and nothing else is wrong with the run."""
+    """Every op passed or is waived, and nothing else is wrong with the run.
+
+    The one definition of green: the exit code is 0 for these reports alone (`policy.decide`).
+    """
     stands = {standing(result) for result in report.results}
     return not problems(report) and stands <= {"passed", "waived"}
 

@@ -115,6 +115,47 @@ def test_a_call_in_a_test_is_let_through_by_the_id_that_reports_show(few, report
     assert by_op(found)["test_calls.py::test_it::sine"]["waived"].startswith("until 2999-01-01")
 
 
+BESIDES = (
+    CALLS
+    + """
+from hypothesis import given, settings, strategies as st
+
+BOTH = ["values", "linearity"]
+
+def without_sign(dz, x):
+    return -np.abs(dz) * np.cos(x)
+
+def test_it():
+    gradcheck.check(sine, without_sign, POINT, checks=BOTH)
+
+def test_only_what_is_known():
+    gradcheck.check(sine, right, POINT, checks=BOTH)
+    assert gradcheck.check(sine, wrong, POINT, checks=BOTH).waived
+
+@settings(max_examples=3, database=None, deadline=None)
+@given(st.floats(0.5, 1.5))
+def test_examples(x):
+    gradcheck.check(sine, without_sign, np.array([x]), checks=BOTH)
+"""
+)
+
+
+def test_what_is_wrong_besides_does_not_hide_behind_a_known_failure(few, report):
+    """As for an item: the gradient is known to be wrong, and backward is not linear either."""
+    few.makepyfile(test_calls=BESIDES)
+    waive_calls(few, ["test_it", "test_examples"])
+    with (few.path / "gradcheck-waivers.toml").open("a") as file:
+        second = {"op": "test_calls.py::test_only_what_is_known::sine (2)"}
+        file.write(WAIVER.format(code="wrong-gradient", expires="2999-01-01", **second))
+    ran, found = report("-rx")
+    ran.assert_outcomes(failed=2, xfailed=1)
+    for name in ("test_it", "test_examples"):
+        result = by_op(found)[f"test_calls.py::{name}::sine"]
+        failing = {f["code"] for f in result["findings"] if f["severity"] == "fail"}
+        assert failing == {"wrong-gradient", "not-linear"}
+        assert not result.get("waived")
+
+
 AFTER = (
     CALLS
     + """
