@@ -86,7 +86,17 @@ def write(report: Report, outputs: Sequence[Output]) -> None:
     UsageError
         As `files.write`; says which reports were written before.
     """
-    texts = [renderer(output.kind)(report) for output in outputs]
+    put([renderer(output.kind)(report) for output in outputs], outputs)
+
+
+def put(texts: Sequence[str], outputs: Sequence[Output]) -> None:
+    """Write texts to their places, one after the other.
+
+    Raises
+    ------
+    UsageError
+        As `write`.
+    """
     written: list[str] = []
     for output, text in zip(outputs, texts, strict=True):
         if output.standard:

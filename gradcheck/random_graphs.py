@@ -6,9 +6,9 @@ writes into is then used by somebody else.
 
 from __future__ import annotations
 
-import math
 import random
 import shlex
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,54 +23,29 @@ from gradcheck.graphs.reducing import reduced
 from gradcheck.guards import GlobalRandom, one_blas_thread, quiet
 from gradcheck.model import Op, Recipe
 from gradcheck.results import OpResult
-from gradcheck.runner import run_one
+from gradcheck.runner import LATE, run_one
 from gradcheck.series import InTime, one_by_one
 from gradcheck.settings import Settings
+from gradcheck.wishes import Checked, Wish
 
 CASES = 12
 """Cases of each graph: another graph tells more than another case."""
 FIRST = 4
 """Cases of a smaller graph, while one is reduced."""
 NAMED = 4
-_NOT_OURS = ("seed", "profile", "max-cases", "strict", "cost", "max-time", "waivers")
+_NOT_OURS = (
+    "seed",
+    "profile",
+    "max-cases",
+    "strict",
+    "cost",
+    "max-time",
+    "waivers",
+    "jobs",
+    "isolate",
+    "memory-limit",
+)
 """Settings that a random graph is not checked with, or that its command has anyway."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What was asked for."""
-
-    count: int
-    seed: int
-    targets: Sequence[str]
-    """As they were named, for the command that shows a graph again."""
-    only: str = ""
-    """The one graph that is meant; empty: all."""
-    until: float = math.inf
-    """When the run is out of time."""
-
-    @property
-    def names(self) -> list[str]:
-        return [f"graph-{self.seed}-{k}" for k in range(self.count)]
-
-
-@dataclass(slots=True)
-class Checked:
-    """What some random graphs showed."""
-
-    results: list[OpResult] = field(default_factory=list)
-    """Without those that could not be judged."""
-    said: str = ""
-    problems: list[str] = field(default_factory=list)
-    interrupted: bool = False
-    missing: int = 0
-    """How many were not begun, because the run was out of time."""
-
-
-def is_name(keyword: str | None) -> bool:
-    """It names a random graph."""
-    parts = (keyword or "").split("-", 2)
-    return len(parts) == 3 and parts[0] == "graph" and parts[1].isdigit()
 
 
 def check_graphs(
@@ -109,7 +84,10 @@ def check_graphs(
     made = Checked()
     drawn = InTime(_ops(work, kept), wish.until)
     results, made.interrupted = one_by_one(drawn, work.checked, made.problems, progress)
-    made.missing = drawn.late * (1 if wish.only else max(1, wish.count - len(results)))
+    results, cut = [r for r in results if not _is_cut(r)], sum(map(_is_cut, results))
+    if drawn.late or work.late or cut:
+        begun = work.begun - drawn.late - cut  # composed, and not checked to the end
+        made.missing = 1 if wish.only else max(1, wish.count - begun)
     folded = {name for names in work.alike.values() for name in names}
     made.results = [
         _with_others(r, work.alike.get(r.name, []))
@@ -122,26 +100,30 @@ def check_graphs(
     return made
 
 
+def _is_cut(result: OpResult) -> bool:
+    """The time was over before it could be judged."""
+    return result.verdict == "inconclusive" and result.reason.endswith(LATE)
+
+
 def _nothing(results: Sequence[OpResult], wish: Wish) -> str:
     """Why there is no result: no evidence is no pass."""
     if results:
         return f"no random graph could be judged: {results[0].reason}"
     if wish.only:
-        known = f"{wish.names[0]} to {wish.names[-1]}"
+        known = f"{wish.name(0)} to {wish.name(wish.count - 1)}"
         return f"there is no {wish.only}: with --graphs {wish.count} they are {known}"
     return "no random graph was found: the ops take none of the values that were tried"
 
 
 def _ops(work: _Work, ops: Sequence[Op]) -> Iterator[Op]:
-    """The graphs as ops, composed when it is their turn."""
-    seed, only = work.wish.seed, work.wish.only
-    for name in work.wish.names:
-        if only in ("", name):
-            yield from work.composed(name, ops)
-    for op in ops:
-        name = f"graph-{seed}-twice-{op.name}"
-        if op.one_instance and only in ("", name):
-            yield from work.composed(name, ops, twice=op)
+    """The graphs as ops, composed when it is their turn and while there is time."""
+    for name, twice in work.wish.planned(ops):
+        made = work.composed(name, ops, twice)
+        if work.late:
+            return
+        work.begun += twice is None
+        if made is not None:
+            yield made
 
 
 @dataclass(slots=True)
@@ -157,15 +139,23 @@ class _Work:
     """By what fails and whose, the graph that showed it first."""
     alike: dict[str, list[str]] = field(default_factory=dict)
     """By that graph, those that fail in the same way."""
+    begun: int = 0
+    """Graphs that were composed, or of which none was found; without those of one op twice."""
 
-    def composed(self, name: str, ops: Sequence[Op], twice: Op | None = None) -> Iterator[Op]:
-        """A graph of this name, or nothing where none was found."""
+    @property
+    def late(self) -> bool:
+        """The run is out of time."""
+        return time.perf_counter() > self.wish.until
+
+    def composed(self, name: str, ops: Sequence[Op], twice: Op | None) -> Op | None:
+        """A graph of this name; None where none was found, or time was over before."""
         rng, state = random.Random(name), GlobalRandom(self.wish.seed)
         with state.restored(), quiet(), one_blas_thread():
-            made = compose(ops, rng, twice=twice)
-        if made is not None:
-            self.known[name] = (made, twice)
-            yield made.to_op(name, seed=self.wish.seed)
+            made = compose(ops, rng, twice=twice, until=self.wish.until)
+        if made is None:
+            return None
+        self.known[name] = (made, twice)
+        return made.to_op(name, seed=self.wish.seed)
 
     def checked(self, op: Op) -> OpResult:
         """A graph's result: fails alone, of the smallest graph that shows them."""
@@ -179,7 +169,7 @@ class _Work:
             return result
 
         def still(smaller: Composition) -> bool:
-            return bool(kind & _kinds(self._run(smaller, op.name, FIRST)))
+            return not self.late and bool(kind & _kinds(self._run(smaller, op.name, FIRST)))
 
         smallest = reduced(composition, still)
         again = self._run(smallest, op.name, CASES)
@@ -199,7 +189,8 @@ class _Work:
         settings = msgspec.structs.replace(self.settings, strict=False, cost=False)
         fixed = {k: v for k, v in self.fixed.items() if k not in ("strict", "cost")}
         op = composition.to_op(name, seed=self.wish.seed)
-        return run_one(op, settings, fixed=fixed, only=recipes(composition, name, cases))
+        only, until = recipes(composition, name, cases), self.wish.until
+        return run_one(op, settings, fixed=fixed, only=only, until=until)
 
     def _shown(
         self, result: OpResult, composition: Composition, told: tuple[int, Op | None]

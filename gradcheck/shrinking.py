@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 import msgspec
 
 from gradcheck import engine
@@ -11,8 +14,11 @@ from gradcheck.corners import Plan
 from gradcheck.describing import describe
 from gradcheck.model import Recipe
 from gradcheck.results import Finding
+from gradcheck.smaller import entries, fewer, plainest
 from gradcheck.trial import Bench, Trial
 
+TRIES = 60
+"""Cases of fewer entries that are tried; a number and no time, the same on any machine."""
 SHRINK_SECONDS = 6.0
 """A bound for slow ops only: the number of attempts ends it first, the same on any machine."""
 
@@ -35,11 +41,36 @@ def smallest(
 
 
 def _shrunk(bench: Bench, made: Plan, finding: Finding, drawn: engine.Drawn) -> Recipe:
+    until = time.monotonic() + SHRINK_SECONDS
+
     def still(recipe: Recipe) -> bool:
+        if time.monotonic() > until:
+            return False
         trial = bench.run(recipe, _checks(finding))
         return any(_same(f, finding) for f in trial.findings)
 
-    return engine.shrink(recipes(made), drawn, still, seconds=SHRINK_SECONDS)
+    for recipe in plainest(made, drawn.value):
+        if still(recipe):
+            return _fewest(made, recipe, still)
+    shrunk = engine.shrink(recipes(made), drawn, still, seconds=SHRINK_SECONDS)
+    return _fewest(made, shrunk, still)
+
+
+def _fewest(made: Plan, recipe: Recipe, still: Callable[[Recipe], bool]) -> Recipe:
+    """A case of as few entries as single steps lead to."""
+    tries, found = TRIES, True
+    while found:
+        found = False
+        for smaller in fewer(made, recipe):
+            if entries(smaller) >= entries(recipe):
+                continue
+            if tries == 0:
+                return recipe
+            tries -= 1
+            if still(smaller):
+                recipe, found = smaller, True
+                break
+    return recipe
 
 
 def _checks(finding: Finding) -> tuple[str, ...]:

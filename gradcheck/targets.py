@@ -17,6 +17,7 @@ from gradcheck.errors import TargetError, UsageError, did_you_mean
 from gradcheck.graphs.tracing import GraphFunction
 from gradcheck.model import Op
 from gradcheck.plain import told
+from gradcheck.reading import odd
 from gradcheck.registry import MARK, RegisteredFunction
 
 
@@ -30,7 +31,8 @@ def load(target: str, root: Path | None = None) -> list[Op]:
     Parameters
     ----------
     target : str
-        A file, a module, or ``entry:name`` (`entries`), with ``::name`` for one op of it.
+        A file, a module, or ``entry:name`` (`entries`), with ``::name`` for one op of it, or
+        ``::attribute``, where ``name=`` calls the op of an attribute something else.
     root : Path, optional
         The folder that the target is relative to, instead of the current one.
 
@@ -53,6 +55,8 @@ def load(target: str, root: Path | None = None) -> list[Op]:
     if not name:
         return ops
     chosen = [op for op in ops if op.name == name]
+    if not chosen and (held := named_ops(module, path).get(name)) is not None:
+        return [held]
     if not chosen:
         known = [op.name for op in ops]
         raise NotThere(f"{path} has no op {name!r}.{did_you_mean(name, known)}")
@@ -85,6 +89,9 @@ def import_target(path: str, root: Path | None = None) -> ModuleType:
         As `load`.
     """
     folder = root or Path.cwd()
+    written = folder / path
+    if (names_file(path) or os.sep in path) and written.exists() and (kind := odd(written)):
+        raise NotThere(f"{path!r} is {kind}: name a regular file of Python code, or a module")
     if names_file(path) or (folder / path).is_file():
         return _import_file(folder / path, path)
     if os.sep in path:
@@ -226,7 +233,10 @@ def _parts(module: ModuleType) -> list[ModuleType]:
 
 
 def named_ops(module: ModuleType, target: str) -> dict[str, Op]:
-    """A module's own ops by the attribute that holds them; an alias of an op is no other op."""
+    """A module's own ops by the attribute that holds them; an alias of an op is no other op.
+
+    An op is called what its attribute is called, unless ``name=`` says otherwise.
+    """
     found: dict[str, Op] = {}
     sources: dict[str, Any] = {}
     seen: set[int] = set()
@@ -235,7 +245,7 @@ def named_ops(module: ModuleType, target: str) -> dict[str, Op]:
         if op is None or id(op) in seen or not _belongs(thing, op, module):
             continue
         seen.add(id(op))
-        name = attribute if isinstance(thing, Op) else op.name
+        name = attribute if isinstance(thing, Op) and not op.named else op.name
         if name in sources:
             raise UsageError(f"two ops are called {name!r}: {sources[name]} and {op.source}")
         sources[name] = op.source

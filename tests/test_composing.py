@@ -21,10 +21,11 @@ from gradcheck.graphs.fitting import Sizes, fits, keeps
 from gradcheck.graphs.ingredients import usable
 from gradcheck.graphs.reducing import reduced
 from gradcheck.model import Domain, Op
-from gradcheck.random_graphs import Checked, Wish, check_graphs, recipes
+from gradcheck.random_graphs import check_graphs, recipes
 from gradcheck.registry import make
 from gradcheck.runner import run_one
 from gradcheck.settings import Settings
+from gradcheck.wishes import Checked, Wish
 from tests.judged import fails, guilty, passes
 
 REFERENCE = usable(targets.load("reference_ops"))[0]

@@ -13,7 +13,7 @@ import gradcheck
 from gradcheck.changes import BETTER, OTHER, WORSE, Change, Changes, compare
 from gradcheck.changes.evidence import _shift
 from gradcheck.figures import Figures, Spread
-from gradcheck.reporters.changes import text
+from gradcheck.reporters.changes import markdown, text
 from gradcheck.reporters.json import render
 from gradcheck.results import (
     CheckSummary,
@@ -451,6 +451,60 @@ def test_json(project):
     assert (change["kind"], change["op"], change["was"], change["now"]) == (
         "new-failure", "g::a", "pass", "FAIL",
     )  # fmt: skip
+
+
+def test_markdown(project):
+    good = written(project, "good.json", report_of(op(), op(name="g::b"), seed=1))
+    bad = written(project, "bad.json", report_of(op(finding()), op(name="g::c"), seed=2))
+    ran = project.run("diff", good, bad, "--report", "markdown=out/comment.md", "--json", "c.json")
+    assert ran.code == 1
+    assert (project.folder / "out" / "comment.md").read_text() == (
+        "## gradcheck diff: worse\n\n1 op compared: 2 worse, 1 better\n\n"
+        "from `good.json` to `bad.json`\n\n"
+        "- not the same: `seed 1 in the old run, 2 in the new one`\n\n"
+        "### WORSE: 2\n\n| change | op | before | now | what |\n|---|---|---|---|---|\n"
+        "| new failure | `g::a` | pass | FAIL | `wrong-gradient of W` |\n"
+        "| op gone | `g::b` | pass | not there |  |\n\n"
+        "### better: 1\n\n| change | op | before | now | what |\n|---|---|---|---|---|\n"
+        "| new op | `g::c` | not there | pass |  |\n"
+    )
+    assert json.loads((project.folder / "c.json").read_text())["compared"] == 1
+    ran = project.run("diff", good, good, "--report", "markdown=-")
+    assert ran.code == 0
+    assert ran.out.startswith("## gradcheck diff: nothing worse\n\n2 ops compared: nothing changed")
+    assert "from good.json to good.json" in ran.err
+
+
+def test_reports_of_one_run_are_no_reports_of_a_diff(project):
+    good = written(project, "good.json", report_of(op()))
+    ran = project.run("diff", good, good, "--report", "html=x.html")
+    assert ran.code == 2
+    assert "diff writes json and markdown" in ran.err
+    assert not (project.folder / "x.html").exists()
+    ran = project.run("diff", good, good, "--report", "markdown=c.txt", "--json", "c.txt")
+    assert ran.code == 2
+    assert "two reports" in ran.err
+
+
+def test_markdown_takes_user_text_as_text_and_ends_within_a_comment():
+    parser = pytest.importorskip("markdown_it").MarkdownIt("commonmark").enable("table")
+    hostile = ["a|b", "``|`", "<img src=x>", "@everyone\n| x |", "\u202e[a](b)" + "x" * 10_000]
+    old = report_of(*[op(name=f"{n}::{n}") for n in hostile])
+    new = report_of(*[op(finding(input=n), name=f"{n}::{n}") for n in hostile], errors=hostile)
+    shown = markdown(compare(old, new), *hostile[:2])
+    tokens = parser.parse(shown)
+    cells = [tokens[k + 1] for k, t in enumerate(tokens) if t.type == "td_open"]
+    assert len(cells) == 5 * 2 * len(hostile)
+    for token in tokens:
+        assert token.type != "html_block"
+        for child in token.children or ():
+            assert child.type in ("text", "code_inline", "softbreak")
+            assert child.type == "code_inline" or not set("<@[") & set(child.content)
+    many = report_of(*[op(finding(input=f"x{k}"), name=f"g::{k}") for k in range(3000)])
+    long = markdown(compare(report_of(*[op(name=f"g::{k}") for k in range(3000)]), many), "a", "b")
+    assert len(long.encode()) < 60_000
+    rows = long.count("| new failure |")
+    assert f"_... and {3000 - rows} more rows: gradcheck diff prints all_" in long
 
 
 def test_of_two_runs(project):

@@ -8,22 +8,28 @@ from __future__ import annotations
 import json
 import math
 import os
+import random
 import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from gradcheck import files, runner, series
+from gradcheck import files, random_graphs, runner, series
 from gradcheck.errors import UsageError
+from gradcheck.graphs.composing import compose
 from gradcheck.policy import Exit, decide
+from gradcheck.random_graphs import check_graphs
+from gradcheck.registry import make
 from gradcheck.reporters import beside as shown
 from gradcheck.results import Report
 from gradcheck.runner import run, run_one
 from gradcheck.series import InTime, deadline, one_by_one
 from gradcheck.settings import Settings, convert
 from gradcheck.targets import load
+from gradcheck.wishes import Wish
 from tests.project import GATES
 
 FEW = ("--max-cases", "12")
@@ -219,12 +225,12 @@ def test_random_graphs_are_left_out_and_it_is_said(project, monkeypatch):
     late_after(monkeypatch, 1)
     ran = project.run("run", "gates.py", *FEW, *graphs, "--max-time", "600")
     assert ran.code == 1
-    assert "random graphs: 4 not begun: out of time (--max-time 600)" in ran.out
+    assert "random graphs: 4 of 4 not checked: out of time (--max-time 600)" in ran.out
     late_after(monkeypatch, 5)
     ran = project.run("run", "gates.py", *FEW, *graphs, "--max-time", "600")
     assert ran.code == 1
     assert "2 random graphs of 3 ops" in ran.out
-    assert "; 2 not begun: out of time (--max-time 600)" in ran.out
+    assert "; 2 of 4 not checked: out of time (--max-time 600)" in ran.out
     report = project.results()
     assert report["planned"] == len(report["results"]) + 2
     assert report["cut_short"]
@@ -352,3 +358,63 @@ def test_selftest_goes_through_the_same_loop():
     problems: list[str] = []
     assert series.one_by_one([Named()], work, problems) == ([], False)  # type: ignore[list-item]
     assert problems == ["g::a: no"]
+
+
+def test_a_billion_random_graphs_end_with_the_time_and_it_says_how_many(project):
+    """Their names are made one after the other: a list of them does not fit into memory."""
+    project.write("gates.py", THREE)
+    graphs = ("--graphs", "1000000000", "--max-time", "2")
+    ran = project.run("run", "gates.py::one", *FEW, *graphs)
+    assert ran.code == 1
+    assert "of 1,000,000,000 not checked: out of time (--max-time 2)" in ran.out
+    report = project.results()
+    assert report["planned"] > 10**8
+    assert report["cut_short"]
+    only = project.run("run", "gates.py::one", *FEW, *graphs[:2], "-k", "graph-0-999999999")
+    assert only.code == 0, only.text
+
+
+def test_time_ends_where_no_graph_is_found(clock, monkeypatch):
+    """Nothing is ever handed on to be checked, and the run must end all the same."""
+
+    def nothing(*_args: object, **_options: object) -> None:
+        clock.now += 1
+
+    monkeypatch.setattr(random_graphs, "compose", nothing)
+    wish = Wish(10**9, 0, ["reference_ops.nonlinear"], until=4.5)
+    checked = check_graphs(load("reference_ops.nonlinear")[:1], Settings(), wish, fixed={})
+    assert clock.now == 5
+    assert checked.missing == 10**9 - 4
+    assert checked.problems == []
+
+
+def test_composing_ends_with_the_time(clock):
+    """However slow the ops are that are tried at its nodes."""
+
+    def slow(x: object) -> object:
+        clock.now += 1
+        return np.multiply(x, x)
+
+    op = make((slow, lambda dz, x: 2 * x * dz, "x[n]"), {}, {})
+    compose([op], random.Random("1"), nodes=50, until=20.0)
+    assert 20 < clock.now < 30
+    clock.now = 0.0
+    compose([op], random.Random("1"), nodes=50)
+    assert clock.now > 60
+
+
+@pytest.mark.parametrize("slow", ["forward", "backward"])
+def test_a_graph_that_is_cut_is_counted_with_those_that_were_not_checked(clock, slow):
+    def passed(value: object, what: str) -> object:
+        clock.now += what == slow
+        return value
+
+    def backward(dz: object, x: object) -> object:
+        return passed(2 * x * dz, "backward")
+
+    op = make((lambda x: passed(x * x, "forward"), backward, "x[n]"), {}, {})
+    wish = Wish(3, 0, ["gates.py"], until=60.0)
+    checked = check_graphs([op], Settings(), wish, fixed={})
+    assert checked.missing
+    assert checked.missing + len(checked.results) == 3
+    assert all(r.verdict == "pass" for r in checked.results)

@@ -11,10 +11,11 @@ from rich.console import Console
 from gradcheck.cli.screen import Progress
 from gradcheck.graphs.composition import KIND
 from gradcheck.model import Op
-from gradcheck.random_graphs import Checked, Wish, check_graphs
+from gradcheck.random_graphs import check_graphs
 from gradcheck.results import OpResult, Report, summarise
 from gradcheck.runner import out_of_time
 from gradcheck.settings import Settings
+from gradcheck.wishes import Checked, Wish
 
 
 def run_graphs(
@@ -61,8 +62,9 @@ def told(checked: Checked, wish: Wish, settings: Settings) -> str:
     """The line that counts the graphs."""
     if not checked.missing:
         return checked.said
-    late = f"{checked.missing} not begun: {out_of_time(settings)}"
-    return f"{checked.said}; {late}" if checked.missing < wish.count else f"random graphs: {late}"
+    count = 1 if wish.only else wish.count
+    late = f"{checked.missing:,} of {count:,} not checked: {out_of_time(settings)}"
+    return f"{checked.said}; {late}" if checked.missing < count else f"random graphs: {late}"
 
 
 def shortened(report: Report) -> Report:

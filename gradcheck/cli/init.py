@@ -17,6 +17,8 @@ from gradcheck.settings import EDITIONS, find_pyproject, read_table
 
 GATE = "example_gates.py"
 TEST = "test_example_gates.py"
+BOM = "\ufeff"
+"""What Windows editors begin a file with; it stays, and TOML is read without it."""
 SHOWN = 8
 """Candidates that are printed; the rest are counted."""
 GATE_TEXT = '''"""An example for gradcheck run: put your own gates here."""
@@ -107,7 +109,8 @@ def _demand(target: str, root: Path) -> None:
     UsageError
         It does not exist.
     """
-    from gradcheck.targets import NotThere, load
+    from gradcheck.cli.loading import load
+    from gradcheck.targets import NotThere
 
     try:
         ops = load(target, root)
@@ -173,7 +176,8 @@ def _with_table(pyproject: Path, chosen: Sequence[str]) -> str:
         f'edition = "{EDITIONS[-1]}"  # checks that came later are notes',
         'profile = "ci"  # cases per op: fast 25, dev 50, ci 100, thorough 1000',
     ]
-    old = _read(pyproject) if pyproject.exists() else ""
+    whole = _read(pyproject) if pyproject.exists() else ""
+    old = whole.removeprefix(BOM)
     newline = "\r\n" if "\r\n" in old else "\n"
     gap = "" if not old else newline if old.endswith("\n") else 2 * newline
     text = old + gap + newline.join([*lines, ""])
@@ -188,7 +192,7 @@ def _with_table(pyproject: Path, chosen: Sequence[str]) -> str:
         ) from None
     if after != {"tool": {}, **before}:
         raise UsageError(f"{_shown(pyproject)}: cannot be added to without changing what it says")
-    return text
+    return BOM * (old != whole) + text
 
 
 def _read(path: Path) -> str:

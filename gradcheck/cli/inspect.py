@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 from rich.table import Table
 from rich.text import Text
 
 from gradcheck import explained, files, targets
+from gradcheck.cli import loading
 from gradcheck.cli.run import REFERENCE, chosen, collect
 from gradcheck.cli.screen import screen
 from gradcheck.codes import CODES, LIKELY
@@ -26,11 +26,13 @@ from gradcheck.graphs.tracing import GraphFunction
 from gradcheck.guards import quiet
 from gradcheck.model import Input, Op, Recipe
 from gradcheck.plain import clean, visible
+from gradcheck.reading import text_of
+from gradcheck.recalling import demand_judged, recalled
 from gradcheck.registry import MARK
 from gradcheck.reporters import json, terminal, text
 from gradcheck.results import Finding, OpResult
 from gradcheck.runner import run_one
-from gradcheck.settings import Settings, convert, find_pyproject, load
+from gradcheck.settings import Settings, convert, find_pyproject, for_op, load
 from gradcheck.svg import BOXES, WIRES
 from gradcheck.svg import svg as draw_svg
 
@@ -70,8 +72,10 @@ def replay(case: str, recipe: str | None, results: str | None) -> int:
     if recipe is None:
         op, made, given = _look_up(case, results, settings)
     else:
-        op, made = _one_op(case), _recipe(recipe)
+        op = _one_op(case)
+        made = recalled(recipe, op, "the recipe")
     settings = convert(given, "the run's settings", settings)
+    demand_judged(made, op, for_op(settings, op.options, given).dtypes)
     result = run_one(op, settings, fixed=given, only=[made])
     passed = result.verdict == "pass"
     console = screen()
@@ -82,15 +86,8 @@ def replay(case: str, recipe: str | None, results: str | None) -> int:
     return 0 if passed else 1
 
 
-def _recipe(line: str) -> Recipe:
-    try:
-        return msgspec.json.decode(line, type=Recipe)
-    except msgspec.DecodeError as error:
-        raise UsageError(f"the recipe cannot be read: {error}") from None
-
-
 def _one_op(name: str) -> Op:
-    ops = targets.load(name)
+    ops = loading.load(name)
     if not ops:
         raise UsageError(f"{name} holds no op")
     if len(ops) > 1:
@@ -105,10 +102,14 @@ def _look_up(
     folder = files.output_folder(Path.cwd(), find_pyproject(Path.cwd()), settings.output)
     path = Path(results) if results else folder / files.RESULTS
     try:
-        report = json.parse(path.read_text(encoding="utf-8"), str(path))
-    except (OSError, UnicodeDecodeError):
+        report = json.parse(text_of(path), str(path))
+    except FileNotFoundError:
         shown = targets.shown(path)
         raise UsageError(f"there is no result file {shown}: run gradcheck run first") from None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        shown = targets.shown(path)
+        raise UsageError(f"cannot read {shown}: {reason}; gradcheck run writes it") from None
     known: dict[str, tuple[OpResult, Finding]] = {
         shlex.split(f.replay)[-1]: (r, f) for r in report.results for f in r.findings if f.replay
     }
@@ -119,18 +120,19 @@ def _look_up(
     ops = {op.id: op for op in _load_again(result.target.partition("::")[0])}
     if result.op not in ops:
         raise UsageError(f"{result.target} has no op {result.op!r} any more")
-    return ops[result.op], _recipe(finding.recipe), report.settings
+    op, where = ops[result.op], f"the recipe of {case} in {targets.shown(path)}"
+    return op, recalled(finding.recipe, op, where), report.settings
 
 
 def _load_again(target: str) -> list[Op]:
     """A target of an earlier run, from here or from the project's folder."""
     pyproject = find_pyproject(Path.cwd())
     try:
-        return targets.load(target)
+        return loading.load(target)
     except targets.NotThere:
         if pyproject is None:
             raise
-        return targets.load(target, pyproject.parent)
+        return loading.load(target, pyproject.parent)
 
 
 def explain(name: str, values: Sequence[float], svg: str | None = None) -> int:
@@ -212,7 +214,7 @@ def _graph(name: str) -> tuple[Op, Composed]:
     """A graph by target, or by its own or its op's name among the default targets."""
     path, _, own = name.partition("::")
     if own or targets.names_file(path) or "." in path:
-        ops, where = targets.load(path), f"{path} has"
+        ops, where = loading.load(path), f"{path} has"
         known = _graphs(ops)
         if not own and len({id(op.detail) for op in known.values()}) == 1:
             own = next(iter(known))
@@ -245,7 +247,7 @@ def _nearest(own: str, graphs: Iterable[str], *, words: bool) -> str:
 
 def _demand_described(path: str, own: str) -> None:
     """A graph function without described inputs is no op, and says itself what it lacks."""
-    thing = vars(targets.import_target(path)).get(own)
+    thing = vars(loading.module(path)).get(own)
     if type(thing) is GraphFunction and thing.made is None:
         getattr(thing, MARK)  # raises
 

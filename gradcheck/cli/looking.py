@@ -88,7 +88,13 @@ def report(results: str, *, reporting: Reporting = Reporting()) -> int:
     return work(results, reporting.wishes())
 
 
-def diff(old: str, new: str, *, json: str | None = None) -> int:
+def diff(
+    old: str,
+    new: str,
+    *,
+    report: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    json: str | None = None,
+) -> int:
     """Compare two result files: new failures, what is mended, worse bounds, lost coverage.
 
     Exit code 1 where something got worse.
@@ -99,9 +105,12 @@ def diff(old: str, new: str, *, json: str | None = None) -> int:
         A result file, for instance of the main branch.
     new
         A later one.
+    report
+        KIND=PATH: write the changes there; repeatable. KIND is json, or markdown for a comment on a
+        pull request; PATH - is standard output.
     json
-        Write the changes there.
+        Short for --report json=PATH.
     """
     from gradcheck.cli.diff import diff as work
 
-    return work(old, new, json)
+    return work(old, new, Reporting(report=report, json=json).wishes())

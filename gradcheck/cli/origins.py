@@ -59,7 +59,7 @@ def _origin(key: str, table: dict[str, Any], pyproject: Path | None) -> str:
 
 def target_lines(settings: Settings) -> Iterator[tuple[str, str, str]]:
     """Each target that a run would check, how many ops it holds, and what is wrong with it."""
-    from gradcheck import targets
+    from gradcheck.cli import loading
     from gradcheck.cli.run import chosen
 
     try:
@@ -70,7 +70,7 @@ def target_lines(settings: Settings) -> Iterator[tuple[str, str, str]]:
         return
     for name in names:
         try:
-            count = len(targets.load(name, root))
+            count = len(loading.load(name, root))
         except UsageError as error:
             yield name, "cannot be loaded", f"{error}"
             continue

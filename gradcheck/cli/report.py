@@ -8,6 +8,7 @@ from pathlib import Path
 from gradcheck import outputs, policy
 from gradcheck.cli.screen import screen
 from gradcheck.errors import UsageError
+from gradcheck.reading import text_of
 from gradcheck.reporters import json, ndjson, terminal
 from gradcheck.results import Report
 from gradcheck.settings import Settings
@@ -33,7 +34,7 @@ def read_results(path: Path) -> Report:
         There is no such file, or it is no report.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = text_of(path)
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is no text"
         raise UsageError(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gradcheck.plugin import carrying, options
+from gradcheck.plugin import carrying, options, timing
 from gradcheck.plugin.carrying import Shown
 from gradcheck.plugin.session import current
 
@@ -44,10 +44,12 @@ class OpItem(pytest.Item):
         from gradcheck.reporters.text import failure
 
         settings = options.settings(self.config)
-        result = judging.checked(self.op, self.config, current())
+        timing.demand_time(self)
+        result = judging.checked(self.op, self.config, current(), timing.until(self.config))
         result, broken = judging.waived(result, self.config)
         carrying.keep(self, result)
         self._warn_of(result)
+        timing.demand_whole(self, result)
         if result.waived:
             pytest.xfail(result.waived)  # under --runxfail it goes on
         if result.waived or fails(result, settings):

@@ -29,6 +29,8 @@ class Entry:
     """"failed"; else why a failure in it is let through, in words."""
     error: str = ""
     """Why nothing could be checked."""
+    late: bool = False
+    """Its op was not checked to the end, as time was over."""
 
 
 @dataclass(slots=True, eq=False)
@@ -65,6 +67,7 @@ class Ledger:
         entry = self.entries[report.nodeid]
         entry.results += getattr(report, carrying.RESULTS, [])
         entry.error = entry.error or getattr(report, carrying.ERROR, "")
+        entry.late = entry.late or getattr(report, carrying.LATE, False)
         if report.outcome == "skipped" and hasattr(report, "wasxfail"):
             entry.outcome = f"xfail: {report.wasxfail}".removesuffix(": ")
         elif report.outcome != "passed":

@@ -134,7 +134,9 @@ def configured(config: pytest.Config) -> bool:
 def _table_in(pyproject: Path) -> bool:
     if not pyproject.is_file():
         return False
-    text = pyproject.read_text(encoding="utf-8", errors="replace")
+    from gradcheck.reading import text_of
+
+    text = text_of(pyproject, errors="replace")
     if "gradcheck" not in text:
         return False
     try:

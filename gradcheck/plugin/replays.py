@@ -16,11 +16,12 @@ import hypothesis
 import msgspec
 
 from gradcheck.errors import UsageError
-from gradcheck.model import Op, Recipe
+from gradcheck.model import Op
 from gradcheck.plugin.session import Session
+from gradcheck.recalling import demand_judged, recalled
 from gradcheck.results import OpResult
 from gradcheck.runner import run_one
-from gradcheck.settings import Settings
+from gradcheck.settings import Settings, for_op
 
 if TYPE_CHECKING:
     from hypothesis.database import ExampleDatabase
@@ -71,7 +72,8 @@ def _failing_again(
 
 def _tried(op: Op, saved: bytes, settings: Settings, session: Session) -> OpResult | None:
     try:
-        recipe = msgspec.json.decode(saved, type=Recipe)
+        recipe = recalled(saved.decode("utf-8", "replace"), op, "a saved case")
+        demand_judged(recipe, op, for_op(settings, op.options, session.given).dtypes)
         return run_one(
             op,
             settings,
@@ -79,7 +81,7 @@ def _tried(op: Op, saved: bytes, settings: Settings, session: Session) -> OpResu
             only=[recipe],
             illustrated=session.illustrated,
         )
-    except (msgspec.DecodeError, UsageError):
+    except UsageError:
         return None
 
 

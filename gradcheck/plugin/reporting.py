@@ -13,7 +13,7 @@ from gradcheck import outputs as writing
 from gradcheck import policy, waivers
 from gradcheck.environment import environment
 from gradcheck.errors import UsageError
-from gradcheck.plugin import options
+from gradcheck.plugin import options, timing
 from gradcheck.plugin.carrying import decoded
 from gradcheck.plugin.judging import expected
 from gradcheck.plugin.ledger import REPORT, SAID, Ledger
@@ -26,7 +26,8 @@ def finish(session: pytest.Session, ledger: Ledger) -> None:
     """Make the report, write the files, and let waivers that do not hold fail the session."""
     config = session.config
     report = config.stash[REPORT] = made(session, ledger)
-    config.stash[SAID] = said = _judged(session, report)
+    late = any(entry.late for entry in ledger.entries.values())
+    config.stash[SAID] = said = _judged(session, report, late=late)
     outputs = options.outputs(config)
     if not outputs or config.option.collectonly:
         return
@@ -38,21 +39,26 @@ def finish(session: pytest.Session, ledger: Ledger) -> None:
         said.append(f"no report: {error}")
 
 
-def _judged(session: pytest.Session, report: Report) -> list[str]:
-    """Fail the session where `gradcheck run` fails on these ops; a line that says why."""
+def _judged(session: pytest.Session, report: Report, *, late: bool) -> list[str]:
+    """Fail the session where `gradcheck run` fails on these ops; a line that says why.
+
+    ``late``: ops were not checked, or not to the end, because time was over.
+    """
     known = {w.op for w in report.waivers if w.state == "met"}
     counted = [r for r in report.results if r.waived in ("", policy.WARNED) or r.op in known]
     gated = replace(report, results=counted, summary=summarise(counted, len(report.errors), 0))
     gated = replace(gated, planned=report.planned - len(report.results) + len(counted))
     broken = any(w.state != "met" for w in report.waivers)
     decided = policy.decide(gated, options.settings(session.config))
-    if not (broken or (counted and decided)) or not _fail(session, pytest.ExitCode.TESTS_FAILED):
+    red = broken or ((counted or late) and decided)
+    if not red or not _fail(session, pytest.ExitCode.TESTS_FAILED):
         return []
     if broken:
         return ["failed: a waiver does not hold"]
-    if not gated.summary.passed:
+    if not (gated.summary.passed or late):
         return ["failed: no op passed: those that were checked are waived or could not be judged"]
-    return ["failed: not every op that was collected was checked"]
+    because = f": {report.cut_short}" if late else ""
+    return [f"failed: not every op that was collected was checked{because}"]
 
 
 def _fail(session: pytest.Session, status: pytest.ExitCode) -> bool:
@@ -81,7 +87,8 @@ def made(session: pytest.Session, ledger: Ledger) -> Report:
             found[name] = replace(result, op=name)
     results = [found[name] for name in sorted(found)]
     errors = [*ledger.errors, *_not_checked(ledger)]
-    missing = len(ledger.ops.keys() - ledger.entries.keys())
+    late = [entry for entry in ledger.entries.values() if entry.late]
+    missing = len(ledger.ops.keys() - ledger.entries.keys()) + sum(not e.results for e in late)
     report = Report(
         seed=settings.seed,
         profile=settings.profile,
@@ -93,7 +100,7 @@ def made(session: pytest.Session, ledger: Ledger) -> Report:
         errors=errors,
         interrupted=ledger.interrupted,
         planned=len(results) + missing,
-        cut_short=_why(session, ledger) if missing and not ledger.interrupted else "",
+        cut_short="" if ledger.interrupted else _cut_short(session, ledger, missing=missing),
     )
     report = policy.let_through(report, settings)
     known = options.waivers(config)
@@ -110,8 +117,12 @@ def _not_checked(ledger: Ledger) -> list[str]:
     return found
 
 
-def _why(session: pytest.Session, ledger: Ledger) -> str:
-    """Why ops that were collected were not checked."""
+def _cut_short(session: pytest.Session, ledger: Ledger, *, missing: int) -> str:
+    """Why ops that were collected were not checked, or not to the end; empty where all were."""
+    if any(entry.late for entry in ledger.entries.values()):
+        return timing.why(options.settings(session.config))
+    if not missing:
+        return ""
     return ledger.stopped or str(session.shouldfail or session.shouldstop or "pytest ended early")
 
 

@@ -1,4 +1,4 @@
-"""What changed between two runs, as plain text: the worst first."""
+"""What changed between two runs, as plain text or as Markdown: the worst first."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from collections.abc import Iterator, Sequence
 
 from gradcheck.changes import BETTER, OTHER, WORSE, Change, Changes
 from gradcheck.plain import NAME, SENTENCE, clean
+from gradcheck.reporters.markdown import Page, cell, span
 
 WIDTH = 100
 NAMED = 4
 """Ops that are named where many changed in one way."""
+COMMENT = 60_000
+"""Bytes of Markdown: GitHub takes comments of 65,536 characters."""
 _HEADINGS = (("WORSE", WORSE), ("better", BETTER), ("neither", OTHER))
+_ROOM_FOR_REMARKS = 500
 
 
 def text(changes: Changes, old: str, new: str) -> str:
@@ -65,3 +69,33 @@ def _lines(group: Sequence[Change]) -> list[str]:
         break_long_words=False,
         break_on_hyphens=False,
     )
+
+
+def markdown(changes: Changes, old: str, new: str, limit: int = COMMENT) -> str:
+    """The comparison as a comment on a pull request: what it comes to, then a table of each kind.
+
+    What comes from the user stands in code spans. Rows beyond ``limit`` bytes are counted.
+    """
+    page = Page(limit - _ROOM_FOR_REMARKS, "gradcheck diff prints all")
+    state = "worse" if changes.worse else "nothing worse"
+    page.add(f"## gradcheck diff: {state}\n\n{last(changes)}\n")
+    page.add(f"\nfrom {span(old)} to {span(new)}\n")
+    differing = [f"- not the same: {span(line, SENTENCE)}\n" for line in changes.differs]
+    page.add_all("\n", differing, "differences")
+    for heading, kinds in _HEADINGS:
+        found = changes.of(kinds)
+        head = f"\n### {heading}: {len(found)}\n\n| change | op | before | now | what |\n"
+        rows = [_row(group) for group in _grouped(found)]
+        page.add_all(f"{head}|---|---|---|---|---|\n", rows, "rows")
+    return page.text()
+
+
+def _row(group: Sequence[Change]) -> str:
+    """One way to change; the kind and the verdicts are our words."""
+    change = group[0]
+    names = [cell(c.op) for c in group if c.op]
+    who = ", ".join(names[:NAMED])
+    if len(names) > NAMED:
+        who += f" and {len(names) - NAMED} more"
+    what = cell(change.what, SENTENCE) if change.what else ""
+    return f"| {change.kind.replace('-', ' ')} | {who} | {change.was} | {change.now} | {what} |\n"

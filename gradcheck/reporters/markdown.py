@@ -47,7 +47,7 @@ def render(report: Report, limit: int = LIMIT) -> str:
     state = "passed" if is_right(report) else "interrupted" if report.interrupted else "failed"
     head = f"## gradcheck: {state}\n\n{totals(report)}\n\n"
     troubles = [f"**{p.title}**\n\n{fenced(p.message)}\n" for p in problems(report)]
-    page = _Page(limit - _ROOM_FOR_REMARKS)
+    page = Page(limit - _ROOM_FOR_REMARKS)
     if not page.add(head):
         return ""
     page.add_all("", troubles, "problems")
@@ -57,12 +57,12 @@ def render(report: Report, limit: int = LIMIT) -> str:
     return page.text()
 
 
-class _Page:
+class Page:
     """Text within a limit; what does not fit is counted."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, whole: str = "the result file has all") -> None:
         self._parts: list[str] = []
-        self._room = limit
+        self._room, self._whole = limit, whole
 
     def add(self, text: str) -> bool:
         """Whether it fits, and is there now."""
@@ -79,7 +79,7 @@ class _Page:
         for number, text in enumerate(texts):
             fitting = fitting and self.add(text)
             if not fitting:
-                left = f"\n_... and {len(texts) - number} more {what}: the result file has all_\n"
+                left = f"\n_... and {len(texts) - number} more {what}: {self._whole}_\n"
                 self._parts.append(left)
                 self._room = 0
                 return
@@ -96,9 +96,9 @@ def span(text: str, limit: int = 120) -> str:
     return f"{ticks}{pad}{shown}{pad}{ticks}"
 
 
-def cell(text: str) -> str:
+def cell(text: str, limit: int = 120) -> str:
     """User text as a code span in a table; a backslash before a bar would undo the bar's own."""
-    return span(text).replace("\\|", "\\ |").replace("|", "\\|")
+    return span(text, limit).replace("\\|", "\\ |").replace("|", "\\|")
 
 
 def fenced(text: str, limit: int = LONGEST_BLOCK) -> str:

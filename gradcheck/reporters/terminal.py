@@ -87,7 +87,7 @@ def _row(result: OpResult) -> tuple[Text, Text, Sequence[str]]:
     numbers = (
         *error_and_limit(result.worst),
         str(result.cases),
-        f"{result.forward_calls:,}",
+        f"{result.forward_points:,}",
         f"{result.seconds:.2f} s",
     )
     return Text(clean(result.op, NAME)), _verdict(result), numbers

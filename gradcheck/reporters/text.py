@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shlex
 import textwrap
+from collections.abc import Iterable
 
 from gradcheck import codes
 from gradcheck.figures import Curve
@@ -47,11 +48,18 @@ def failure(
     parts += [finding(result, f, stored=stored, width=width) for f in shown]
     if lesser and parts and not verbose:
         hint = " (-v shows them)" if stored else ""
-        parts.append(f"{len(lesser)} warning{'s' * (len(lesser) != 1)} besides{hint}")
+        parts.append(f"{warnings_and_notes(lesser)} besides{hint}")
     if parts and result.assumptions:
         noted = "noted: " + "; ".join(clean(a, SENTENCE) for a in result.assumptions)
         parts.append("\n".join(_filled(noted, width, "  ")))
     return "\n\n".join(parts)
+
+
+def warnings_and_notes(findings: Iterable[Finding]) -> str:
+    """How many there are of each: ``2 warnings, 1 note``; empty where there is none."""
+    told = [f.severity for f in findings]
+    counts = {word: told.count(word) for word in ("warning", "note")}
+    return ", ".join(f"{n} {word}{'s' * (n != 1)}" for word, n in counts.items() if n)
 
 
 def headline(result: OpResult) -> str:
@@ -250,7 +258,7 @@ def totals(report: Report) -> str:
     parts.append(f"{s.comparisons:,} comparisons")
     parts += [f"{s.conventions:,} conventions"] if s.conventions else []
     parts += [f"{s.rejected:,} rejected cases"] if s.rejected else []
-    parts.append(f"{s.forward_calls:,} forward evaluations")
+    parts.append(f"{s.forward_points:,} forward evaluations")
     parts.append(f"{s.seconds:.1f} s")
     some = report.in_force.get("checks")
     if some and isinstance(some, list | tuple) and not {*CHECKS} <= {*map(str, some)}:

@@ -10,6 +10,7 @@ from typing import Any
 
 from gradcheck.codes import CODES, NOT_JUDGED
 from gradcheck.errors import UsageError, did_you_mean
+from gradcheck.reading import text_of
 from gradcheck.records import Record
 from gradcheck.settings import Settings
 
@@ -68,7 +69,7 @@ def find(settings: Settings, root: Path, given: str | None = None) -> Path | Non
         path = root / FILE
         return path if path.exists() or path.is_symlink() else None
     path = Path(given) if given is not None else root / str(settings.waivers)
-    if not path.is_file():
+    if not path.exists():
         named = "--waivers" if given is not None else "waivers, in the settings,"
         raise UsageError(
             f"{path}: {named} names this file, and there is none. Make it (an empty one waives "
@@ -83,13 +84,14 @@ def read(path: Path) -> tuple[Waiver, ...]:
     Raises
     ------
     UsageError
-        It is no TOML, or an entry lacks a key, has an unknown one or a wrong value, or is there
-        twice; names the file, the entry and the key.
+        It is no regular file or no TOML, or an entry lacks a key, has an unknown one or a wrong
+        value, or is there twice; names the file, the entry and the key.
     """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(text_of(path))
     except (OSError, ValueError, RecursionError) as error:  # no TOML and no UTF-8 are ValueErrors
-        raise UsageError(f"{path}: cannot be read: {error}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"{path}: cannot be read: {reason}") from None
     for key in document:
         if key != "waiver":
             hint = did_you_mean(key, ("waiver",))

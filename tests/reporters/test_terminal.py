@@ -14,7 +14,7 @@ from rich.console import Console
 from gradcheck.cli.screen import Screen
 from gradcheck.plain import ascii_only, clean, visible
 from gradcheck.reporters import terminal, text
-from gradcheck.results import Report
+from gradcheck.results import Finding, Report
 from tests.reporters import samples
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -107,6 +107,19 @@ def test_verbose_has_warnings_and_notes_too():
     assert "1 warning" in usual
     for part in ("returns dz", "WARNING", "NOTE", "met: plain (12)", "convention: at x"):
         assert part in verbose
+
+
+def test_notes_are_not_counted_as_warnings():
+    note = samples.finding(code="lost-tail", severity="note")
+    warning = samples.finding(code="shared-memory", severity="warning")
+
+    def last(*lesser: Finding, **how: bool) -> str:
+        return text.failure(samples.wrong(findings=[samples.finding(), *lesser]), **how)[-60:]
+
+    assert last(note, note).endswith("\n\n2 notes besides (-v shows them)")
+    assert last(note, warning, note).endswith("\n\n1 warning, 2 notes besides (-v shows them)")
+    assert last(warning, warning, stored=False).endswith("\n\n2 warnings besides")
+    assert "besides" not in last()
 
 
 def test_verdicts_are_words_and_colours_only_repeat_them():
