@@ -41,8 +41,9 @@ from gradcheck.graphs.reverse import backward
 from gradcheck.guards import GlobalRandom, one_blas_thread, quiet
 from gradcheck.model import Op
 from gradcheck.mutants import Mutant, numbers, saved, upstream
+from gradcheck.preparing import prepare
 from gradcheck.results import OpResult
-from gradcheck.runner import prepare, run_one
+from gradcheck.runner import run_one
 from gradcheck.settings import convert
 
 REPORT = Path(__file__).parent.parent / "reports" / "blame.md"
