@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gradcheck import streaming
 from gradcheck.arrays import Array, Float
 from gradcheck.batching import displaced
 from gradcheck.estimate import Samples
@@ -31,8 +32,6 @@ _MANY = 8
 """Entries of a direction from which on its steps are shorter."""
 _CHUNK = 2**18
 """Numbers of an input, or of the outputs, that are held at a time."""
-_BLOCK = 2**14
-"""Outputs that are worked on at a time."""
 _NOISE_OF_RICHARDSON = np.sqrt(((4 / 3) ** 2 + (1 / 6) ** 2) / 2)
 """Standard deviation of (4 D(h) - D(2h)) / 3 for unit noise in phi, times h."""
 _NOISE_OF_JUMP = np.sqrt(2 * (2.0**2 + 0.5**2) + 3.0**2)
@@ -174,15 +173,23 @@ def quick(point: Point, moves: Sequence[Move]) -> QuickEstimates:
     move, and of |x phi'|, a product that may have cancelled on the way to a small output
     (Numerical Recipes 5.7; Curtis and Reid 1974 for balancing the two).
     """
-    count = len(moves)
-    columns = [np.empty(count) for _ in range(7)]
-    widest = max([1, point.here.size, *(len(e) for m in moves[:1] for _, e, _ in m.parts)])
-    chunk = max(1, _CHUNK // (4 * widest))
-    for start in range(0, count, chunk):
-        part = _quick_chunk(point, moves[start : start + chunk])
-        for column, values in zip(columns, part, strict=True):
-            column[start : start + chunk] = values
+    columns = [np.empty(len(moves)) for _ in range(7)]
+    start = 0
+    while start < len(moves):
+        widest = max([1, point.here.size, *(len(e) for _, e, _ in moves[start].parts)])
+        part = _alike(moves[start : start + max(1, _CHUNK // (4 * widest))])
+        for column, values in zip(columns, _quick_chunk(point, part), strict=True):
+            column[start : start + len(part)] = values
+        start += len(part)
     return QuickEstimates(*columns)
+
+
+def _alike(moves: Sequence[Move]) -> Sequence[Move]:
+    """The first of some moves, as far as they are of one size."""
+    if isinstance(moves, Entries):
+        return moves
+    sizes = [[len(e) for _, e, _ in m.parts] for m in moves]
+    return moves[: next((i for i, s in enumerate(sizes) if s != sizes[0]), len(moves))]
 
 
 def _quick_chunk(point: Point, moves: Sequence[Move]) -> tuple[Float, ...]:
@@ -198,39 +205,12 @@ def _quick_chunk(point: Point, moves: Sequence[Move]) -> tuple[Float, ...]:
     steps = scale_of(sizes)[:, None] * ratios * shorter[:, None]
     width = np.array([sum(_taken(point, m, h)) for m, h in zip(moves, steps, strict=True)])
     with np.errstate(all="ignore"):
-        found = np.array([_streamed(point, m, h) for m, h in zip(moves, steps, strict=True)]).T
+        found = np.array([streaming.sums(point, m, h) for m, h in zip(moves, steps, strict=True)]).T
         coarse, fine, sides, squares, bent, own, touched = found
         many = np.array([sum(len(e) for _, e, _ in m.parts) for m in moves]) >= _MANY
         spread = np.where(many, np.sqrt(squares), sides)
         made = Sums(coarse, fine, sides, spread, bent, own, touched > 0)
         return finish(point, made, width, sizes)
-
-
-def _streamed(point: Point, move: Move, steps: Float) -> tuple[float, ...]:
-    """`Sums` of one move, block by block: outputs of two evaluations are held at a time."""
-    touched = np.zeros(point.here.size, bool)
-    coarse, fine = (_one_step(point, move, float(h), touched) for h in steps)
-    bent, own = 4 * fine[3] - coarse[3], coarse[4] + fine[4]
-    return coarse[0], fine[0], coarse[1], coarse[2], bent, own, float(touched.any())
-
-
-def _one_step(point: Point, move: Move, h: float, touched: Array) -> tuple[float, ...]:
-    """Sums of moved, |side|, side^2 and bent at a step, and of (w y)^2 over what had not moved."""
-    w, here, sums = point.cotangent, point.here, np.zeros(5)
-    above, below = point.displaced(move, h), point.displaced(move, -h)
-    for start in range(0, here.size, _BLOCK):
-        block = slice(start, start + _BLOCK)
-        a, b, v = above[block], below[block], w[block]
-        moved, bent = a - b, a + b - 2 * here[block]
-        side = np.maximum(np.abs(moved), np.abs(bent))
-        fresh = (side != 0) & ~touched[block]
-        touched[block] |= fresh
-        size = np.maximum(np.maximum(np.abs(a), np.abs(b)), point.tiny) * fresh
-        size *= v
-        side *= v
-        sizes = float(np.abs(side).sum()), float(side @ side)
-        sums += (float(moved @ v), *sizes, float(bent @ v), float(size @ size))
-    return tuple(float(s) for s in sums)
 
 
 def _combine(

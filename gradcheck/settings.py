@@ -8,6 +8,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -114,6 +115,7 @@ class Settings(
         return round(-math.log2(self.step))
 
 
+@cache
 def known_keys() -> list[str]:
     """The keys of ``[tool.gradcheck]``."""
     return [f.encode_name for f in msgspec.structs.fields(Settings)]

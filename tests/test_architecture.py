@@ -45,7 +45,7 @@ LEVELS = [  # from the top; a module may import its own level and those below
     },
     {"judging", "judged", "opinions", "precision", "backward_noise", "finite"},
     {"differences", "ladder", "fit", "edge", "kinks", "compare", "moves", "jacobian", "diagnosis"}
-    | {"point", "batching", "structure", "compressed", "claims"},
+    | {"point", "batching", "structure", "compressed", "claims", "streaming"},
     {"model", "node", "results", "scores", "estimate", "arrays", "evaluation", "guards", "errors"}
     | {"environment", "constants", "floats", "refusals", "records", "figures", "codes", "layout"}
     | {"plain", "reading"},

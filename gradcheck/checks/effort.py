@@ -173,7 +173,9 @@ def _in_blocks(judge: Judge, k: int, size: int, speeds: Speeds) -> Judged | None
 
     None where there is so much of that, or an entry so wrong, that all entries are to be seen.
     """
-    blocks = moves.of(k, np.array_split(np.arange(size), _blocks(size)), speeds)
+    each = -(-size // _blocks(size))
+    ends = np.arange(0, size, each)[1:]
+    blocks = moves.of(k, np.split(np.arange(size), ends), speeds)
     screened = judge.screen(blocks)
     open_ = np.flatnonzero(~screened.settled)
     if 2 * len(open_) > len(blocks):
