@@ -160,7 +160,7 @@ def read(way: type[Recalling], subject: Subject) -> Reading:
     """Judge the right gradient, and be ready to judge wrong ones."""
     subject.facts.noise()  # backward passes, taken once: not to be counted as evaluations
     counters = subject.facts.evaluator.counters
-    judge, before = way(subject), counters.forward_calls
+    judge, before = way(subject), counters.forward_points
     every = [judge.statuses(k, subject.gradients) for k in range(len(subject.gradients))]
     statuses = np.concatenate(every)
 
@@ -172,6 +172,6 @@ def read(way: type[Recalling], subject: Subject) -> Reading:
         derivatives=len(statuses),
         false_alarms=int((statuses == Status.FAIL).sum()),
         inconclusive=int((statuses == Status.INCONCLUSIVE).sum()),
-        evaluations=counters.forward_calls - before,
+        evaluations=counters.forward_points - before,
         flags=flags,
     )

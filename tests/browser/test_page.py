@@ -62,7 +62,7 @@ def test_the_overview_says_what_is_wrong(opened):
         "#ops tr", has=seen.page.get_by_role("link", name="squash")
     ).inner_text()
     assert "✗ FAIL" in row
-    assert "3 of 3 entries of x" in row
+    assert "2 of 2 entries of x" in row
     assert "1 + the output" in row
 
 

@@ -22,7 +22,7 @@ NAMES = ("affine", "layer_norm_with_a_name_that_is_longer_than_most", "x")
 
 
 def some() -> Report:
-    slow = samples.op(NAMES[1], forward_calls=1_234_567, seconds=123.0)
+    slow = samples.op(NAMES[1], forward_points=1_234_567, seconds=123.0)
     return samples.report(samples.op(NAMES[0]), slow, samples.wrong(NAMES[2]), samples.unjudged())
 
 
