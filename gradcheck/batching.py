@@ -72,9 +72,12 @@ def _stacked(point: Point, k: int, rows: tuple[Array, Float], found: Float) -> i
         filled = 0
         for start, stacked in _blocks(point, k, rows):
             outputs = _call(point, k, stacked, rank if way == WAYS[1] else 0)
-            if outputs is None or (start <= _TRIAL and not _same(point, k, rows, start, outputs)):
+            if outputs is None:
                 break
-            found[start : start + len(outputs)] = outputs
+            block = found[start : start + len(outputs)]
+            block[...] = outputs  # before forward runs again: it may use the same memory
+            if start <= _TRIAL and not _same(point, k, rows, start, block):
+                break
             filled = start + len(outputs)
         if filled > _TRIAL:
             failures[k, way] = 0

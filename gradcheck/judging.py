@@ -264,7 +264,7 @@ class Judge:
         directions that are left then stay failing ones.
         """
         judged = self.compare(along)
-        wrong = judged.where(Status.FAIL)
+        wrong = judged.where(Status.FAIL, Status.SLIGHT)
         if not wrong:
             return judged
         parts = [judged.take([i for i in range(len(along)) if i not in wrong])]
@@ -279,7 +279,7 @@ class Judge:
                 split = np.array_split(entries, 2)
                 known = CONFIRMED if len(entries) > 2 else 0  # single entries are confirmed
                 halves = self.compare([moves.part(k, h, speeds) for h in split], known)
-                worse = halves.where(Status.FAIL)
+                worse = halves.where(Status.FAIL, Status.SLIGHT)
                 open_ += [halves.take([i]) for i in worse]
             if not worse:  # one entry, or an error that is spread too thin for its halves
                 parts.append(part)

@@ -42,7 +42,8 @@ def plan(learnt: Learnt, dtypes: tuple[str, ...]) -> Plan:
         )
     if not op.options.vary_sizes:
         shown = tuple(t for t in templates if t.regime == "example")
-        templates = (shown[0], *shown, templates[-1])
+        if shown:  # else a signature says the sizes
+            templates = (shown[0], *shown, templates[-1])
     return Plan(op, templates, sizes, RANDOM_BATCHES, dtypes, _regimes(op))
 
 

@@ -19,7 +19,7 @@ from gradcheck.arrays import all_finite, is_real, same_bits
 from gradcheck.attributes import guessed_numbers
 from gradcheck.beyond import Usual, is_accident, usual
 from gradcheck.cases import build
-from gradcheck.checks import contract, layout, linearity, nodes, purity, reference, values
+from gradcheck.checks import contract, layout, linearity, meeting, nodes, purity, reference, values
 from gradcheck.checks.facts import Facts, Outcome, usable_gradients
 from gradcheck.cotangents import make
 from gradcheck.evaluation import Evaluator, UserCodeRaised
@@ -181,16 +181,14 @@ class Bench:
         """A graph is wrong though no node was accused: look along what is wrong in it."""
         try:
             found = nodes.along_fails(facts)
-            met = not found.findings and nodes.kinks_meet(facts)
+            places = () if found.findings else meeting.kinked(facts)
+            excused = [f for f in trial.findings if meeting.meet(facts, f, places)]
         except UserCodeRaised:
             return  # what values found stays found
         trial.outcomes[nodes.NAME].hearings.update(found.hearings)
         for finding in found.findings:
             self._add(trial, finding)
-        if met:
-            trial.findings = [
-                nodes.at_kinks(f) if f.check == values.NAME else f for f in trial.findings
-            ]
+        trial.findings = [meeting.at_kinks(f) if f in excused else f for f in trial.findings]
 
     def _valid(self, case: Case, trial: Trial) -> bool:
         valid = self.op.options.valid

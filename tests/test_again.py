@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import gradcheck
-from gradcheck.graphs.again import Again, forward_beside
+from gradcheck.graphs.again import Again, forward_beside, uses_again
 from gradcheck.graphs.composed import Composed
 from gradcheck.model import Op
 from gradcheck.registry import make
@@ -127,6 +127,28 @@ def test_a_graph_that_draws_at_random_is_computed_as_a_whole() -> None:
         return multiply(noise(x), noise(y))
 
     passes(noisy, rng.standard_normal(6), rng.standard_normal(6))
+
+
+def test_an_op_that_hands_out_one_buffer_is_not_left_out() -> None:
+    buffers: dict[tuple[int, ...], Array] = {}
+
+    def forward(x: Array) -> Array:
+        return np.tanh(x, out=buffers.setdefault(x.shape, np.empty(x.shape)))
+
+    def backward(dy: Array, x: Array) -> Array:
+        return dy / np.cosh(x) ** 2
+
+    reusing = gradcheck.op(forward, backward, "x[...]", name="reusing", dtypes="float64")
+
+    @gradcheck.graph
+    def twice(x: Any, z: Any) -> Any:
+        return tanh(reusing(x) + z) * tanh(reusing(z) + x)
+
+    _, graph = composed(twice, x, x + 1)
+    one, other = graph.run([x, x + 1]), graph.run([x, x + 1])
+    assert uses_again(one, other)
+    _, plain = composed(net, x, W, b, u)
+    assert not uses_again(plain.run([x, W, b, u]), plain.run([x, W, b, u]))
 
 
 def test_the_gradients_of_a_graph_are_judged_as_ever() -> None:

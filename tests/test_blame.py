@@ -14,8 +14,9 @@ from gradcheck.registry import make
 from gradcheck.results import Finding, OpResult
 from reference_ops.linear import affine, dot
 from reference_ops.losses import softmax_cross_entropy
-from reference_ops.nonlinear import tanh
-from tests.judged import fails, guilty, passes
+from reference_ops.nonlinear import relu, tanh
+from reference_ops.reductions import sum as total
+from tests.judged import fails, guilty, passes, wrong
 
 
 def op(forward: Any, backward: Any, signature: str, **options: Any) -> Op:
@@ -451,3 +452,21 @@ def test_blame_on_random_graphs_of_the_reference_ops():
     assert pairs
     assert all(v.right and not v.innocent for v in (*single, *pairs))
     assert all(v.composed for v in pairs), "a pair that cancels passes as a whole"
+
+
+def test_kinks_that_meet_excuse_no_entry_that_moves_none_of_them():
+    """relu is at its kink in every case; z does not reach it, and is detached in part."""
+    mask = np.ones((3, 4))
+    mask[:, 0] = 0
+
+    @gradcheck.graph("x[3 4], z[3 4]")
+    def detached(x, z):
+        return total(relu(x * mask) + tanh(z) * z.value)
+
+    assert wrong(fails(detached)) == {"z"}
+
+    @gradcheck.graph("x[3 4], z[3 4]")
+    def right(x, z):
+        return total(relu(x * mask) + tanh(z) * z)
+
+    passes(right)

@@ -369,3 +369,41 @@ def test_one_wrong_entry_in_a_node_of_a_large_graph_is_found(factor: float) -> N
     assert [f.code for f in found] == ["wrong-node"]
     assert found[0].input == "wrong_tanh.x"
     assert found[0].entry == (4, 7)
+
+
+def test_a_stack_is_kept_before_forward_uses_its_memory_again() -> None:
+    buffer = np.empty(2**16)
+
+    def forward(x: Array) -> Array:
+        out = buffer[: x.size].reshape(x.shape)
+        np.cumsum(np.exp(x), -1, out=out)
+        return out
+
+    x = normal(4, 8)
+    flat = np.arange(32)[:, None]
+    values = x.reshape(-1, 1) + 0.5
+    made = batching.displaced(at(forward, x), 0, flat, values)
+    for row, own in enumerate(made):
+        moved = x.copy()
+        moved.reshape(-1)[row] += 0.5
+        np.testing.assert_array_equal(own, np.cumsum(np.exp(moved), -1).reshape(-1))
+
+
+def test_an_entry_on_a_step_leaves_the_others_of_a_large_graph_to_be_judged() -> None:
+    steps = gradcheck.op(np.floor, lambda dz, x: 0 * x, "x[...]", name="steps")
+
+    @gradcheck.graph
+    def stepped(x: Any, z: Any) -> Any:
+        return tanh(x) * z + steps(z)
+
+    z = normal(20, 8)
+    z[1, 1] = 2.0
+    op = make([stepped, normal(20, 8), z], {}, {"name": "stepped"})
+    settings = Settings(dtypes=("float64",), checks=("nodes", "values"))
+    result = run_one(op, settings, only=[Recipe(regime="example")])
+    assert result.checks["values"].comparisons > 100
+    assert result.checks["values"].inconclusive <= 2
+
+
+def test_a_signature_says_the_sizes_where_there_is_no_example_to_keep() -> None:
+    passes(np.tanh, lambda dz, x: dz / np.cosh(x) ** 2, "x[6 5]", vary_sizes=False)

@@ -60,6 +60,7 @@ def wrong(worst: Worst, found_by: str) -> Finding:
 
 def slightly_off(facts: Facts, worst: Worst, error: float, count: int) -> Finding:
     """Provable, and too small to matter: a warning with its size."""
+    where = f"on {count} of {worst.entries} entries" if worst.entries else "along a direction"
     return Finding(
         code="slightly-off",
         check=NAME,
@@ -68,9 +69,9 @@ def slightly_off(facts: Facts, worst: Worst, error: float, count: int) -> Findin
         entry=worst.entry,
         numbers=worst,
         message=(
-            f"gradient of {worst.input} is off by {error:.1g} of its size on {count} of "
-            f"{worst.entries} entries, beyond all rounding: an epsilon that forward has and "
-            "backward has not, or a constant with too few digits? (--signif 0 fails it)"
+            f"gradient of {worst.input} is off by {error:.1g} of its size {where}, beyond all "
+            "rounding: an epsilon that forward has and backward has not, or a constant with too "
+            "few digits? (--signif 0 fails it)"
         ),
     )
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 
 import msgspec
-import numpy as np
 
 from gradcheck.arrays import is_real
 from gradcheck.checks.defects import (
@@ -22,9 +21,8 @@ from gradcheck.checks.defects import (
     random_direction,
 )
 from gradcheck.checks.effort import by_nodes
-from gradcheck.checks.facts import Facts, Outcome, furthest
+from gradcheck.checks.facts import Facts, Outcome
 from gradcheck.checks.suspects import Hearing, hear
-from gradcheck.evaluation import gradient_array
 from gradcheck.graphs.reverse import Gradients
 from gradcheck.graphs.tape import Step, Tape
 from gradcheck.results import Finding
@@ -133,45 +131,6 @@ def everyone(facts: Facts) -> list[Hearing | None]:
     """
     passed = facts.passed()
     return [] if passed is None else [hear(facts, passed, n) for n in passed[1].downstream]
-
-
-def kinks_meet(facts: Facts) -> bool:
-    """Every node is right by itself, some of them at a kink: each takes a slope of its own there.
-
-    relu(x) - 0.1 relu(-x) at 0: both rectifiers may say 0, and their sum is no slope of the whole.
-    Only where the graph's gradients are what its nodes make of them: a kink excuses nothing else.
-    """
-    if not _made_by_nodes(facts):
-        return False
-    heard = [h for h in everyone(facts) if h is not None]
-    right = bool(heard) and not any(h.guilty for h in heard)
-    return right and any(h.outcome.conventions for h in heard)
-
-
-def _made_by_nodes(facts: Facts) -> bool:
-    """The gradients that were returned are those of the pass node by node."""
-    passed = facts.passed()
-    if passed is None:
-        return False
-    tape, gradients = passed
-    own = tuple(
-        gradient_array(gradients.upstream.get(place, np.zeros(p.shape)), p.shape)
-        for place, p in zip(tape.sources, facts.case.primals, strict=True)
-    )
-    return not furthest(facts, facts.gradients, own)
-
-
-def at_kinks(finding: Finding) -> Finding:
-    """A graph's slope that is none of its own, where each node takes a right one at its kink."""
-    if finding.severity != "fail":
-        return finding
-    message = (
-        "several kinks meet here: each node takes one of its own one-sided slopes, which is right, "
-        f"and together they are none of the graph's; {finding.message}"
-    )
-    return msgspec.structs.replace(
-        finding, code="kinks-meet", severity="note", message=message, check=NAME
-    )
 
 
 def _accuse(outcome: Outcome, tape: Tape, guilty: list[Hearing]) -> None:

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from gradcheck.arrays import Array, all_finite, flatten, is_real
-from gradcheck.checks.facts import Facts
+from gradcheck.checks.facts import Facts, recorded
 from gradcheck.errors import UsageError
 from gradcheck.evaluation import Evaluator, UserCodeRaised
-from gradcheck.graphs.again import forward_beside
+from gradcheck.graphs.again import forward_beside, uses_again
 from gradcheck.graphs.composed import Composed
 from gradcheck.graphs.tape import Tape
 from gradcheck.model import Op, Outputs
@@ -78,6 +78,10 @@ def beside(facts: Facts) -> Evaluator:
     """Evaluates forward near the case; of a graph only what follows what was changed."""
     graph, passed = facts.op.detail, facts.passed()
     if passed is None or not isinstance(graph, Composed) or not facts.evaluator.random.unused:
+        return facts.evaluator
+    case = facts.case
+    other = recorded(facts.evaluator, graph, case.primals, case.attributes, pullbacks=False)
+    if uses_again(passed[0], other):
         return facts.evaluator
     op = replace(facts.op, forward=forward_beside(graph, passed[0]))
     return replace(facts.evaluator, op=op)

@@ -146,7 +146,7 @@ def _together(outcome: Outcome, facts: Facts, judge: Judge) -> bool:
     sizes = {k: facts.case.primals[k].size for k in facts.compared}
     move = moves.whole(sizes, _speeds(facts, judge, 0))
     judged = judge.compare([move] if move.parts else [])
-    if judged.where(Status.FAIL, Status.SLIGHT, Status.CONVENTION):
+    if (judged.status != Status.PASS).any():
         return False
     for k in sizes:
         _record(outcome, facts, k, Found(judged, Way.JOINT))

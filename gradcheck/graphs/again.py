@@ -138,6 +138,12 @@ class Replay:
         return tuple(values[r] for r in base.results)
 
 
+def uses_again(base: Tape, other: Tape) -> bool:
+    """Some op hands out one piece of memory in both passes: its values are not kept."""
+    made = (place for step in base.steps for place in step.outputs if place < len(other.values))
+    return any(np.may_share_memory(base.values[p], other.values[p]) for p in made)
+
+
 def forward_beside(graph: Composed, base: Tape) -> Callable[..., Any]:
     """The graph's forward pass, for points near the one of ``base``."""
     replay = None if base.read else Replay(base)
