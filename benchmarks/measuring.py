@@ -113,7 +113,7 @@ def peak_bytes(run: Run) -> int:
 def machine(packages: Iterable[str] = ()) -> dict[str, str]:
     """What the figures were measured on, how busy it was, and the packages that took part."""
     load = ", ".join(f"{x:.2f}" for x in os.getloadavg()) if hasattr(os, "getloadavg") else "?"
-    found = {**environment(), "processor": _processor(), "cores": str(os.cpu_count())}
+    found = {**environment(), "processor": processor(), "cores": str(os.cpu_count())}
     for package in packages:
         try:
             found[package] = version(package)
@@ -122,7 +122,8 @@ def machine(packages: Iterable[str] = ()) -> dict[str, str]:
     return {**found, "load average (1, 5, 15 minutes)": load}
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The model of the processor, as far as the system tells."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         return next(line.partition(":")[2].strip() for line in lines if "model name" in line)

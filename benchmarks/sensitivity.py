@@ -18,7 +18,6 @@ import itertools
 import json
 import multiprocessing
 import os
-import platform
 import sys
 import time
 import warnings
@@ -34,6 +33,7 @@ import peers
 import render
 from gradcheck.guards import GlobalRandom, one_blas_thread
 from gradcheck.runner import environment
+from measuring import processor
 from schemes import OURS, Reading, Subject, read
 from suite import GENERIC, POINTS, SUITE, SuiteOp, recipes
 
@@ -161,21 +161,13 @@ def measure(seed: int, points: int, jobs: int = 1, ops: Iterable[SuiteOp] = SUIT
 
 def versions() -> dict[str, str]:
     """The machine and the packages that took part."""
-    found = {**environment(), "processor": _processor(), "cores": str(os.cpu_count())}
+    found = {**environment(), "processor": processor(), "cores": str(os.cpu_count())}
     for package in peers.PACKAGES.values():
         try:
             found[package] = version(package)
         except Exception:
             found[package] = "not installed: its published rule is left out"
     return found
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if "model name" in line)
-    except (OSError, StopIteration):
-        return platform.processor() or "unknown"
 
 
 def main() -> None:

@@ -46,6 +46,10 @@ class Screened:
     floor: Float
     """The least scale each is judged on."""
 
+    def passed(self) -> Judged:
+        """Those that are settled."""
+        return self.judged.take([int(i) for i in np.flatnonzero(self.settled)])
+
     @property
     def climbing(self) -> int:
         """How many will go up the ladder, about."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -110,13 +109,13 @@ class Project:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """The same, while it runs; interrupts reach it even where tests run in background."""
+        heeding = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
         return subprocess.Popen(
-            [*COMMAND, *arguments],
+            [*COMMAND[:-1], heeding + COMMAND[-1], *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             env=clean_environment(),
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
 
     def begun(self, *arguments: str) -> subprocess.Popen[str]:

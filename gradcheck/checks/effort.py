@@ -36,8 +36,6 @@ LADDER = 40
 """Evaluations of one derivative on the ladder."""
 QUICK = 4
 """Evaluations of one derivative on the quick path."""
-
-
 LARGE = 128
 """Entries of a graph's inputs from which on the entries of its nodes are looked at instead."""
 NODES = 64
@@ -156,7 +154,7 @@ def look(judge: Judge, one: tuple[int, Sequence[Move]], effort: Effort, speeds: 
     most = max(CLIMBING, effort.budget // LADDER)
     if screened.climbing <= most or not isinstance(along, Entries):
         return Found(judge.finish(screened), Way.ENTRIES, grouped)
-    settled = screened.judged.take([int(i) for i in np.flatnonzero(screened.settled)])
+    settled = screened.passed()
     rest = np.flatnonzero(~screened.settled)
     parts = moves.of(k, np.array_split(rest, min(DIRECTIONS, len(rest))), speeds)
     judged = Judged.joined([settled, judge.projected(parts, speeds)])
@@ -180,7 +178,7 @@ def _in_blocks(judge: Judge, k: int, size: int, speeds: Speeds) -> Judged | None
     open_ = np.flatnonzero(~screened.settled)
     if 2 * len(open_) > len(blocks):
         return None
-    passed = screened.judged.take([int(i) for i in np.flatnonzero(screened.settled)])
+    passed = screened.passed()
     if not len(open_):
         return passed
     entries = np.concatenate([blocks[i].parts[0][1] for i in open_])

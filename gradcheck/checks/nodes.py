@@ -85,11 +85,11 @@ def _along(facts: Facts, passed: tuple[Tape, Gradients], direction: Direction) -
     if passed[1].downstream and not measured:
         outcome.comparisons = outcome.inconclusive = 1
         outcome.reasons["the graph cannot be run beside this case"] = 1
-    suspects = _in_turn(passed[0], [n for n, d in measured.items() if d.shows])
-    if by_nodes(facts):
-        suspects = _in_turn(passed[0], list(passed[1].downstream))
+    every = by_nodes(facts)
+    shown = [n for n, d in measured.items() if d.shows]
+    suspects = _in_turn(passed[0], list(passed[1].downstream) if every else shown)
     heard = [hear(facts, passed, number) for number in suspects[:HEARD]]
-    _count(outcome, heard if by_nodes(facts) else [])
+    _count(outcome, heard if every else [])
     guilty = [h for h in heard if h is not None and h.guilty]
     _accuse(outcome, passed[0], guilty)
     if len(guilty) > 1 and cancel(measured):

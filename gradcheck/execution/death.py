@@ -105,18 +105,12 @@ def _finding(death: Death, severity: Severity) -> Finding:
             f"stopped after {death.limit:g} s in compiled code (--time-limit), which no exception "
             "reaches"
         )
-        return Finding(
-            code="never-ends",
-            check="contract",
-            severity=severity,
-            message=message,
-            traceback=death.traceback,
-        )
-    message = told(death)
-    if severity == "warning":
-        message += ". Alone in a process of its own it was judged"
+    else:
+        message = told(death)
+        if severity == "warning":
+            message += ". Alone in a process of its own it was judged"
     return Finding(
-        code="process-died",
+        code="never-ends" if death.limit else "process-died",
         check="contract",
         severity=severity,
         message=message,

@@ -28,8 +28,6 @@ CHUNK_SECONDS = 0.25
 """What ops of known cost are put together to: sending a chunk costs up to 3 ms on a cluster."""
 BEAT = 1.0
 """Seconds between two looks at the place itself, where no answer comes."""
-
-
 GONE = "the place where it was checked is gone"
 
 
@@ -173,9 +171,7 @@ class Driver:
         except UsageError as error:
             answers = [Answer(op=t.op, problem=str(error)) for t in tasks]
         except CancelledError:
-            answers = [
-                Answer(op=t.op, problem="the place where it was checked is gone") for t in tasks
-            ]
+            answers = [Answer(op=t.op, problem=GONE) for t in tasks]
         except Lost as lost:
             if len(tasks) > 1:
                 self._waiting.extendleft((t,) for t in tasks)
