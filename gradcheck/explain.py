@@ -34,7 +34,7 @@ NAME = 60
 
 def plain_case(op: Op, settings: Settings) -> Case | None:
     """The first case that the checks would try in float64: the example, or the plain one."""
-    random = GlobalRandom(settings.seed)
+    random = GlobalRandom(settings.seed, op.random)
     evaluator = Evaluator(op, random)
     with random.restored(), quiet(), one_blas_thread():
         work = partial(first_case, op, evaluator, settings)

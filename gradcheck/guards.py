@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import io
 import math
+import sys
 import threading
 import time
 import warnings
@@ -13,6 +14,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import numpy as np
+
+from gradcheck.foreign import Generator
 
 T = TypeVar("T")
 
@@ -128,32 +131,60 @@ def quiet() -> Iterator[None]:
 
 @contextlib.contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """BLAS products differ bitwise between one and two threads; small ones are slower in two."""
+    """BLAS products differ bitwise between one and two threads; small ones are slower in two.
+
+    PyTorch has threads of its own; it is asked where somebody has imported it.
+    """
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    with threadpool_limits(limits=1, user_api="blas"):
-        yield
+    torch = sys.modules.get("torch")
+    before = getattr(torch, "get_num_threads", lambda: 1)()
+    if before != 1:
+        torch.set_num_threads(1)  # type: ignore[union-attr]
+    try:
+        with threadpool_limits(limits=1, user_api="blas"):
+            yield
+    finally:
+        if before != 1:
+            torch.set_num_threads(before)  # type: ignore[union-attr]
+
+
+class NumpyRandom:
+    """NumPy's global random state, as `foreign.Generator` has it."""
+
+    def seeded(self, seed: int) -> Any:
+        return np.random.RandomState(seed).get_state()
+
+    def state(self) -> Any:
+        return np.random.get_state()
+
+    def restore(self, state: Any) -> None:
+        np.random.set_state(state)
+
+    def same(self, a: Any, b: Any) -> bool:
+        return bool(a[2] == b[2] and np.array_equal(a[1], b[1]))
 
 
 class GlobalRandom:
-    """NumPy's global random state: pinned before each call, so that dropout is a function.
+    """Global random states: pinned before each call, so that dropout is a function.
 
-    Setting 2.5 kB of state costs more than a small forward pass; it is skipped for ops that were
-    seen not to use it.
+    NumPy's, and the one of the framework that an op belongs to. Setting 2.5 kB of state costs more
+    than a small forward pass; it is skipped for ops that were seen not to use it.
     """
 
-    def __init__(self, seed: int) -> None:
-        self._state: Any = np.random.RandomState(seed).get_state()
+    def __init__(self, seed: int, *more: Generator | None) -> None:
+        self._generators: list[Generator] = [NumpyRandom(), *(g for g in more if g is not None)]
+        self._states = [g.seeded(seed) for g in self._generators]
         self._used: bool | None = None
 
     @contextlib.contextmanager
     def restored(self) -> Iterator[None]:
         """Give the caller's own global state back at the end."""
-        before = np.random.get_state()
+        before = [g.state() for g in self._generators]
         try:
             yield
         finally:
-            np.random.set_state(before)
+            self._set(before)
 
     @property
     def unused(self) -> bool:
@@ -162,10 +193,14 @@ class GlobalRandom:
 
     def pin(self) -> None:
         if self._used is not False:
-            np.random.set_state(self._state)
+            self._set(self._states)
+
+    def _set(self, states: list[Any]) -> None:
+        for generator, state in zip(self._generators, states, strict=True):
+            generator.restore(state)
 
     def observe(self) -> None:
         """After the first calls of an op: did it draw from the global state?"""
-        now: Any = np.random.get_state()
-        moved = now[2] != self._state[2] or not np.array_equal(now[1], self._state[1])
-        self._used = bool(self._used) or bool(moved)
+        pairs = zip(self._generators, self._states, strict=True)
+        moved = any(not g.same(g.state(), state) for g, state in pairs)
+        self._used = bool(self._used) or moved

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from gradcheck.constants import Constants
 from gradcheck.floats import dtype_of
+from gradcheck.foreign import Foreign, Generator
 from gradcheck.node import recorder_of
 from gradcheck.plain import NAME, clean
 from gradcheck.results import Source
@@ -153,8 +154,15 @@ class Options:
     """Another implementation of forward, called in float64 with forward's own arguments."""
     differentiates: Callable[..., Any] | None = None
     """The function that a straight-through or surrogate backward is the gradient of."""
-    tails: Literal["exact"] | None = None
-    """A gradient of 0 where the true one is 1e-18 is a fail, not a note."""
+    tails: Literal["exact", "note"] | None = None
+    """A gradient of 0 where the true one is 1e-18 is a fail, or a note; None: a fail where there is
+    a reference."""
+    framework: str | None = None
+    """Whose values a function takes that is described by a signature only."""
+    device: str | None = None
+    """Where a framework's values are put."""
+    order: int | None = None
+    """2: the gradient of the gradient is demanded, too; a wrong one is a fail."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,6 +213,13 @@ class Op:
     """Sentences about those of them that look like parameters: their gradients are not compared."""
     detail: Any = None
     """Door-specific: the Graph behind a graph op."""
+    foreign: Foreign | None = None
+    """What another framework's door can do with it besides."""
+
+    @property
+    def random(self) -> Generator | None:
+        """The random state of the framework that it belongs to."""
+        return self.foreign.random if self.foreign is not None else None
 
     @property
     def id(self) -> str:

@@ -29,10 +29,18 @@ OPTION_NAMES = (
     "reference",
     "differentiates",
     "tails",
+    "framework",
+    "device",
+    "order",
 )
 
 SETTING_NAMES = ("seed", "profile", "max_cases", "method", "step", "time_limit", "budget")
 """Keywords of `check` that are settings of the run."""
+_AS_THEY_ARE = (
+    *("scope", "strict", "signif", "valid", "reference", "differentiates", "tails"),
+    *("framework", "order"),
+)
+"""Options that are kept as they were given."""
 DOMAIN_WORDS = (*REAL_DOMAINS, ONE_HOT, BINARY)
 
 
@@ -67,21 +75,17 @@ def split_options(given: dict[str, Any]) -> tuple[Options, Extras]:
             raise UsageError(
                 f"{key} must be a function with forward's arguments, not {given[key]!r}"
             )
-    if given.get("tails") not in (None, "exact"):
-        raise UsageError(f"tails={given['tails']!r}: 'exact', or leave it out")
+    if given.get("tails") not in (None, "exact", "note"):
+        raise UsageError(f"tails={given['tails']!r}: 'exact' or 'note', or leave it out")
+    _demand_names(given)
     options = Options(
-        scope=given.get("scope"),
-        strict=given.get("strict"),
+        **{key: given[key] for key in _AS_THEY_ARE if key in given},
         dtypes=words("dtypes", given.get("dtypes")) or None,
-        signif=given.get("signif"),
         overwrites=words("overwrites", given.get("overwrites")),
-        valid=given.get("valid"),
         checks=words("checks", given.get("checks")) or None,
         conventions=_pinned(given.get("conventions")),
         vary_sizes=bool(given.get("vary_sizes", True)),
-        reference=given.get("reference"),
-        differentiates=given.get("differentiates"),
-        tails=given.get("tails"),
+        device=None if given.get("device") is None else str(given["device"]),
     )
     example = given.get("example", ())
     extras = Extras(
@@ -92,6 +96,16 @@ def split_options(given: dict[str, Any]) -> tuple[Options, Extras]:
         example=tuple(example) if isinstance(example, (tuple, list)) else (example,),
     )
     return options, extras
+
+
+def _demand_names(given: Mapping[str, Any]) -> None:
+    if not isinstance(given.get("framework", ""), str | None):
+        raise UsageError(f'framework={given["framework"]!r}: its name, as in framework="torch"')
+    if given.get("order") not in (None, 1, 2):
+        raise UsageError(
+            f"order={given['order']!r}: 2 where the gradient of the gradient is meant to be right, "
+            "too; else leave it out"
+        )
 
 
 def _domains(value: Any) -> tuple[tuple[str, Any], ...]:

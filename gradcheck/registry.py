@@ -218,7 +218,11 @@ def op(*target: Any, **options: Any) -> Op:
         - ``differentiates``: callable with forward's arguments: what a straight-through or
           surrogate backward is the gradient of.
         - ``tails``: "exact": a gradient that is 0 in a far tail, where it should be 1e-18, is a
-          fail.
+          fail; "note": it is a note. Without a word: a fail where there is a ``reference``.
+        - ``framework``: "torch" or "jax", for a plain function that takes its values and is
+          described by a signature only.
+        - ``device``: where a framework's values are put, as in "cuda".
+        - ``order``: 2 where the gradient of the gradient is meant to be right, too.
 
     Raises
     ------

@@ -148,7 +148,7 @@ def selftest_one(op: Op, settings: Settings, *, fixed: Mapping[str, Any] | None 
         op=op.id, target=op.target, kind=op.kind, source=op.source, reason=_not_clean(clean)
     )
     if not score.reason:
-        random = GlobalRandom(settings.seed)
+        random = GlobalRandom(settings.seed, op.random)
         own = for_op(settings, op.options, fixed)
         with random.restored(), quiet(), one_blas_thread():
             score = _scored(score, Course.of(prepare(Evaluator(op, random), own, fixed=fixed)))

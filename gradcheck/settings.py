@@ -20,8 +20,12 @@ from gradcheck.reading import text_of
 
 PROFILES = {"fast": 25, "dev": 50, "ci": 100, "thorough": 1000}
 """Cases per op, plain and corner cases included."""
-CHECKS = ("contract", "reference", "nodes", "values", "purity", "linearity", "layout")
-"""In the order in which a person debugs; "reference" is for ops that have one, "nodes" for graphs.
+CHECKS = (
+    *("contract", "reference", "nodes", "values", "purity", "linearity", "layout"),
+    "framework",
+)
+"""In the order in which a person debugs; "reference" is for ops that have one, "nodes" for graphs,
+"framework" for what another framework differentiates.
 """
 MOST_CASES = 10_000_000
 EDITIONS = ("2026",)

@@ -51,7 +51,7 @@ def central(point: Point, moves: Sequence[Move], step: float = 1e-4) -> tuple[Fl
 
 def central_table(op: Op, settings: Settings) -> str:
     """The plain rule on the op's plain case, entry by entry."""
-    random = GlobalRandom(settings.seed)
+    random = GlobalRandom(settings.seed, op.random)
     evaluator = Evaluator(op, random)
     late = f"{op.name}: out of time"
     with random.restored(), quiet(), one_blas_thread():

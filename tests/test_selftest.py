@@ -199,12 +199,11 @@ def test_an_upstream_of_ones_is_found_out(monkeypatch):
 
 
 def test_what_differs_and_no_check_sees_is_gradchecks_own_weakness(monkeypatch):
-    from gradcheck import trial
-    from gradcheck.checks import purity
+    from gradcheck.checks import order, purity
     from gradcheck.checks.facts import Outcome
     from gradcheck.reporters.scores import survivors as text
 
-    monkeypatch.setitem(trial._CHECKS, purity.NAME, lambda facts: Outcome())
+    monkeypatch.setitem(order.IN_ORDER, purity.NAME, lambda facts: Outcome())
     op = make((np.sin, lambda dz, x: dz * np.cos(x), "x[n]"), {}, {})
     score = selftest_one(op, FAST)
     assert {"workspace returned", "cotangent overwritten"} <= set(survivors(score))

@@ -10,10 +10,12 @@ from typing import Any
 
 from gradcheck.adapters.description import Description
 from gradcheck.adapters.gates import methods
+from gradcheck.adapters.of_frameworks import framework_door, hosted_pair_door
 from gradcheck.adapters.of_functions import fused_door, pair_door
 from gradcheck.adapters.of_graphs import graph_door, traced_door
 from gradcheck.adapters.of_objects import class_door, layer_door
 from gradcheck.errors import UsageError
+from gradcheck.frameworks import framework_of
 from gradcheck.graphs.composed import Composed
 from gradcheck.graphs.tracing import GraphFunction
 from gradcheck.model import Op
@@ -31,11 +33,19 @@ def adapt(
 ) -> Op:
     """The op of a target: a function (with its backward, or fused), a gate class, or a layer.
 
+    What another framework differentiates, or a function of its values, goes through its own door.
+
     Raises
     ------
     UsageError
         The target has none of the forms that can be checked; says which there are.
     """
+    values = (*description.example, *description.attributes.values())
+    framework = framework_of(target, values, description.options.framework)
+    if framework is not None and backward is not None:
+        return hosted_pair_door(framework, (target, backward), description, call, name)
+    if framework is not None:
+        return framework_door(framework, target, description, name)
     if backward is None and isinstance(target, Composed):
         return graph_door(target, description, name)
     if backward is None and isinstance(target, GraphFunction):
