@@ -23,8 +23,8 @@ from gradcheck.graphs.reducing import reduced
 from gradcheck.guards import GlobalRandom, one_blas_thread, quiet
 from gradcheck.model import Op, Recipe
 from gradcheck.results import OpResult
-from gradcheck.runner import LATE, run_one
-from gradcheck.series import InTime, one_by_one
+from gradcheck.runner import run_one
+from gradcheck.series import LATE, InTime, one_by_one
 from gradcheck.settings import Settings
 from gradcheck.wishes import Checked, Wish
 

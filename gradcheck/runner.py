@@ -18,9 +18,9 @@ from gradcheck import cost, engine
 from gradcheck.environment import environment
 from gradcheck.evaluation import Evaluator
 from gradcheck.execution.data import Shared
-from gradcheck.execution.driver import Told
+from gradcheck.execution.driver import Listener
 from gradcheck.execution.place import Place
-from gradcheck.execution.run import Apart, Asked, Done, spread
+from gradcheck.execution.spreading import Apart, Asked, Done, spread
 from gradcheck.figures import Cost, Figures
 from gradcheck.folding import Known
 from gradcheck.gathering import diagnose
@@ -30,7 +30,7 @@ from gradcheck.illustrating import illustrate
 from gradcheck.model import Op, Recipe
 from gradcheck.preparing import Ready, prepare
 from gradcheck.results import Finding, OpResult, Report, summarise
-from gradcheck.series import InTime, deadline, one_by_one
+from gradcheck.series import LATE, InTime, deadline, one_by_one
 from gradcheck.settings import Settings, for_op, in_force
 from gradcheck.shrinking import smallest
 from gradcheck.tally import Tally
@@ -38,10 +38,9 @@ from gradcheck.trial import Bench, Trial
 
 RUN_ONLY = (
     *("profile", "max-cases", "checks", "cost", "max-time", "waivers"),
-    *("jobs", "isolate", "memory-limit"),
+    *("jobs", "isolate"),
 )
 """Settings of a run that say nothing of one case."""
-LATE = "the run is out of time"
 SHORTEST = 0.1
 """Seconds that the checks of a case get, however little the run has left."""
 ENOUGH_FAILURES = 10
@@ -89,7 +88,7 @@ def run_one(
     """
     started = time.perf_counter()
     settings = _in_time(for_op(settings, op.options, fixed), until - started)
-    random = GlobalRandom(settings.seed)
+    random = GlobalRandom(settings.seed, op.random)
     with random.restored(), quiet(), one_blas_thread():
         ready = prepare(Evaluator(op, random), settings, only, fixed=fixed, known=known)
         history = History()
@@ -210,7 +209,7 @@ def run(
         planned = len(ops) if isinstance(ops, Sized) else 0
     shared = Shared(settings=settings, fixed=dict(fixed or {}), illustrated=True)
     asked = Asked(shared, known or {}, until, costs or {})
-    done = _checked(ops, asked, Told(begun, progress or (lambda _: None)), executor)
+    done = _checked(ops, asked, Listener(begun, progress or (lambda _: None)), executor)
     results, problems = done.results, [*unloaded, *done.problems]
     late = done.late or any(r.reason.endswith(LATE) for r in results)
     return Report(
@@ -229,7 +228,7 @@ def run(
 
 
 def _checked(
-    ops: Iterable[Op], asked: Asked, told: Told, executor: Executor | Place | None
+    ops: Iterable[Op], asked: Asked, listener: Listener, executor: Executor | Place | None
 ) -> Done:
     """Here and in order, or several at a time."""
     shared = asked.shared
@@ -245,14 +244,14 @@ def _checked(
         )
 
     if executor is not None or shared.settings.jobs != 1:  # in children on one CPU too
-        return spread(list(ops), asked, told, here, executor)
-    timed, done = InTime(_announced(ops, told.begun), asked.until), Done([], [])
+        return spread(list(ops), asked, listener, here, executor)
+    timed, done = InTime(_announced(ops, listener.begun), asked.until), Done([], [])
     with closing(Apart(asked)) as apart:
         done.results, done.interrupted = one_by_one(
             timed,
             lambda op: (apart.check if apart.wants(op) else here)(op),
             done.problems,
-            told.done,
+            listener.done,
         )
     done.late = timed.late
     return done

@@ -11,6 +11,8 @@ from gradcheck.errors import UsageError
 from gradcheck.model import Op
 
 T = TypeVar("T")
+LATE = "the run is out of time"
+"""How the reason of an op ends that was left because of that."""
 
 
 def deadline(seconds: float) -> float:

@@ -7,6 +7,7 @@ import importlib.util
 import os
 import sys
 import traceback
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -19,6 +20,10 @@ from gradcheck.model import Op
 from gradcheck.plain import told
 from gradcheck.reading import odd
 from gradcheck.registry import MARK, RegisteredFunction
+from gradcheck.tapes.held import held_by
+
+added: list[str] = []
+"""Folders put in front of ``sys.path`` for a target's imports; a child does so in its turn."""
 
 
 class NotThere(TargetError):
@@ -96,7 +101,8 @@ def import_target(path: str, root: Path | None = None) -> ModuleType:
         return _import_file(folder / path, path)
     if os.sep in path:
         path, folder = _package(folder / path, path)
-    return _import_module(path, folder)
+        return _import_module(path, folder)
+    return _import_module(path, folder, again=root is None)
 
 
 def names_file(path: str) -> bool:
@@ -114,8 +120,8 @@ def _package(folder: Path, given: str) -> tuple[str, Path]:
     return _module_name(folder.resolve())
 
 
-def _import_module(name: str, folder: Path) -> ModuleType:
-    _importable_from(folder)
+def _import_module(name: str, folder: Path, *, again: bool = True) -> ModuleType:
+    _importable_from(folder, again=again)
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
@@ -127,9 +133,11 @@ def _import_module(name: str, folder: Path) -> ModuleType:
         raise TargetError(import_failed(name, error)) from None
 
 
-def _importable_from(folder: Path) -> None:
+def _importable_from(folder: Path, *, again: bool = True) -> None:
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
+        if again:
+            added.append(str(folder))
 
 
 def _import_file(path: Path, given: str) -> ModuleType:
@@ -235,23 +243,33 @@ def _parts(module: ModuleType) -> list[ModuleType]:
 def named_ops(module: ModuleType, target: str) -> dict[str, Op]:
     """A module's own ops by the attribute that holds them; an alias of an op is no other op.
 
-    An op is called what its attribute is called, unless ``name=`` says otherwise.
+    An op is called what its attribute is called, unless ``name=`` says otherwise. Ops of a tape, a
+    list or a dict come after those, under ``attribute.name``.
     """
     found: dict[str, Op] = {}
     sources: dict[str, Any] = {}
     seen: set[int] = set()
-    for attribute, thing in list(vars(module).items()):
+    for attribute, called, thing in _bound(module):
         op = op_of(thing)
         if op is None or id(op) in seen or not _belongs(thing, op, module):
             continue
         seen.add(id(op))
-        name = attribute if isinstance(thing, Op) and not op.named else op.name
+        name = called if isinstance(thing, Op) and not op.named else op.name
         if name in sources:
             raise UsageError(f"two ops are called {name!r}: {sources[name]} and {op.source}")
         sources[name] = op.source
         home = op.module or module.__name__
         found[attribute] = replace(op, name=name, module=home, target=f"{target}::{name}")
     return found
+
+
+def _bound(module: ModuleType) -> Iterator[tuple[str, str, Any]]:
+    """What may be an op: its attribute, what that calls it, the thing itself."""
+    bound = list(vars(module).items())
+    yield from ((attribute, attribute, thing) for attribute, thing in bound)
+    for attribute, thing in bound:
+        for called, op in held_by(attribute, thing).items():
+            yield f"{attribute}.{called}", called, op
 
 
 def op_of(thing: Any) -> Op | None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,6 +108,7 @@ def test_a_worker_is_killed_and_the_report_is_that_of_the_serial_run(project: Pr
         if mark.exists() or running.poll() is not None:
             break
         time.sleep(0.05)
+    assert mark.exists(), running.communicate()
     os.kill(int(mark.read_text()), signal.SIGKILL)
     out, err = running.communicate(timeout=120)
     assert running.returncode == 1, out + err
@@ -163,20 +166,59 @@ def test_nothing_of_the_code_stays_there(project, place):
 
 def test_no_scheduler_there_is_2(project, monkeypatch):
     project.write("gates.py", GATES)
-    monkeypatch.setattr(cluster, "SECONDS", 0.5)
+    monkeypatch.setattr(distributed, "Client", lambda *_, **__: pytest.fail("tried"))
     ran = project.run("run", "gates.py", "--dask", "tcp://127.0.0.1:1")
     assert ran.code == 2
     assert "gradcheck: --dask tcp://127.0.0.1:1: no scheduler answers there" in ran.err
     assert "Traceback" not in ran.text
 
 
-@pytest.mark.parametrize("address", ["nonsense://x", "127.0.0.1:notaport"])
-def test_an_address_that_is_none_is_a_usage_error(address):
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("foo", "no port"),
+        ("tcp://:8786", "no host"),
+        ("nonsense://x:1", "unknown address scheme 'nonsense'"),
+        ("127.0.0.1:notaport", "Port could not be cast"),
+        ("tcp://127.0.0.1:99999", "Port out of range"),
+        ("tcp://127.0.0.1:8786/status", "127.0.0.1:8786/status"),
+    ],
+)
+def test_an_address_that_is_none_is_said_before_any_client_tries(monkeypatch, address, why):
+    """A client of dask tries for seconds, and prints a traceback when it is given up."""
+    monkeypatch.setattr(distributed, "Client", lambda *_, **__: pytest.fail("tried"))
     with (
-        pytest.raises(UsageError, match="no scheduler answers there"),
+        pytest.raises(UsageError, match=r"an address is tcp://host:port.*" + why),
         cluster.connected(address, []),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [(b"HTTP/1.0 400 Bad request\r\n", "speaks another language"), (b"", "nothing is heard")],
+)
+def test_another_service_at_the_address_is_no_scheduler(monkeypatch, said, why):
+    """A client of dask takes its first bytes for a length, or waits for ever."""
+    monkeypatch.setattr(distributed, "Client", lambda *_, **__: pytest.fail("tried"))
+    monkeypatch.setattr(cluster, "SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            for _ in range(2):  # somebody looks whether anyone is there, then greets
+                kept.append(server.accept()[0])
+                if said:
+                    kept[-1].sendall(said)
+
+        kept: list[socket.socket] = []
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(UsageError, match=why), cluster.connected(address, []):
+            pass
+        thread.join(20)
+    for connection in kept:
+        connection.close()
 
 
 def test_without_dask_the_extra_is_named(monkeypatch):

@@ -7,7 +7,10 @@ import functools
 import json
 import math
 import os
+import select
 import signal
+import subprocess
+import sys
 import time
 import zlib
 from typing import Any
@@ -16,11 +19,13 @@ import numpy as np
 import pytest
 
 from gradcheck.adapters.source import is_compiled
-from gradcheck.execution import death
+from gradcheck.errors import UsageError
+from gradcheck.execution import crew, death
+from gradcheck.execution.child import send
 from gradcheck.execution.crew import Crew
-from gradcheck.execution.data import Chunk, Shared
+from gradcheck.execution.data import Answer, Chunk, Death, Shared
 from gradcheck.execution.driver import tasks_of
-from gradcheck.execution.process import Terms
+from gradcheck.execution.process import Child, Terms
 from gradcheck.runner import run
 from gradcheck.settings import Settings, bytes_of, convert
 from gradcheck.targets import load
@@ -115,18 +120,22 @@ def test_each_is_reported_and_the_others_go_on(project: Project):
 
 
 def test_exit_0_in_a_gate_is_no_pass_of_the_run(project: Project):
+    """Nor does the lecture's table, made here, meet what ends or stops a process."""
     project.write("gates.py", FATAL)
-    target = "gates.py::exit"
-    apart = ("--isolate", "--method", "central", "--max-cases", "12")
-    ran = project.shell("run", target, *apart)
+    named = ("gates.py::exit", "gates.py::asleep", "gates.py::right")
+    apart = ("--isolate", "--method", "central", "--max-cases", "12", "--time-limit", "0.3")
+    ran = project.shell("run", *named, *apart)
     assert ran.code == 1, ran.text
     assert "exit: contract: takes the process with it" in ran.out
+    assert "right: (f(x+h) - f(x-h)) / 2h" in ran.out
+    assert "asleep: (f" not in ran.out
 
 
-def test_nor_is_exit_0_at_the_import_of_a_module(project: Project):
+@pytest.mark.parametrize("apart", [("--isolate",), ("-j", "2")])
+def test_nor_is_exit_0_at_the_import_of_a_module(project: Project, apart: tuple[str, ...]):
     project.write("gates.py", FATAL)
     project.write("leaves.py", "import os\nos._exit(0)\n")
-    ran = project.run("run", "leaves.py", "gates.py::right", "--isolate", "--max-cases", "12")
+    ran = project.run("run", "leaves.py", "gates.py::right", *apart, "--max-cases", "12")
     assert ran.code == 1
     assert "leaves.py cannot be imported: the process that ran it ended with exit code 0" in ran.out
     assert [r["op"] for r in project.results()["results"]] == ["gates::right"]
@@ -216,12 +225,13 @@ fatal("once", once)
     project.write("gates.py", text)
     by_name = {op.name: op for op in load("gates.py")}
     ops = [by_name[n] for n in ("right", "once", "exit")]
-    crew = Crew(1, Terms())
-    chunk = Chunk(tasks=tuple(tasks_of([*ops, by_name["right"]])), shared=Shared(settings=few()))
+    own = Crew(1, Terms())
+    tasks = tuple(tasks_of(dict(enumerate([*ops, by_name["right"]]))))
+    chunk = Chunk(tasks=tasks, shared=Shared(settings=few()))
     try:
-        answers = crew.submit(chunk).result(timeout=120)
+        answers = own.submit(chunk).result(timeout=120)
     finally:
-        crew.close()
+        own.close()
     right, once, left, after = answers
     assert right.result is not None
     assert after.result is not None
@@ -234,7 +244,8 @@ fatal("once", once)
     assert death.judged(ops[2], left).verdict == "fail"
 
 
-def test_no_child_outlives_a_run_that_is_killed(project: Project):
+def test_nothing_is_left_of_a_run_that_is_killed(project: Project, monkeypatch):
+    """Neither a child nor a file."""
     text = (
         FATAL
         + """
@@ -249,6 +260,9 @@ fatal("stuck", stuck)
 """
     )
     project.write("gates.py", text)
+    kept = project.folder / "temporary"
+    kept.mkdir()
+    monkeypatch.setenv("TMPDIR", str(kept))
     running = project.start("run", "gates.py::stuck", "-j", "2", "--time-limit", "0")
     mark = project.folder / "pid"
     for _ in range(1200):
@@ -258,12 +272,18 @@ fatal("stuck", stuck)
     pid = int(mark.read_text())
     running.kill()
     running.communicate(timeout=60)
-    for _ in range(1200):
+    assert ends(pid)
+    assert list(kept.iterdir()) == []
+
+
+def ends(pid: int) -> bool:
+    """Whether a process does so by itself."""
+    for _ in range(600):
         if not is_alive(pid):
-            return
+            return True
         time.sleep(0.05)
     os.kill(pid, signal.SIGKILL)
-    pytest.fail("the child went on")
+    return False
 
 
 def is_alive(pid: int) -> bool:
@@ -272,6 +292,175 @@ def is_alive(pid: int) -> bool:
             return stat.read().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+DIES_APART = """
+import os
+
+import gradcheck
+
+os.write(2, b"it was here\\n")
+if os.environ["PARENT"] != str(os.getpid()):
+    os.abort()
+three = gradcheck.op(lambda x: 1.0 * x, lambda dz, x: 1.0 * dz, "x[n]", name="three")
+"""
+
+
+def test_a_file_that_no_child_survives_is_a_problem_of_its_own_ops(project: Project, monkeypatch):
+    monkeypatch.setenv("PARENT", str(os.getpid()))
+    project.write("dies.py", DIES_APART)
+    project.write("gates.py", FATAL)
+    report = run([*load("dies.py"), *load("gates.py::right")], few(jobs=2))
+    assert [(r.name, r.verdict) for r in report.results] == [("right", "pass")]
+    assert report.errors == [
+        "dies::three: dies.py cannot be imported in a process of its own: the process that ran it "
+        "was killed by signal 6 (SIGABRT); its last words: it was here"
+    ]
+
+
+def test_what_an_import_printed_is_no_last_word_of_an_op(project: Project):
+    project.write("gates.py", FATAL + '\nos.write(2, b"hello from the import\\n")\n')
+    report = run(load("gates.py::killed"), few(isolate=True))
+    (finding,) = report.results[0].findings
+    assert finding.message.endswith("SIGKILL), as by the system when memory is full")
+
+
+BROKEN_FROM_INSIDE = (
+    FATAL
+    + """
+
+def short(x):
+    import gradcheck.tally
+
+    def add(*_):
+        raise MemoryError
+
+    gradcheck.tally.Tally.add = add
+    return 1.0 * x
+
+
+fatal("short", short)
+"""
+)
+
+
+def test_out_of_memory_in_our_own_code_is_a_failure_of_that_op(project: Project):
+    """And what has run in the same process before is not to blame, nor what comes after."""
+    project.write("gates.py", BROKEN_FROM_INSIDE)
+    by_name = {op.name: op for op in load("gates.py")}
+    ops = [by_name[n] for n in ("right", "short", "right")]
+    costs = dict.fromkeys((op.id for op in ops), 0.0)
+    limited = few(**{"memory-limit": "3G", "jobs": 2})
+    report = run(ops, limited, costs=costs)
+    assert [r.verdict for r in report.results] == ["pass", "fail", "pass"]
+    (finding,) = report.results[1].findings
+    assert finding.message == (
+        "the process that ran it could not go on with 3,072 MiB of memory (--memory-limit); its "
+        "last words: MemoryError"
+    )
+    with pytest.raises(death.Fault, match="MemoryError"):
+        run(ops[1:2], few(jobs=2))
+
+
+def test_a_case_is_replayed_with_the_memory_that_it_had(project: Project):
+    """What the machine could give, which the first process would, too."""
+    text = FATAL + '\nfatal("roomy", lambda x: x + np.empty(2**28)[0] * 0)\n'
+    project.write("gates.py", text)
+    limited = ("--memory-limit", "1G", "--max-cases", "12")
+    assert project.run("run", "gates.py::roomy", *limited).code == 1
+    (finding,) = project.results()["results"][0]["findings"]
+    again = project.run(*finding["replay"].split()[1:])
+    assert again.code == 1, again.text
+    assert "MemoryError: Unable to allocate 2.00 GiB" in again.out
+
+
+def test_what_an_op_starts_ends_with_it(project: Project):
+    text = (
+        FATAL
+        + """
+import pathlib
+import subprocess
+
+
+def starts(x):
+    mark = pathlib.Path("started")
+    if not mark.exists():
+        mark.write_text(str(subprocess.Popen(["sleep", "1000"]).pid))
+    return 1.0 * x
+
+
+fatal("starts", starts)
+"""
+    )
+    project.write("gates.py", text)
+    assert run(load("gates.py::starts"), few(isolate=True)).results[0].verdict == "pass"
+    assert ends(int((project.folder / "started").read_text()))
+
+
+def test_a_system_that_gives_no_more_processes_is_said_of_the_ops(project: Project, monkeypatch):
+    """A child that is started ahead and cannot be is no reason to wait for ever."""
+    project.write("gates.py", FATAL)
+    (task,) = tasks_of(dict(enumerate(load("gates.py::right"))))
+    started: list[Child] = []
+
+    def start(terms: Terms) -> Child:
+        if started:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        started.append(Child(terms))
+        return started[0]
+
+    monkeypatch.setattr(crew, "Child", start)
+    own = Crew(1, Terms(fresh=True))
+    chunk = Chunk(tasks=(task,), shared=Shared(settings=few()))
+    try:
+        (answer,) = own.submit(chunk).result(timeout=60)
+        assert answer.result is not None
+        for later in [own.submit(chunk) for _ in range(3)]:
+            with pytest.raises(UsageError, match=r"started for it: Resource temporarily unavail"):
+                later.result(timeout=60)
+    finally:
+        own.close()
+
+
+def test_an_answer_that_comes_while_the_parent_looks_away_is_heard():
+    """Between finding nothing and finding the child dead, that is."""
+    given, taken = os.pipe()
+
+    class Dead:
+        returncode = None
+
+        def poll(self) -> int:
+            if self.returncode is None:
+                with os.fdopen(taken, "wb") as stream:
+                    send(stream, b"the last answer")
+                self.returncode = 0
+            return 0
+
+    child = Child.__new__(Child)
+    child.process, child._read, child._pipe = Dead(), b"", given  # type: ignore[assignment]
+    child._poller = select.poll()
+    child._poller.register(given, select.POLLIN)
+    assert child.message() == b"the last answer"
+    assert child.message() is None
+    os.close(given)
+
+
+def test_a_second_try_that_is_refused_is_no_death(project: Project):
+    project.write("gates.py", FATAL)
+    (op,) = load("gates.py::right")
+    first = Death(how="was killed")
+    with pytest.raises(UsageError, match="there is no file"):
+        death.judged(op, Answer(number=0, problem="there is no file", death=first))
+
+
+def test_a_child_is_an_interpreter_like_its_parent():
+    """What -O, -W and -X say counts there too."""
+    given = ["-O", "-B", "-P", "-Wignore::UserWarning", "-Xint_max_str_digits=7000"]
+    code = "from gradcheck.execution.process import _flags; print(*_flags())"
+    done = subprocess.run(
+        [sys.executable, *given, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == given
 
 
 # -- what goes to a child by itself --------------------------------------------------------------

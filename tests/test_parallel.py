@@ -10,14 +10,16 @@ from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, Thre
 from multiprocessing import get_context
 from typing import Any
 
+import msgspec
 import pytest
 
-from gradcheck import trial
+from gradcheck import targets, trial
+from gradcheck.errors import UsageError
 from gradcheck.evaluation import Evaluator
 from gradcheck.execution.data import Answer, Chunk, Death, Shared, Task, packed, unpacked
-from gradcheck.execution.driver import Driver, Told, chunks, tasks_of
+from gradcheck.execution.driver import Driver, Listener, Outcome, portions, shared_of, tasks_of
 from gradcheck.execution.place import Lost
-from gradcheck.execution.run import jobs
+from gradcheck.execution.spreading import workers
 from gradcheck.execution.work import work
 from gradcheck.guards import GlobalRandom
 from gradcheck.model import Recipe
@@ -142,6 +144,50 @@ def test_files_of_one_name_stay_apart(project: Project):
     ]
 
 
+def test_what_an_import_does_to_others_is_the_same_in_a_child(project: Project):
+    """Two folders with a helper of one name: the first to be loaded decides, here and there."""
+    for folder, factor in (("a", 2.0), ("b", 3.0)):
+        project.write(f"{folder}/helper.py", f"FACTOR = {factor}\n")
+        text = "import gradcheck, helper\n"
+        text += "op = gradcheck.op(lambda x: helper.FACTOR * x, lambda dz, x: 2.0 * dz, 'x[n]')\n"
+        project.write(f"{folder}/of_{folder}.py", text)
+    ops = [*load("a/of_a.py"), *load("b/of_b.py")]
+    assert plain(run(ops, few(jobs=2))) == plain(run(ops, few()))
+    assert told(run(ops, few())) == [("op", "pass")] * 2
+
+
+def test_each_of_two_ops_of_one_id_has_its_result(project: Project):
+    """In children, both, as they are the ones that were asked for."""
+    apart = f"import os\nhere = {os.getpid()}\n" + GATES.replace(
+        "return x * x\n", "return x * x * (os.getpid() != here)\n", 1
+    )
+    project.write("gates.py", apart)
+    (op,) = load("gates.py::right")
+    assert told(run([op, op], few(jobs=2))) == [("right", "pass")] * 2
+
+
+def test_an_op_whose_name_a_module_of_its_package_has_too_is_found(project: Project):
+    for name, factor in (("pkg/__init__.py", 2), ("pkg/inner.py", 3)):
+        text = "import gradcheck\n" + "from pkg import inner\n" * (factor == 2)
+        text += f"same = gradcheck.op(lambda x: {factor} * x, lambda dz, x: 2 * dz, 'x[n]')\n"
+        project.write(name, text)
+    ops = load("pkg")
+    report = run(ops, few(jobs=2))
+    assert report.errors == []
+    assert [r.verdict for r in report.results] == ["pass", "fail"]
+
+
+def test_a_file_is_loaded_once_in_a_process(project: Project, monkeypatch):
+    project.write("gates.py", GATES)
+    ops = dict(enumerate(load("gates.py")))
+    asked: list[str] = []
+    monkeypatch.setattr(targets, "load", lambda name: asked.append(name) or load(name))
+    shared = shared_of(ops.values(), Shared(settings=few(**{"max-cases": 1})))
+    said = json.loads(work(packed(Chunk(tasks=tuple(tasks_of(ops)), shared=shared))))
+    assert [a["number"] for a in said["each"] if a["result"]] == [0, 1, 2]
+    assert asked == ["gates.py"]
+
+
 def test_an_op_that_no_target_names_is_checked_here(project: Project):
     project.write("gates.py", GATES)
     here = os.getpid()
@@ -153,7 +199,7 @@ def test_an_op_that_no_target_names_is_checked_here(project: Project):
 
 
 def test_names_that_utf_8_does_not_hold_come_through():
-    task = Task(target="gates\udc80.py::a", op="gates::\ud800", module="gates")
+    task = Task(number=0, target="gates\udc80.py::a", op="gates::\ud800", module="gates")
     chunk = Chunk(tasks=(task,), shared=Shared(settings=few()), left=1.5)
     assert unpacked(packed(chunk), Chunk) == chunk
 
@@ -162,25 +208,26 @@ def test_names_that_utf_8_does_not_hold_come_through():
 
 
 def test_expensive_ops_go_first_and_cheap_ones_together():
-    tasks = [Task(target=n, op=n, module="") for n in ("cheap", "dear", "new", "graph", "small")]
+    names = ("cheap", "dear", "new", "graph", "small")
+    tasks = [Task(number=k, target=n, op=n, module="") for k, n in enumerate(names)]
     costs = {"cheap": 0.1, "dear": 3.0, "small": 0.1}
-    portions = list(chunks(tasks * 4, costs, lambda t: t.op == "graph", 1))
-    names = [tuple(t.op for t in portion) for portion in portions]
-    assert names[:8] == [("graph",)] * 4 + [("dear",)] * 4
-    assert names[8:12] == [("cheap", "small")] * 4
-    assert names[12:] == [("new",)] * 4
+    made = portions(tasks * 4, costs, lambda t: t.op == "graph", 1)
+    together = [tuple(t.op for t in portion) for portion in made]
+    assert together[:8] == [("graph",)] * 4 + [("dear",)] * 4
+    assert together[8:12] == [("cheap", "small")] * 4
+    assert together[12:] == [("new",)] * 4
 
 
 def test_no_portion_leaves_another_worker_without_work():
-    tasks = [Task(target=str(k), op=str(k), module="") for k in range(16)]
+    tasks = [Task(number=k, target=str(k), op=str(k), module="") for k in range(16)]
     costs = {str(k): 0.001 for k in range(16)}
-    assert [len(p) for p in chunks(tasks, costs, lambda _: False, 2)] == [2] * 8
+    assert [len(p) for p in portions(tasks, costs, lambda _: False, 2)] == [2] * 8
 
 
 def test_jobs_auto_is_what_the_system_lets_us_use():
-    assert jobs(few()) == 1
-    assert jobs(few(jobs="3")) == 3
-    assert jobs(few(jobs="auto")) == len(os.sched_getaffinity(0))
+    assert workers(few()) == 1
+    assert workers(few(jobs="3")) == 3
+    assert workers(few(jobs="auto")) == len(os.sched_getaffinity(0))
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "many", "1.5"])
@@ -258,11 +305,14 @@ class Fake:
 
 
 def passed(task: Task, _: Chunk) -> Answer:
-    return Answer(op=task.op, result=OpResult(op=task.op, kind="fake", verdict="pass"))
+    return Answer(number=task.number, result=OpResult(op=task.op, kind="fake", verdict="pass"))
 
 
-def driven(ops: Any, place: Any) -> Driver:
-    return Driver(ops, place, Shared(settings=few()), Told())
+def driven(ops: Any, place: Any) -> Outcome:
+    """What becomes of ops that go to a place all together."""
+    numbered = dict(enumerate(ops))
+    driver = Driver(numbered, place, Shared(settings=few()), Listener())
+    return driver.run([tuple(tasks_of(numbered))])
 
 
 def test_of_a_chunk_that_workers_die_of_each_op_is_tried_alone(project: Project):
@@ -274,10 +324,10 @@ def test_of_a_chunk_that_workers_die_of_each_op_is_tried_alone(project: Project)
             raise Lost(Death(how="died with every worker"))
         return passed(task, chunk)
 
-    outcome = driven(ops, Fake(said)).run([tuple(tasks_of(ops))])
-    verdicts = {op: r.verdict for op, r in outcome.results.items()}
+    results = {r.op: r for r in driven(ops, Fake(said)).results.values()}
+    verdicts = {op: r.verdict for op, r in results.items()}
     assert verdicts == {"gates::Wrong": "pass", "gates::right": "pass", "gates::cube": "fail"}
-    (finding,) = outcome.results["gates::cube"].findings
+    (finding,) = results["gates::cube"].findings
     assert (finding.code, finding.message) == (
         "process-died",
         "the process that ran it died with every worker",
@@ -295,9 +345,9 @@ def test_a_place_from_which_nothing_comes_back_is_given_up(project: Project):
         def trouble(self) -> str:
             return "no worker is left"
 
-    outcome = driven(ops, Silent(passed)).run([(t,) for t in tasks_of(ops)])
+    outcome = driven(ops, Silent(passed))
     assert outcome.results == {}
-    assert outcome.problems == {op.id: "no worker is left" for op in ops}
+    assert outcome.problems == dict.fromkeys(range(3), "no worker is left")
 
 
 def test_a_fault_of_ours_in_a_child_is_one_here(project: Project, monkeypatch):
@@ -305,15 +355,94 @@ def test_a_fault_of_ours_in_a_child_is_one_here(project: Project, monkeypatch):
     ops = load("gates.py")
 
     def said(task: Task, _: Chunk) -> Answer:
-        return Answer(op=task.op, fault="Traceback (most recent call last):\nKeyError: 'ours'\n")
+        return Answer(
+            number=task.number, fault="Traceback (most recent call last):\nKeyError: 'ours'\n"
+        )
 
     with pytest.raises(Exception, match="KeyError: 'ours'") as caught:
-        driven(ops, Fake(said)).run([tuple(tasks_of(ops))])
+        driven(ops, Fake(said))
     assert "Traceback" in caught.value.__notes__[0]
 
 
+def test_an_op_of_which_nothing_comes_back_is_named(project: Project):
+    project.write("gates.py", GATES)
+    ops = load("gates.py")
+
+    class Loses(Fake):
+        def submit(self, chunk: Chunk) -> Future[list[Answer]]:
+            kept = [t for t in chunk.tasks if t.op != "gates::cube"]
+            return super().submit(msgspec.structs.replace(chunk, tasks=tuple(kept)))
+
+    outcome = driven(ops, Loses(passed))
+    assert sorted(r.op for r in outcome.results.values()) == ["gates::Wrong", "gates::right"]
+    (number,) = outcome.problems
+    assert ops[number].id == "gates::cube"
+    assert outcome.problems[number] == "nothing came back of it from where it was to be checked"
+
+
+@pytest.mark.parametrize("when", ["submitted", "answered"])
+def test_a_place_that_fails_is_what_its_ops_could_not_be_checked_for(project: Project, when: str):
+    project.write("gates.py", GATES)
+    ops = load("gates.py")
+
+    class Shut(Fake):
+        def submit(self, chunk: Chunk) -> Future[list[Answer]]:
+            if when == "submitted":
+                raise RuntimeError("cannot schedule new futures")
+            return super().submit(chunk)
+
+    def said(task: Task, _: Chunk) -> Answer:
+        raise RuntimeError("cannot schedule new futures")
+
+    why = "the place where it was checked failed: RuntimeError: cannot schedule new futures"
+    assert driven(ops, Shut(said)).problems == dict.fromkeys(range(3), why)
+
+
+def test_what_is_sent_again_is_begun_once(project: Project):
+    project.write("gates.py", GATES)
+    ops = dict(enumerate(load("gates.py")))
+    lost: list[int] = []
+
+    def said(task: Task, chunk: Chunk) -> Answer:
+        if len(chunk.tasks) > 1:
+            lost.append(task.number)
+            raise Lost(Death(how="died"))
+        return passed(task, chunk)
+
+    begun: list[str] = []
+    driver = Driver(ops, Fake(said), Shared(settings=few()), Listener(begun.append))
+    assert len(driver.run([tuple(tasks_of(ops))]).results) == 3
+    assert lost
+    assert begun == ["Wrong", "cube", "right"]
+
+
+@pytest.mark.parametrize("asked", [{"isolate": True}, {"memory-limit": "1G"}])
+def test_what_an_executor_cannot_keep_is_refused(project: Project, asked: dict[str, Any]):
+    project.write("gates.py", GATES)
+    ops = load("gates.py")
+    with (
+        ThreadPoolExecutor(1) as threads,
+        pytest.raises(UsageError, match=f"{next(iter(asked))} cannot be kept in an executor"),
+    ):
+        run(ops, few(**asked), executor=threads)
+
+
+def test_children_after_a_broken_place_have_the_limits_that_were_asked_for(project: Project):
+    project.write("gates.py", GATES)
+    ops = dict(enumerate(load("gates.py::right")))
+
+    class Broken(Fake):
+        def submit(self, chunk: Chunk) -> Future[list[Answer]]:
+            raise BrokenExecutor("no")
+
+    limited = Shared(settings=few(**{"memory-limit": "8M"}))
+    outcome = Driver(ops, Broken(passed), limited, Listener()).run([tuple(tasks_of(ops))])
+    assert "does not start with 8 MiB of memory" in outcome.problems[0]
+
+
 def test_work_answers_what_it_cannot_load(project: Project):
-    tasks = tuple(Task(target=t, op=t, module="") for t in ("missing.py::a", "gates.py::none"))
+    names = enumerate(("missing.py::a", "gates.py::none"))
+    tasks = tuple(Task(number=k, target=t, op=t, module="") for k, t in names)
     project.write("gates.py", GATES)
     said = json.loads(work(packed(Chunk(tasks=tasks, shared=Shared(settings=few())))))
     assert [a["problem"].partition("'")[0] for a in said["each"]] == [
@@ -376,6 +505,26 @@ def test_a_run_out_of_time_says_so(project: Project):
     ran = project.run("run", "gates.py", *FEW, "-j", "2", "--max-time", "1e-9")
     assert ran.code == 1
     assert "0 of 3 ops checked: out of time (--max-time 1e-09)" in ran.out
+
+
+def test_what_waited_for_a_worker_does_not_get_that_time_again(project: Project):
+    """Nothing is begun of it when the time is over, and it is not said to be judged."""
+    project.write("gates.py", GATES)
+    ops = dict(enumerate(load("gates.py")))
+    tasks = tuple(tasks_of(ops))
+    chunk = Chunk(tasks=tasks, shared=Shared(settings=few()), left=100.0, sent=time.time() - 101)
+    said = json.loads(work(packed(chunk)))
+    assert [(a["number"], a["late"], a["result"]) for a in said["each"]] == [
+        (number, True, None) for number in ops
+    ]
+    ahead = Chunk(tasks=tasks, shared=Shared(settings=few()), left=50.0, sent=time.time() + 1000)
+    assert 0 < ahead.until() - time.perf_counter() <= 50.0
+
+    def late(task: Task, _: Chunk) -> Answer:
+        return Answer(number=task.number, late=True)
+
+    outcome = driven(list(ops.values()), Fake(late))
+    assert (outcome.results, outcome.problems, outcome.late) == ({}, {}, True)
 
 
 def test_waivers_random_graphs_and_jobs_go_together(project: Project):

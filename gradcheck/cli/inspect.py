@@ -5,9 +5,11 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from rich.table import Table
 from rich.text import Text
@@ -19,6 +21,8 @@ from gradcheck.cli.screen import screen
 from gradcheck.codes import CODES, LIKELY
 from gradcheck.errors import NothingCollected, UsageError, did_you_mean
 from gradcheck.evaluation import NodeRaised
+from gradcheck.execution.data import Shared
+from gradcheck.execution.spreading import Apart, Asked
 from gradcheck.explain import plain_case
 from gradcheck.explain import text as explain_text
 from gradcheck.graphs.composed import Composed
@@ -76,7 +80,7 @@ def replay(case: str, recipe: str | None, results: str | None) -> int:
         made = recalled(recipe, op, "the recipe")
     settings = convert(given, "the run's settings", settings)
     demand_judged(made, op, for_op(settings, op.options, given).dtypes)
-    result = run_one(op, settings, fixed=given, only=[made])
+    result = _tried(op, made, settings, given)
     passed = result.verdict == "pass"
     console = screen()
     stored, wide = recipe is None, terminal.page(console)
@@ -84,6 +88,14 @@ def replay(case: str, recipe: str | None, results: str | None) -> int:
     said = said or [f"{op.id}: this case passes" if passed else text.failure(result, width=wide)]
     console.print("\n\n".join(said), soft_wrap=True, markup=False)
     return 0 if passed else 1
+
+
+def _tried(op: Op, recipe: Recipe, settings: Settings, given: Mapping[str, Any]) -> OpResult:
+    """The result of one case: here, or in a child where a run would check the op in one."""
+    with closing(Apart(Asked(Shared(settings=settings, fixed=dict(given))))) as apart:
+        if apart.wants(op):
+            return apart.check(op, msgspec.json.encode(recipe).decode())
+    return run_one(op, settings, fixed=given, only=[recipe])
 
 
 def _one_op(name: str) -> Op:

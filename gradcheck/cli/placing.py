@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from gradcheck.execution.place import Place
-from gradcheck.execution.run import import_apart
+from gradcheck.execution.spreading import import_apart
 from gradcheck.model import Op
 
 

@@ -158,7 +158,8 @@ def _found(job: Job, settings: Settings, console: Console) -> Found:
     if names == [REFERENCE] and not settings.targets and not job.targets and job.verbosity >= 0:
         console.print("no target named and no pyproject.toml here: checking the reference ops")
     errors: list[str] = []
-    safe = placing.loadable(names, root, errors) if settings.isolate else names
+    apart = settings.isolate or settings.jobs != 1 or job.dask
+    safe = placing.loadable(names, root, errors) if apart else names
     every = collect(safe, errors, root)
     one_graph = job.graphs > 0 and is_name(job.keyword)
     ops = [] if one_graph else select(every, job.keyword)

@@ -1,7 +1,9 @@
 """What a child process does: it takes chunks from a pipe and answers each task of them.
 
-Started by `crew`, as a fresh interpreter. Its standard error is a file that the parent reads when
-it dies: what C code says last, and the frames of Python that `faulthandler` writes at a crash.
+Started by `crew`, as a fresh interpreter. It says that it is ready, then of each chunk that its
+files are loaded, and then the answers. What it is at stands in a file that it shares with its
+parent. Its standard error is another, which the parent reads when it dies: what C code says last,
+and the frames of Python that `faulthandler` writes at a crash.
 """
 
 from __future__ import annotations
@@ -20,19 +22,24 @@ from typing import IO, BinaryIO
 
 LENGTH = struct.Struct("<Q")
 """Before each message, how many bytes it has."""
-DEADLINE = struct.Struct("<dd")
-"""What the parent can see: when the user's code is out of time, and the seconds it was given."""
+STATE = struct.Struct("<ddq")
+"""What the parent can see: when the user's code is out of time, the seconds that it was given, and
+which file is being imported."""
+NONE = -1
+"""No file is."""
+READY = b""
+"""The message that it waits for work, or that the files of a chunk are loaded."""
 _DIES_WITH_PARENT = 1
 """``PR_SET_PDEATHSIG`` of Linux."""
 
 
-def main(beacon: str, memory: int) -> None:
+def main(shown: int, memory: int) -> None:
     """Answer until the pipe is closed.
 
     Parameters
     ----------
-    beacon : str
-        Path of the file in which deadlines are told.
+    shown : int
+        Descriptor of the file in which the parent sees what goes on.
     memory : int
         Bytes of data that the process may have; 0 is no limit.
     """
@@ -41,16 +48,52 @@ def main(beacon: str, memory: int) -> None:
     limit_memory(memory)
     chunks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(taken, chunks), daemon=True).start()
+    import gradcheck.runner  # noqa: F401  # before it is ready: work imports it
     from gradcheck.execution.data import Chunk, packed, unpacked
-    from gradcheck.execution.work import answers
-    from gradcheck.guards import one_blas_thread
+    from gradcheck.execution.work import Loaded, answers
+    from gradcheck.guards import one_blas_thread, tell_deadlines
 
-    _tell(beacon)
-    send(given, b"")  # ready
+    state = _State(shown)
+    tell_deadlines(state.deadline)
+    loaded = Loaded(state.importing)
+    send(given, READY)
     with one_blas_thread():
         while True:
-            for answer in answers(unpacked(chunks.get(), Chunk)):
+            chunk = unpacked(chunks.get(), Chunk)
+            loaded.load(chunk.shared)
+            state.importing(NONE)
+            send(given, READY)
+            _forget_words()
+            for answer in answers(chunk, loaded):
                 send(given, packed(answer))
+                _forget_words()
+
+
+class _State:
+    """What it is at, where the parent sees it whatever becomes of this process."""
+
+    def __init__(self, shown: int) -> None:
+        self._shared = mmap.mmap(shown, STATE.size)
+        os.close(shown)
+        self._deadline, self._seconds, self._file = STATE.unpack(self._shared)
+
+    def deadline(self, deadline: float, seconds: float) -> None:
+        self._deadline, self._seconds = deadline, seconds
+        self._tell()
+
+    def importing(self, file: int) -> None:
+        self._file = file
+        self._tell()
+
+    def _tell(self) -> None:
+        STATE.pack_into(self._shared, 0, self._deadline, self._seconds, self._file)
+
+
+def _forget_words() -> None:
+    """What was printed until now is not the last word of the op that comes next."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # the user's code may close it
+        sys.stderr.flush()
+        os.ftruncate(2, 0)
 
 
 def send(stream: IO[bytes], message: bytes) -> None:
@@ -104,16 +147,4 @@ def limit_memory(size: int) -> None:
 def _read(taken: BinaryIO, chunks: queue.SimpleQueue[bytes]) -> None:
     while (message := receive(taken)) is not None:
         chunks.put(message)
-    os._exit(0)  # the parent is gone, or wants no more
-
-
-def _tell(beacon: str) -> None:
-    from gradcheck.guards import tell_deadlines
-
-    with open(beacon, "r+b") as file:
-        shared = mmap.mmap(file.fileno(), DEADLINE.size)
-
-    def told(deadline: float, seconds: float) -> None:
-        DEADLINE.pack_into(shared, 0, deadline, seconds)
-
-    tell_deadlines(told)
+    os.killpg(0, signal.SIGKILL)  # the parent is gone: so is this, and what it has started

@@ -5,15 +5,18 @@ Imported where a cluster is asked for: dask is an extra.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import platform
 import secrets
+import socket
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -26,6 +29,8 @@ from gradcheck.model import Op
 
 SECONDS = 5.0
 """For the scheduler to answer, and for a first worker to be there."""
+SOCKETS = ("tcp", "tls", "ws", "wss")
+"""Schemes whose addresses are a host and a port."""
 PATIENCE = 30.0
 """Seconds without any worker, after which what is left is given up."""
 COMPARED = ("python", "gradcheck", "numpy", "hypothesis")
@@ -67,6 +72,7 @@ def _client(address: str) -> Any:
         import distributed
     except ImportError:
         raise UsageError("--dask needs dask.distributed: pip install 'gradcheck[dask]'") from None
+    _demand_address(address)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of versions: we compare those that count
@@ -74,10 +80,53 @@ def _client(address: str) -> Any:
             return connect(address, timeout=SECONDS, set_as_default=False)
     except (OSError, ValueError, TypeError, ImportError) as error:
         why = str(error).partition("\n")[0] or type(error).__name__
-        raise UsageError(
-            f"--dask {address}: no scheduler answers there ({why}); start one with "
-            "dask scheduler, which prints its address"
-        ) from None
+        raise _silent(address, why) from None
+
+
+def _demand_address(address: str) -> None:
+    """What is no address, and where nobody listens, is said at once: a client tries for long."""
+    from distributed.comm.registry import get_backend
+
+    form = f"--dask {address}: an address is tcp://host:port, as dask scheduler prints it"
+    scheme, sign, place = address.rpartition("://")
+    scheme = scheme if sign else "tcp"
+    try:
+        get_backend(scheme)
+        parts = urlsplit(f"{scheme}://{place}")
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise UsageError(f"{form} ({error})") from None
+    if scheme not in SOCKETS:
+        return
+    if not host or not port or parts.path or parts.query or parts.fragment:
+        raise UsageError(f"{form} ({'no host' if not host else 'no port' if not port else place})")
+    try:
+        socket.create_connection((host, port), SECONDS).close()
+        if scheme == "tcp":
+            with ThreadPoolExecutor(1) as own:  # a notebook has a loop in its thread already
+                own.submit(asyncio.run, _greeted(f"tcp://{place}")).result()
+    except TimeoutError:
+        raise _silent(address, f"nothing is heard for {SECONDS:g} s") from None
+    except (OSError, UnicodeError) as error:
+        raise _silent(address, getattr(error, "strerror", None) or str(error)) from None
+    except MemoryError:  # it takes the first bytes for a length
+        raise _silent(address, "what answers speaks another language") from None
+
+
+async def _greeted(address: str) -> None:
+    """That what listens there greets as dask does."""
+    from distributed.comm import core
+
+    connect: Any = core.connect
+    comm = await asyncio.wait_for(connect(address, timeout=SECONDS), SECONDS)
+    await comm.close()
+
+
+def _silent(address: str, why: str) -> UsageError:
+    return UsageError(
+        f"--dask {address}: no scheduler answers there ({why}); start one with "
+        "dask scheduler, which prints its address"
+    )
 
 
 def _demand_workers(client: Any, address: str) -> None:

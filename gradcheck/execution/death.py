@@ -13,9 +13,11 @@ from gradcheck.execution.data import Answer, Death
 from gradcheck.model import Op
 from gradcheck.plain import SENTENCE, cut, visible
 from gradcheck.results import CheckSummary, Finding, OpResult, Severity
+from gradcheck.series import LATE
 
 _FRAME = re.compile(r'^  File "(.*)", line (\d+) in (.*)$')
 _OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep
+NO_ANSWER = "nothing came back of it from where it was to be checked"
 LINES = 12
 """Of the frames of a process that died."""
 
@@ -56,8 +58,23 @@ class Fault(Exception):
     """A fault of ours, in another process: its traceback is a note of it."""
 
 
-def told(death: Death) -> str:
-    """What there is to say of it, in a sentence."""
+def of_fault(trace: str, limits: str) -> Death:
+    """Of a process that was short of memory where our own code needed some.
+
+    Parameters
+    ----------
+    trace : str
+        The traceback.
+    limits : str
+        What it had: `` with 64 MiB of memory``.
+    """
+    last = trace.strip().rpartition("\n")[2]
+    how = f"could not go on{limits} (--memory-limit)"
+    return Death(how=how, said=cut(visible(last), SENTENCE))
+
+
+def sentence(death: Death) -> str:
+    """What there is to say of it."""
     said = f"; its last words: {death.said}" if death.said else ""
     return f"the process that ran it {death.how}{said}"
 
@@ -76,14 +93,29 @@ def judged(op: Op, answer: Answer) -> OpResult:
         fault = Fault(answer.fault.strip().rpartition("\n")[2])
         fault.add_note(answer.fault)
         raise fault
+    if answer.problem:
+        raise UsageError(answer.problem)
+    if answer.late:
+        return _left_out(op)
     if answer.result is None:
         if answer.death is None:
-            raise UsageError(answer.problem)
+            raise UsageError(NO_ANSWER)
         return _died(op, answer.death)
     if answer.death is None:
         return answer.result
     findings = [*answer.result.findings, _finding(answer.death, "warning")]
     return msgspec.structs.replace(answer.result, findings=findings)
+
+
+def _left_out(op: Op) -> OpResult:
+    return OpResult(
+        op=op.id,
+        target=op.target,
+        kind=op.kind,
+        verdict="inconclusive",
+        source=op.source,
+        reason=f"no case was run: {LATE}",
+    )
 
 
 def _died(op: Op, death: Death) -> OpResult:
@@ -106,7 +138,7 @@ def _finding(death: Death, severity: Severity) -> Finding:
             "reaches"
         )
     else:
-        message = told(death)
+        message = sentence(death)
         if severity == "warning":
             message += ". Alone in a process of its own it was judged"
     return Finding(

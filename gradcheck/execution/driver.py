@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from gradcheck import plain
 from gradcheck.errors import UsageError
 from gradcheck.execution import death
 from gradcheck.execution.crew import Crew
@@ -32,11 +33,11 @@ GONE = "the place where it was checked is gone"
 
 
 @dataclass(slots=True)
-class Told:
+class Listener:
     """Who is told of what, while it goes on."""
 
     begun: Callable[[str], None] = lambda name: None
-    """The name of an op that is sent out."""
+    """The name of an op that is sent out, once."""
     done: Callable[[OpResult], None] = lambda result: None
 
 
@@ -44,34 +45,35 @@ class Told:
 class Outcome:
     """What became of some ops."""
 
-    results: dict[str, OpResult] = field(default_factory=dict)
-    """By the op's id, in the order in which they came."""
-    problems: dict[str, str] = field(default_factory=dict)
-    """Why an op could not be checked, by id."""
+    results: dict[int, OpResult] = field(default_factory=dict)
+    """By the op's number, in the order in which they came."""
+    problems: dict[int, str] = field(default_factory=dict)
+    """Why an op could not be checked, by its number."""
     interrupted: bool = False
     late: bool = False
     """The time was over before the ops were."""
 
 
 def tasks_of(
-    ops: Iterable[Op], known: Mapping[str, Iterable[tuple[str, str]]] | None = None
+    ops: Mapping[int, Op], known: Mapping[str, Iterable[tuple[str, str]]] | None = None
 ) -> list[Task]:
-    """The tasks of some ops, which all have a target."""
+    """The tasks of some ops by their numbers; all have a target."""
     return [
         Task(
+            number=number,
             target=op.target,
             op=op.id,
             module=op.module,
             known=tuple(sorted((known or {}).get(op.id, ()))),
         )
-        for op in ops
+        for number, op in ops.items()
     ]
 
 
-def chunks(
+def portions(
     tasks: Sequence[Task], costs: Mapping[str, float], first: Callable[[Task], bool], seats: int
 ) -> Iterator[tuple[Task, ...]]:
-    """Tasks in portions, the expensive ones first.
+    """Tasks in groups that are sent together, the expensive ones first.
 
     Parameters
     ----------
@@ -105,17 +107,22 @@ def chunks(
 class Driver:
     """One run of some ops over a place."""
 
-    def __init__(self, ops: Sequence[Op], place: Place, shared: Shared, told: Told) -> None:
-        self._ops = {op.id: op for op in ops}
-        self._place, self._shared, self._told = place, shared, told
+    def __init__(
+        self, ops: Mapping[int, Op], place: Place, shared: Shared, listener: Listener
+    ) -> None:
+        self._ops, self._place = ops, place
+        self._shared, self._listener = shared, listener
         self._waiting: deque[tuple[Task, ...]] = deque()
         self._sent: dict[Future[list[Answer]], tuple[Task, ...]] = {}
+        self._begun: set[int] = set()
         self._alone: Crew | None = None
         """Where suspects of a broken executor are tried, one by one."""
         self.outcome = Outcome()
 
     def run(self, portions: Iterable[tuple[Task, ...]], until: float = math.inf) -> Outcome:
         """Send all and take what comes back; an interrupt, or the end of the time, keeps it.
+
+        Every op is in the outcome, unless that was interrupted or late.
 
         Raises
         ------
@@ -154,35 +161,40 @@ class Driver:
         return self._alone or self._place
 
     def _send(self, tasks: tuple[Task, ...], left: float) -> None:
-        chunk = Chunk(tasks=tasks, shared=self._shared, left=None if math.isinf(left) else left)
+        limit = None if math.isinf(left) else left
+        chunk = Chunk(tasks=tasks, shared=self._shared, left=limit, sent=time.time())
         for task in tasks:
-            self._told.begun(self._ops[task.op].name)
+            if task.number not in self._begun:
+                self._begun.add(task.number)
+                self._listener.begun(self._ops[task.number].name)
         try:
             self._sent[self._at.submit(chunk)] = tasks
         except BrokenExecutor:
             self._broken(tasks)
+        except Exception as error:
+            self._note(tasks, [], _failed(error))
 
     def _take(self, future: Future[list[Answer]], tasks: tuple[Task, ...]) -> None:
         try:
-            answers = future.result()
+            self._note(tasks, future.result(), death.NO_ANSWER)
         except BrokenExecutor:
             self._broken(tasks)
-            return
-        except UsageError as error:
-            answers = [Answer(op=t.op, problem=str(error)) for t in tasks]
-        except CancelledError:
-            answers = [Answer(op=t.op, problem=GONE) for t in tasks]
         except Lost as lost:
             if len(tasks) > 1:
                 self._waiting.extendleft((t,) for t in tasks)
                 return
-            answers = [Answer(op=t.op, death=lost.death) for t in tasks]
-        for answer in answers:
-            self._note(answer)
+            died = [Answer(number=t.number, death=lost.death) for t in tasks]
+            self._note(tasks, died, death.NO_ANSWER)
+        except CancelledError:
+            self._note(tasks, [], GONE)
+        except death.Fault:
+            raise
+        except Exception as error:
+            self._note(tasks, [], _failed(error))
 
     def _give_up(self, why: str) -> None:
         for tasks in (*self._sent.values(), *self._waiting):
-            self.outcome.problems.update({task.op: why for task in tasks})
+            self._note(tasks, [], why)
         self._sent.clear()
         self._waiting.clear()
 
@@ -192,17 +204,33 @@ class Driver:
         Which of the tasks that it had is to blame shows when each is tried alone.
         """
         if self._alone is None:
-            self._alone = Crew(max(self._place.capacity // 2, 1), Terms())
+            terms = Terms.of(self._shared.settings)
+            self._alone = Crew(max(self._place.capacity // 2, 1), terms)
         self._waiting.extendleft((t,) for t in tasks)
 
-    def _note(self, answer: Answer) -> None:
-        try:
-            result = death.judged(self._ops[answer.op], answer)
-        except UsageError as error:
-            self.outcome.problems[answer.op] = str(error)
-            return
-        self.outcome.results[answer.op] = result
-        self._told.done(result)
+    def _note(self, tasks: tuple[Task, ...], answers: Iterable[Answer], otherwise: str) -> None:
+        """What became of each task; ``otherwise`` of those that have no answer."""
+        came = {answer.number: answer for answer in answers}
+        for task in tasks:
+            number = task.number
+            answer = came.get(number) or Answer(number=number, problem=otherwise)
+            if answer.late:
+                self.outcome.late = True
+                continue
+            try:
+                result = death.judged(self._ops[number], answer)
+            except UsageError as error:
+                self.outcome.problems[number] = str(error)
+                continue
+            self.outcome.results[number] = result
+            self._listener.done(result)
+
+
+def _failed(error: Exception) -> str:
+    """What a place's own failure says of the ops that it had."""
+    if isinstance(error, UsageError):
+        return str(error)
+    return f"the place where it was checked failed: {type(error).__name__}: {plain.told(error)}"
 
 
 def shared_of(ops: Iterable[Op], shared: Shared) -> Shared:

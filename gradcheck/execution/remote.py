@@ -20,7 +20,6 @@ from gradcheck.errors import UsageError
 from gradcheck.execution.crew import Crew
 from gradcheck.execution.data import Answer, Answers, Chunk, packed, unpacked
 from gradcheck.execution.process import Terms
-from gradcheck.execution.run import terms
 
 WAIT = 20.0
 """Seconds for the code to arrive on a worker that has only just come."""
@@ -63,7 +62,8 @@ def work_apart(chunk: bytes) -> bytes:
         crew = _crew(folder, given, worker.state.nthreads)
         answers = crew.submit(given).result()
     except UsageError as error:
-        answers = [Answer(op=t.op, problem=f"{worker.address}: {error}") for t in given.tasks]
+        problem = f"{worker.address}: {error}"
+        answers = [Answer(number=t.number, problem=problem) for t in given.tasks]
     there, here = (json.dumps(str(path))[1:-1].encode() for path in (folder, given.home))
     return packed(Answers(each=tuple(answers))).replace(there, here)  # in tracebacks
 
@@ -77,7 +77,7 @@ def _crew(folder: Path, chunk: Chunk, count: int) -> Crew:
         time.sleep(0.05)
     with _lock:
         if folder not in _crews:
-            own = terms(chunk.shared.settings)
             paths = tuple(str(folder / root) for root in chunk.roots)
-            _crews[folder] = Crew(count, Terms(own.memory, own.fresh, str(folder), paths))
+            terms = Terms.of(chunk.shared.settings, str(folder), paths)
+            _crews[folder] = Crew(count, terms)
         return _crews[folder]

@@ -43,7 +43,7 @@ def demand_time(item: pytest.Item) -> None:
 def demand_whole(item: pytest.Item, result: OpResult) -> None:
     """Note that an op was cut; skip it where the settings let through what is not judged."""
     from gradcheck.policy import fails
-    from gradcheck.runner import LATE
+    from gradcheck.series import LATE
 
     if result.verdict != "inconclusive" or not result.reason.endswith(LATE):
         return

@@ -9,16 +9,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
+import msgspec
+
 from gradcheck.errors import UsageError
 from gradcheck.execution import death
 from gradcheck.execution.crew import Crew
-from gradcheck.execution.data import Chunk, Shared, Task
-from gradcheck.execution.driver import Driver, Outcome, Told, chunks, shared_of, tasks_of
+from gradcheck.execution.data import Chunk, Shared
+from gradcheck.execution.driver import Driver, Listener, Outcome, portions, shared_of, tasks_of
 from gradcheck.execution.place import Borrowed, Place
 from gradcheck.execution.process import Terms
 from gradcheck.model import Op
 from gradcheck.results import OpResult
-from gradcheck.settings import Settings, bytes_of
+from gradcheck.settings import Settings
 
 Known = Mapping[str, Iterable[tuple[str, str]]]
 
@@ -34,17 +36,12 @@ class Asked:
     """Seconds of an earlier run, by the op's id."""
 
 
-def jobs(settings: Settings) -> int:
+def workers(settings: Settings) -> int:
     """How many ops are checked at a time."""
     if settings.jobs != "auto":
         return settings.jobs
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return usable or 1
-
-
-def terms(settings: Settings) -> Terms:
-    """What each child is given."""
-    return Terms(memory=bytes_of(settings.memory_limit), fresh=settings.isolate)
 
 
 def import_apart(names: Iterable[str], folder: str) -> dict[str, str]:
@@ -53,21 +50,22 @@ def import_apart(names: Iterable[str], folder: str) -> dict[str, str]:
     Parameters
     ----------
     names : iterable of str
-        Targets.
+        Targets, imported one after the other as they will be here.
     folder : str
         What they are relative to; empty: the current one.
+
+    Raises
+    ------
+    UsageError
+        No process can be started.
     """
-    died: dict[str, str] = {}
     crew = Crew(1, Terms(folder=folder, paths=(folder,) * bool(folder)))
     try:
-        for name in names:
-            tasks = (Task(target=name, op="", module=""),)
-            answer = crew.submit(Chunk(tasks=tasks, shared=Shared(settings=Settings()))).result()[0]
-            if answer.death is not None and not answer.problem:
-                died[name] = death.told(answer.death)
+        shared = Shared(settings=Settings(), loaded=tuple(names))
+        crew.submit(Chunk(tasks=(), shared=shared)).result()
     finally:
         crew.close()
-    return died
+    return crew.fatal
 
 
 class Apart:
@@ -83,8 +81,8 @@ class Apart:
         wanted = settings.isolate or bool(settings.memory_limit) or op.compiled
         return wanted and bool(op.target)
 
-    def check(self, op: Op) -> OpResult:
-        """The result of one op.
+    def check(self, op: Op, recipe: str = "") -> OpResult:
+        """The result of one op; of one case of it, where there is a recipe.
 
         Raises
         ------
@@ -92,12 +90,14 @@ class Apart:
             Its settings are wrong, or no child can be started.
         """
         if self._crew is None:
-            self._crew = Crew(1, terms(self._asked.shared.settings))
+            self._crew = Crew(1, Terms.of(self._asked.shared.settings))
         until = self._asked.until
+        (task,) = tasks_of({0: op}, self._asked.known)
         chunk = Chunk(
-            tasks=tuple(tasks_of([op], self._asked.known)),
+            tasks=(msgspec.structs.replace(task, recipe=recipe),),
             shared=shared_of([op], self._asked.shared),
             left=None if math.isinf(until) else max(until - time.perf_counter(), 0.0),
+            sent=time.time(),
         )
         return death.judged(op, self._crew.submit(chunk).result()[0])
 
@@ -123,7 +123,7 @@ class Done:
 def spread(
     ops: Sequence[Op],
     asked: Asked,
-    told: Told,
+    listener: Listener,
     here: Callable[[Op], OpResult],
     executor: Executor | Place | None = None,
 ) -> Done:
@@ -135,34 +135,33 @@ def spread(
         In the order in which the results come back.
     asked : Asked
         What for.
-    told : Told
+    listener : Listener
         Who is told of what.
     here : callable
         Checks one op in this process.
     executor : Executor or Place, optional
         Default: as many children as the settings say.
+
+    Raises
+    ------
+    UsageError
+        Settings that hold in children alone are asked of an executor.
     """
-    places: dict[str, int] = {}
-    for place, op in enumerate(ops):
-        if op.target:
-            places.setdefault(op.id, place)
-    sent = [ops[k] for k in places.values()]
-    outcome = _sent(sent, asked, told, executor) if sent else Outcome()
-    results = {places[op]: result for op, result in outcome.results.items()}
-    problems = {places[op]: problem for op, problem in outcome.problems.items()}
+    sent = {number: op for number, op in enumerate(ops) if op.target}
+    outcome = _sent(sent, asked, listener, executor) if sent else Outcome()
+    results, problems = dict(outcome.results), dict(outcome.problems)
     done = Done([], [], outcome.interrupted, outcome.late)
-    own = set(places.values())
     try:
-        for place, op in enumerate(ops):
-            if place in own or done.interrupted or done.late:
+        for number, op in enumerate(ops):
+            if number in sent or done.interrupted or done.late:
                 continue
-            told.begun(op.name)
+            listener.begun(op.name)
             try:
-                results[place] = here(op)
+                results[number] = here(op)
             except UsageError as error:
-                problems[place] = str(error)
+                problems[number] = str(error)
                 continue
-            told.done(results[place])
+            listener.done(results[number])
     except KeyboardInterrupt:
         done.interrupted = True
     done.results = [results[k] for k in sorted(results)]
@@ -171,20 +170,30 @@ def spread(
 
 
 def _sent(
-    ops: Sequence[Op], asked: Asked, told: Told, executor: Executor | Place | None
+    ops: Mapping[int, Op], asked: Asked, listener: Listener, executor: Executor | Place | None
 ) -> Outcome:
-    settings = asked.shared.settings
-    if executor is None:
-        place: Place = Crew(min(jobs(settings), len(ops)), terms(settings))
-    else:
-        place = Borrowed(executor) if isinstance(executor, Executor) else executor
-    graphs = {op.id for op in ops if op.kind == "graph"}  # which take longest, as a rule
-    portions = chunks(
-        tasks_of(ops, asked.known), asked.costs, lambda t: t.op in graphs, place.capacity
-    )
+    place = _place(asked.shared.settings, executor, len(ops))
+    graphs = {op.id for op in ops.values() if op.kind == "graph"}  # which take longest, as a rule
+    tasks = tasks_of(ops, asked.known)
     try:
-        driver = Driver(ops, place, shared_of(ops, asked.shared), told)
-        return driver.run(portions, asked.until)
+        driver = Driver(ops, place, shared_of(ops.values(), asked.shared), listener)
+        sent = portions(tasks, asked.costs, lambda t: t.op in graphs, place.capacity)
+        return driver.run(sent, asked.until)
     finally:
         if place is not executor:
             place.close()
+
+
+def _place(settings: Settings, executor: Executor | Place | None, count: int) -> Place:
+    """Where ``count`` ops are checked."""
+    if executor is None:
+        return Crew(min(workers(settings), count), Terms.of(settings))
+    if not isinstance(executor, Executor):
+        return executor
+    if settings.isolate or settings.memory_limit:
+        asked = "isolate" if settings.isolate else "memory-limit"
+        raise UsageError(
+            f"{asked} cannot be kept in an executor, whose processes are not ours to start: leave "
+            "out executor= (jobs= checks several at a time), or the setting"
+        )
+    return Borrowed(executor)
