@@ -17,15 +17,15 @@ import numpy as np
 from gradcheck import compare
 from gradcheck.arrays import Array, Float
 from gradcheck.checks.facts import Facts
-from gradcheck.claims import Claims
+from gradcheck.claims import Claims, rounding
 from gradcheck.compare import Rules, Status
-from gradcheck.differences import QuickEstimates
 from gradcheck.estimate import Estimate
 from gradcheck.evaluation import Evaluator, projection
 from gradcheck.guards import GlobalRandom
 from gradcheck.judging import Judge
 from gradcheck.model import Recipe
 from gradcheck.point import Move, Point
+from gradcheck.quotients import QuickEstimates
 from gradcheck.settings import Settings
 from gradcheck.trial import Bench
 from suite import SuiteOp
@@ -139,7 +139,7 @@ class QuickAlone(Recalling):
     def statuses(self, k: int, gradients: tuple[Float, ...]) -> Array:
         found = self.differences(self._along[k])
         analytic = gradients[k].reshape(-1)
-        noise = compare.rounding(1.0, self.point.eps) * np.abs(analytic)
+        noise = rounding(1.0, self.point.eps) * np.abs(analytic)
         scale = np.fmax(np.fmax(np.abs(analytic), np.abs(found.value)), found.scale)
         settled = compare.settled(analytic, noise, found, self.rules, np.zeros_like(analytic))
         outside = np.abs(analytic - found.value) > found.bound + noise

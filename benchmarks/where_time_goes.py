@@ -31,8 +31,8 @@ from typing import Any
 import numpy as np
 
 import gradcheck
-from gradcheck import trial
 from gradcheck.arrays import Array
+from gradcheck.checks import order
 from gradcheck.model import Op
 from gradcheck.runner import run_one
 from gradcheck.settings import Settings
@@ -94,7 +94,7 @@ def watched(meter: Meter, stages: Mapping[str, str]) -> Iterator[list[str]]:
     """Wrap what the stages name; gives those that this version does not have."""
     undo: list[tuple[Any, str, Any]] = []
     missing: list[str] = []
-    checks = dict(trial._CHECKS)
+    checks = dict(order.IN_ORDER)
     try:
         for place, stage in stages.items():
             owner, name = _place(place)
@@ -105,10 +105,10 @@ def watched(meter: Meter, stages: Mapping[str, str]) -> Iterator[list[str]]:
             undo.append((owner, name, plain))
             setattr(owner, name, meter.wrap(stage, plain))
         for name, check in checks.items():
-            trial._CHECKS[name] = meter.wrap(CHECK + name, check)
+            order.IN_ORDER[name] = meter.wrap(CHECK + name, check)
         yield missing
     finally:
-        trial._CHECKS.update(checks)
+        order.IN_ORDER.update(checks)
         for owner, name, plain in reversed(undo):
             setattr(owner, name, plain)
 

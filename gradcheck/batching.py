@@ -1,13 +1,13 @@
 """Many evaluations of forward in one call, where it is vectorised over a leading axis.
 
 Whether it is, is tried: two stacked points, and the last of the first full stack, are evaluated by
-themselves too, and must come out the same to the last bit. A call takes as many points as fit the
-cache.
+themselves too, and must come out the same to the last bit. Once it is known at a point, the last of
+each first stack is. A call takes as many points as fit the cache.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -20,8 +20,9 @@ FEWEST = 6
 """Evaluations from which on a trial pays."""
 _TRIAL = 2
 """Points of the first call: a failed trial has cost no more."""
-BLOCK = 2**15
-"""Numbers of an input, or of the outputs, in one call: what a core keeps close."""
+BLOCK = 2**14
+"""Numbers of an input, or of the outputs, in one call: what a core keeps close, and memory that is
+used again instead of being fetched anew from the system for each result."""
 PATIENCE = 3
 """Failed trials after which a way is not tried again: forward may refuse a point of a case."""
 WAYS = ("leading", "before all axes")
@@ -69,30 +70,37 @@ def _stacked(point: Point, k: int, rows: tuple[Array, Float], found: Float) -> i
     for way in WAYS[: 1 + (rank > point.primals[k].ndim)]:
         if failures[k, way] >= PATIENCE:
             continue
-        filled = 0
-        for start, stacked in _blocks(point, k, rows):
+        filled, known = 0, (k, way) in point.stacks
+        for number, (start, stacked) in enumerate(_blocks(point, k, rows, trial=not known)):
             outputs = _call(point, k, stacked, rank if way == WAYS[1] else 0)
             if outputs is None:
                 break
-            block = found[start : start + len(outputs)]
+            part = slice(start, start + len(outputs))
+            block = found[part]
             block[...] = outputs  # before forward runs again: it may use the same memory
-            if start <= _TRIAL and not _same(point, k, rows, start, block):
+            places = [-1] if known or number else [0, -1]
+            alone = rows[0][part], rows[1][part]
+            if number < 2 - known and not _same(point, k, alone, block, places):
                 break
             filled = start + len(outputs)
         if filled > _TRIAL:
             failures[k, way] = 0
+            point.stacks.add((k, way))
             return filled
         failures[k, way] += 1
+        point.stacks.discard((k, way))
     return 0
 
 
-def _blocks(point: Point, k: int, rows: tuple[Array, Float]) -> Iterator[tuple[int, Array]]:
-    """The rows in blocks, each (b, n)."""
+def _blocks(
+    point: Point, k: int, rows: tuple[Array, Float], *, trial: bool
+) -> Iterator[tuple[int, Array]]:
+    """The rows in blocks, each (b, n); ``trial``: the first one small."""
     flat, values = rows
     primal = point.primals[k].reshape(1, -1)
     size = max(2, BLOCK // max(primal.size, point.here.size))
-    for start in (0, *range(_TRIAL, len(flat), size)):
-        part = flat[start : start + size if start else _TRIAL]
+    for start in (0, *range(_TRIAL, len(flat), size)) if trial else range(0, len(flat), size):
+        part = flat[start : start + (size if start or not trial else _TRIAL)]
         stacked = np.repeat(primal, len(part), axis=0)
         stacked[np.arange(len(part))[:, None], part] = values[start : start + len(part)]
         yield start, stacked
@@ -115,12 +123,12 @@ def _call(point: Point, k: int, stacked: Array, rank: int) -> Float | None:
     return together if together.shape[1] == point.here.size else None
 
 
-def _same(point: Point, k: int, rows: tuple[Array, Float], start: int, outputs: Float) -> bool:
-    """The last of some rows comes out the same alone, and at the start the first too."""
+def _same(
+    point: Point, k: int, rows: tuple[Array, Float], outputs: Float, places: Sequence[int]
+) -> bool:
+    """Some of these rows come out the same alone."""
     flat, values = rows
     return all(
-        np.array_equal(
-            outputs[i], point.with_entries(k, flat[start + i], values[start + i]), equal_nan=True
-        )
-        for i in ([len(outputs) - 1] if start else [0, len(outputs) - 1])
+        np.array_equal(outputs[i], point.with_entries(k, flat[i], values[i]), equal_nan=True)
+        for i in places
     )

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from gradcheck import compare
-from gradcheck.arrays import Float
+from gradcheck.arrays import Float, largest
 from gradcheck.compare import Rules
+from gradcheck.ladder import KAPPA
 from gradcheck.point import Entries, Move
+
+Size = TypeVar("Size", float, Float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +47,13 @@ class Claims:
         """A-priori noise of a slope, in the gradient's own precision."""
         explained = rules.explained if claimed or not lossy(rules) else 0.0
         if move.single is not None:
-            return compare.rounding(claimed, self.eps(move.single[0])) + explained
+            return rounding(claimed, self.eps(move.single[0])) + explained
         squares = 0.0
         for k, entries, speeds in move.parts:
             flat = self._of(k).reshape(-1)
-            size = float(np.linalg.norm((flat if move.whole else flat[entries]) * speeds))
-            squares += compare.rounding(size, self.eps(k)) ** 2
-        return float(np.sqrt(squares)) + explained
+            terms = (flat if move.whole else flat[entries]) * speeds
+            squares += rounding(math.sqrt(terms @ terms), self.eps(k)) ** 2
+        return math.sqrt(squares) + explained
 
     def roundings(self, along: Sequence[Move], claimed: Float, rules: Rules) -> Float:
         """(n,) `rounding` of each."""
@@ -56,7 +61,7 @@ class Claims:
             pairs = zip(along, claimed, strict=True)
             return np.array([self.rounding(m, float(a), rules) for m, a in pairs])
         explained = np.where((claimed != 0) | (not lossy(rules)), rules.explained, 0.0)
-        return np.asarray(compare.rounding(claimed, self.eps(along.input)) + explained)
+        return np.asarray(rounding(claimed, self.eps(along.input)) + explained)
 
     def measured(self, move: Move, noise: Sequence[Float], rules: Rules) -> float:
         """Noise of a slope as measured on the backward pass, and no less than a-priori."""
@@ -66,15 +71,17 @@ class Claims:
 
     def largest(self) -> float:
         """The largest finite entry of all gradients."""
-        sizes = [
-            np.abs(g[np.isfinite(g)]).max(initial=0.0) for g in self.gradients if g is not None
-        ]
-        return float(max(sizes, default=0.0))
+        return max((largest(g) for g in self.gradients if g is not None), default=0.0)
 
     def _of(self, k: int) -> Float:
         gradient = self.gradients[k]
         assert gradient is not None
         return gradient
+
+
+def rounding(analytic: Size, eps: float) -> Size:
+    """A-priori rounding noise of analytic slopes: half a unit in the last place, six times."""
+    return KAPPA * 0.5 * eps * abs(analytic)
 
 
 def lossy(rules: Rules) -> bool:

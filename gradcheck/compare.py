@@ -16,15 +16,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import TypeVar
+from functools import lru_cache
 
 import numpy as np
 
 from gradcheck.arrays import Float
-from gradcheck.differences import QuickEstimates
 from gradcheck.estimate import Estimate
 from gradcheck.floats import FORMATS
-from gradcheck.ladder import KAPPA
+from gradcheck.quotients import QuickEstimates
 
 RESOLUTION = {"float64": 1e-6, "float32": 2e-3, "float16": 2e-2, "bfloat16": 5e-2}
 """The relative accuracy that a pass certifies at least."""
@@ -45,7 +44,6 @@ APART = 5
 FAINT = {"float64": 1e-4, "float32": 1e-1, "float16": 1e-1, "bfloat16": 1e-1}
 """And on this share of the largest entry of any input: a gradient that is zero throughout, as that
 of a bias before batch normalisation, has no scale of its own."""
-Size = TypeVar("Size", float, Float)
 
 
 class Status(IntEnum):
@@ -75,6 +73,7 @@ class Rules:
     """No digits are asked of a far tail below it: the precision has no normal number there."""
 
     @staticmethod
+    @lru_cache(None)
     def of(precision: str, signif: float | None) -> Rules:
         """The default tolerances; with ``signif`` given, that one and no other."""
         if signif is not None:
@@ -117,11 +116,6 @@ class Comparison:
         return 0.0 if width == 0 else width / own if own else np.inf
 
 
-def rounding(analytic: Size, eps: float) -> Size:
-    """A-priori rounding noise of analytic slopes: half a unit in the last place, six times."""
-    return KAPPA * 0.5 * eps * abs(analytic)
-
-
 def heard(made: Comparison, value: float, bound: float) -> Comparison:
     """A fail, once the quick path has been heard as a witness.
 
@@ -141,10 +135,8 @@ def settled(
 ) -> Float:
     """Which entries pass on four evaluations: boolean (n,). ``floor``: the least scale of each."""
     with np.errstate(all="ignore"):
-        scale = np.maximum(_scales(analytic, quick.value, quick.scale), floor)
-        if rules.tails:
-            known = np.fmax(np.fmax(np.abs(analytic), np.abs(quick.value)), quick.scale)
-            scale = np.maximum(known, floor)
+        scale = np.fmax(np.fmax(np.abs(analytic), np.abs(quick.value)), quick.scale)
+        scale = np.maximum(scale if rules.tails else _scales(scale), floor)
         gap = np.abs(analytic - quick.value)
         near = gap <= quick.bound + noise
         certified = gap + quick.bound + noise <= rules.resolution * scale
@@ -159,7 +151,7 @@ def obviously_wrong(analytic: Float, noise: Float, quick: QuickEstimates, rules:
     way to one; never the last word.
     """
     with np.errstate(all="ignore"):
-        scale = _scales(analytic, quick.value, quick.scale)
+        scale = _scales(np.fmax(np.fmax(np.abs(analytic), np.abs(quick.value)), quick.scale))
         gap = np.abs(analytic - quick.value)
         smooth = quick.jump <= rules.resolution * scale
         sharp = quick.bound <= rules.resolution * scale
@@ -168,10 +160,21 @@ def obviously_wrong(analytic: Float, noise: Float, quick: QuickEstimates, rules:
         )
 
 
-def _scales(analytic: Float, value: Float, scale: Float) -> Float:
-    known = np.fmax(np.fmax(np.abs(analytic), np.abs(value)), scale)
+def _scales(known: Float) -> Float:
     known = np.where(np.isfinite(known), known, 0.0)
     return np.asarray(np.maximum(known, SMALL * known.max(initial=0.0)))
+
+
+def agrees(
+    analytic: float, noise: float, estimate: Estimate, rules: Rules, floor: float = 0.0
+) -> bool:
+    """A slope passes on a ladder's estimate without more, as `settled` asks of the quick path.
+
+    Then the noise of backward need not be measured.
+    """
+    gap, width = abs(analytic - estimate.value), estimate.bound + noise
+    scale = max(floor, abs(analytic), abs(estimate.value))
+    return not estimate.kink and gap <= width and gap + width <= rules.resolution * scale
 
 
 def judge(

@@ -16,8 +16,9 @@ import numpy as np
 from gradcheck import structure
 from gradcheck.arrays import Array, Float
 from gradcheck.batching import displaced
-from gradcheck.differences import QuickEstimates, Sums, finish, scale_of, steps_of
+from gradcheck.differences import scale_of, steps_of
 from gradcheck.point import Point
+from gradcheck.quotients import QuickEstimates, Sums, finish
 from gradcheck.structure import NOBODY, Structure
 
 FEWEST = 24
@@ -87,6 +88,7 @@ class _Groups:
         self._most = found.members().shape[1]
         self._sums = np.zeros((5, x.size + 1))
         """The columns of `Sums`; what follows no entry of its group goes to the last place."""
+        self._memory = np.empty((5, 0, 0))
 
     def estimates(self) -> QuickEstimates | None:
         """None where an output changes that should not."""
@@ -109,7 +111,7 @@ class _Groups:
         coarse, fine, sides, bent, own = columns
         made = Sums(coarse, fine, sides, sides, bent, own, touched=(sides != 0) | (own != 0))
         with np.errstate(all="ignore"):
-            return QuickEstimates(*finish(self._point, made, self._width, self._sizes))
+            return QuickEstimates(*finish(self._point, made, self._width.T, self._sizes))
 
     def _tried(self, groups: Array, members: Array) -> list[int] | None:
         """Evaluate and count; which forward refused, to be halved. None: the structure is wrong."""
@@ -138,26 +140,41 @@ class _Groups:
         return both[:, 0], both[:, 1]
 
     def _add(self, above: Float, below: Float, owners: Array) -> bool:
-        """Count the outputs of some groups; False where one follows what it should not."""
-        w, here = self._point.cotangent, self._point.here
-        moved, bent = above - below, above + below - 2 * here
-        side = np.maximum(np.abs(moved), np.abs(bent))
+        """Count the outputs of some groups; False where one follows what it should not.
+
+        Works in place, also on what it is given: fresh memory costs more than the sums.
+        """
+        w, columns = self._point.cotangent, self._columns(owners.shape)
+        size = np.maximum(np.abs(above[:, 0], out=columns[4]), np.abs(below[:, 0]), out=columns[4])
+        np.maximum(size, self._point.tiny, out=size)
+        moved = above - below
+        above += below
+        above -= 2 * self._point.here
+        bent = above
+        np.multiply(moved[:, 0], w, out=columns[0])
+        np.multiply(moved[:, 1], w, out=columns[1])
+        np.subtract(np.multiply(bent[:, 1], 4, out=columns[3]), bent[:, 0], out=columns[3])
+        columns[3] *= w
+        side = np.maximum(np.abs(moved, out=moved), np.abs(bent, out=bent), out=moved)
         touched = (side[:, 0] != 0) | (side[:, 1] != 0)
         alone = owners < 0
         if alone.any():
-            refused = np.isnan(moved).all(axis=(1, 2))
+            refused = np.isnan(side).all(axis=(1, 2))
             if (touched & alone)[~refused].any():
                 return False
             owners = np.where(alone, self._sums.shape[1] - 1, owners)
-        size = np.maximum(np.maximum(np.abs(above[:, 0]), np.abs(below[:, 0])), self._point.tiny)
-        columns = np.empty((5, *owners.shape))
-        np.multiply(moved[:, 0], w, out=columns[0])
-        np.multiply(moved[:, 1], w, out=columns[1])
         np.multiply(side[:, 0], np.abs(w), out=columns[2])
-        np.multiply(4 * bent[:, 1] - bent[:, 0], w, out=columns[3])
-        np.square(w * size * touched, out=columns[4])
+        size *= touched
+        size *= w
+        np.square(size, out=size)
         self._count(owners.reshape(-1), columns.reshape(5, -1))
         return True
+
+    def _columns(self, shape: tuple[int, ...]) -> Float:
+        """Memory for the columns of `Sums`, the same as before where it fits."""
+        if self._memory.shape[1:] != shape:
+            self._memory = np.empty((5, *shape))
+        return self._memory
 
     def _count(self, places: Array, columns: Float) -> None:
         """Add columns to the sums, first within the runs of one place."""

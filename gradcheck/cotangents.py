@@ -6,40 +6,54 @@ are invisible, and softmax or layer norm have gradient zero.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache, partial
+
 import numpy as np
 
 from gradcheck.arrays import Array, is_real
+from gradcheck.draws import random_bytes
 from gradcheck.model import Outputs, Recipe
 
 _SIGNS = np.array([-1.0, 1.0])
 _SIZES = np.round(1 + np.arange(100) / 100, 2)
 """Short decimals in +-(1, 2): no entry hides, no two cancel, and a reader can check by hand."""
+_MANY = 1000
+"""Entries from which on each is chosen by a random byte: it is faster, and nobody reads them."""
+_Generator = Callable[[], np.random.Generator]
+_OF_BYTES = np.concatenate([s * _SIZES[1 + np.arange(128) % 99] for s in _SIGNS])
 
 
 def make(recipe: Recipe, outputs: Outputs) -> Outputs:
     """Cotangents of the outputs' shapes and dtypes; zero for integer outputs."""
-    rng = np.random.default_rng([recipe.cotangent_seed, 77])
-    made = [_one(recipe.cotangent, rng, o) for o in outputs]
-    if recipe.cotangent == "one-hot":
-        _light_one(made, outputs, rng)
-    return tuple(made)
+    return _drawn(recipe.cotangent, (recipe.cotangent_seed, 77), outputs)
 
 
 def random_like(outputs: Outputs, seed: int) -> Outputs:
     """Another random cotangent, for checks that need two."""
-    rng = np.random.default_rng([seed, 78])
-    return tuple(_one("random", rng, o) for o in outputs)
+    return _drawn("random", (seed, 78), outputs)
 
 
-def _one(kind: str, rng: np.random.Generator, output: Array) -> Array:
+def _drawn(kind: str, seed: tuple[int, int], outputs: Outputs) -> Outputs:
+    rng = cache(partial(np.random.default_rng, seed))  # made when one is asked for
+    made = [_one(kind, (*seed, k), rng, o) for k, o in enumerate(outputs)]
+    if kind == "one-hot":
+        _light_one(made, outputs, rng())
+    return tuple(made)
+
+
+def _one(kind: str, seed: tuple[int, ...], rng: _Generator, output: Array) -> Array:
     if not is_real(output):
         return np.zeros(output.shape)
     if kind in ("zero", "one-hot"):
         return np.zeros(output.shape, output.dtype)
-    sign = _SIGNS[rng.integers(0, 2, output.shape)]
-    size = _SIZES[rng.integers(1, 100, output.shape)]
     far = 6 if output.dtype == np.float16 else 20  # its numbers end at 65504
     factor = {"random": 1.0, "tiny": 2.0**-far, "huge": 2.0**far}[kind]
+    if output.size >= _MANY:
+        chosen = random_bytes(seed, output.size).reshape(output.shape)
+        return (_OF_BYTES * factor).astype(output.dtype).take(chosen)
+    sign = _SIGNS[rng().integers(0, 2, output.shape)]
+    size = _SIZES[rng().integers(1, 100, output.shape)]
     return np.asarray(sign * size * factor).astype(output.dtype)
 
 

@@ -8,18 +8,21 @@ contracted afterwards, in float64, so that a large output that does not move add
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
 from gradcheck import streaming
-from gradcheck.arrays import Array, Float
+from gradcheck.arrays import Array, Float, freeze
 from gradcheck.batching import displaced
 from gradcheck.estimate import Samples
 from gradcheck.floats import HALF
-from gradcheck.ladder import KAPPA, SAFE
 from gradcheck.point import Entries, Move, Point
+from gradcheck.quotients import QuickEstimates, Sums, finish
 
 QUICK_EXPONENT = {"float64": 15, "float32": 5, "float16": 3, "bfloat16": 2}
 """The smaller step is 2**-this times the input's scale: 3.1e-5 (and 6.1e-5), 0.031 (0.0625), ...
@@ -32,10 +35,6 @@ _MANY = 8
 """Entries of a direction from which on its steps are shorter."""
 _CHUNK = 2**18
 """Numbers of an input, or of the outputs, that are held at a time."""
-_NOISE_OF_RICHARDSON = np.sqrt(((4 / 3) ** 2 + (1 / 6) ** 2) / 2)
-"""Standard deviation of (4 D(h) - D(2h)) / 3 for unit noise in phi, times h."""
-_NOISE_OF_JUMP = np.sqrt(2 * (2.0**2 + 0.5**2) + 3.0**2)
-"""The same for 2 S(h) - S(2h), S(h) = (phi(h) - 2 phi(0) + phi(-h)) / h."""
 
 
 class PointLine:
@@ -124,6 +123,8 @@ def _one_by_one(point: Point, move: Move, steps: Float) -> Samples:
 
 def _taken(point: Point, move: Move, steps: Float) -> tuple[Float, Float]:
     """Steps after rounding: along a tie all entries round alike, elsewhere they are nominal."""
+    if move.whole:  # at speeds of their own
+        return steps, steps
     first = {float(point.entries(k, e[:1])[0]) for k, e, _ in move.parts if len(e)}
     tied = len(first) == 1 and all((s == 1).all() for _, _, s in move.parts)
     x = first.pop() if tied else 0.0
@@ -136,32 +137,23 @@ def _shorter(point: Point, entries: int) -> float:
     """Steps along many entries at once are shorter: the third derivative grows with them."""
     if point.precision in HALF or entries < _MANY:
         return 1.0
-    return float(2.0 ** -round(np.log2(entries) / 4))
+    return float(2.0 ** -round(math.log2(entries) / 4))
 
 
 def steps_of(point: Point) -> Float:
     """2h and h of the quick path, relative to the scale of what is moved."""
     exponent = QUICK_EXPONENT[point.precision] if point.exponent is None else point.exponent
-    return np.asarray(2.0 ** -np.array([exponent - 1.0, exponent]))
+    return _two_steps(exponent)
+
+
+@lru_cache(None)
+def _two_steps(exponent: int) -> Float:
+    return freeze(np.asarray(2.0 ** -np.array([exponent - 1.0, exponent])))
 
 
 def scale_of(sizes: Float) -> Float:
     """The power of two nearest max(|x|, 1): steps are taken in proportion to it."""
     return np.asarray(2.0 ** np.round(np.log2(np.maximum(sizes, 1.0))))
-
-
-@dataclass(frozen=True, slots=True)
-class QuickEstimates:
-    """Derivatives along n moves, each array (n,); see `Estimate` for the words."""
-
-    value: Float
-    bound: Float
-    truncation: Float
-    roundoff: Float
-    step: Float
-    scale: Float
-    jump: Float
-    """How much the slope may jump at the point, beyond noise; 0 where the function is smooth."""
 
 
 def quick(point: Point, moves: Sequence[Move]) -> QuickEstimates:
@@ -173,6 +165,8 @@ def quick(point: Point, moves: Sequence[Move]) -> QuickEstimates:
     move, and of |x phi'|, a product that may have cancelled on the way to a small output
     (Numerical Recipes 5.7; Curtis and Reid 1974 for balancing the two).
     """
+    if not isinstance(moves, Entries) and len(moves) == 1 and moves[0].whole:
+        return QuickEstimates(*(np.array([v]) for v in _streamed(point, moves[0])))
     columns = [np.empty(len(moves)) for _ in range(7)]
     start = 0
     while start < len(moves):
@@ -200,17 +194,21 @@ def _quick_chunk(point: Point, moves: Sequence[Move]) -> tuple[Float, ...]:
         up, down, above, below = _sample(point, rows, steps)
         with np.errstate(all="ignore"):
             return _combine(point, (above, below), up + down, sizes, rows.flat.shape[1])
-    sizes = np.array([point.size_of(m) for m in moves])
-    shorter = np.array([_shorter(point, sum(len(e) for _, e, _ in m.parts)) for m in moves])
-    steps = scale_of(sizes)[:, None] * ratios * shorter[:, None]
-    width = np.array([sum(_taken(point, m, h)) for m, h in zip(moves, steps, strict=True)])
+    return tuple(np.array([_streamed(point, m) for m in moves]).T)
+
+
+def _streamed(point: Point, move: Move) -> tuple[Any, ...]:
+    """The columns of `QuickEstimates` for one move, each a number."""
+    size: Any = np.float64(point.size_of(move))
+    entries = sum(len(e) for _, e, _ in move.parts)
+    steps = steps_of(point) * (float(scale_of(size)) * _shorter(point, entries))
+    up, down = _taken(point, move, steps)
     with np.errstate(all="ignore"):
-        found = np.array([streaming.sums(point, m, h) for m, h in zip(moves, steps, strict=True)]).T
+        found: list[Any] = [np.float64(s) for s in streaming.sums(point, move, steps)]
         coarse, fine, sides, squares, bent, own, touched = found
-        many = np.array([sum(len(e) for _, e, _ in m.parts) for m in moves]) >= _MANY
-        spread = np.where(many, np.sqrt(squares), sides)
+        spread = np.sqrt(squares) if entries >= _MANY else sides
         made = Sums(coarse, fine, sides, spread, bent, own, touched > 0)
-        return finish(point, made, width, sizes)
+        return finish(point, made, up + down, size)
 
 
 def _combine(
@@ -233,48 +231,4 @@ def _combine(
         own=(np.where(touched, w * size, 0.0) ** 2).sum(axis=1),
         touched=touched.any(axis=1),
     )
-    return finish(point, sums, width, inputs)
-
-
-@dataclass(frozen=True, slots=True)
-class Sums:
-    """Over the outputs that follow each of n moves, at the steps 2h and h; every array is (n,)."""
-
-    coarse: Float
-    """sum w (above - below) at 2h."""
-    fine: Float
-    """The same at h."""
-    sides: Float
-    """sum |w (above - here)| + |w (here - below)| at 2h.
-
-    |u| + |v| is max(|u + v|, |u - v|): of the central difference and of the second one.
-    """
-    spread: Float
-    """The same for the noise of |x phi'|: along many entries the root of the sum of squares, as the
-    rounding of each output is its own."""
-    bent: Float
-    """sum w (4 S(h) - S(2h)), S = above - 2 here + below: 0 but for a kink and fourth order."""
-    own: Float
-    """sum (w y)^2 over the outputs that move."""
-    touched: Array
-    """Whether any does."""
-
-
-def finish(point: Point, sums: Sums, width: Float, inputs: Float) -> tuple[Float, ...]:
-    """The columns of `QuickEstimates`; ``width`` (n, 2): from below to above, ``inputs`` (n,)."""
-    coarse, fine = sums.coarse / width[:, 0], sums.fine / width[:, 1]
-    value = fine + (fine - coarse) / ((width[:, 0] / width[:, 1]) ** 2 - 1)
-    h = width[:, 1] / 2
-    # the slopes of both sides without cancellation: even at the bottom of x^2 there is a scale
-    scale = sums.sides / width[:, 0]
-    loose = inputs * sums.spread / width[:, 0]
-    sigma = 0.5 * point.eps * np.sqrt(sums.own + loose**2)
-    truncation = SAFE * np.abs(value - fine)
-    roundoff = KAPPA * sigma * _NOISE_OF_RICHARDSON / h
-    w = point.cotangent
-    hidden = 0.5 * point.eps * float(np.linalg.norm(w * point.here)) / h  # no output moves at all
-    known = sums.touched | (hidden <= 1e-2 * float(np.linalg.norm(w)))
-    bound = truncation + roundoff + np.where(known, 0.0, KAPPA * hidden)
-    bound = np.where(np.isfinite(value), bound, np.inf)
-    jump = np.abs(sums.bent) / (2 * h) - KAPPA * sigma * _NOISE_OF_JUMP / h
-    return value, bound, truncation, roundoff, h, scale, np.maximum(jump, 0.0)
+    return finish(point, sums, width.T, inputs)

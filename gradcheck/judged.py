@@ -95,7 +95,7 @@ class Judged:
         if not zero.any():
             return []
         lost = zero & (np.abs(self.value) > self.bound)
-        return [int(i) for i in np.flatnonzero(lost & (self.status == Status.PASS))]
+        return [int(i) for i in np.flatnonzero(lost & (self.status == int(Status.PASS)))]
 
     def steps(self, i: int) -> tuple[float, ...]:
         """The two steps of a difference, or the largest one of a fit."""
@@ -110,13 +110,13 @@ class Judged:
         with np.errstate(all="ignore"):
             own = np.fmax(np.abs(self.analytic), np.abs(self.value))
             error = np.where(own > 0, np.abs(self.analytic - self.value) / own, 0.0)
-            hidden = (self.bound + self.noise > 1e-3 * own) & (self.status != Status.FAIL)
+            hidden = (self.bound + self.noise > 1e-3 * own) & (self.status != int(Status.FAIL))
             shown = np.where(hidden, 0.0, np.where(np.isnan(error), np.inf, error))
         return np.asarray(np.where(np.isfinite(self.analytic), shown, np.inf))
 
-    def limits(self) -> Float:
-        """The smallest error that would have been seen at each, relative to the entry itself."""
+    def limit(self, i: int) -> float:
+        """The smallest error that would have been seen at one, relative to the entry itself."""
+        width = self.bound[i] + self.noise[i]
+        own = np.fmax(abs(self.analytic[i]), abs(self.value[i]))
         with np.errstate(all="ignore"):
-            width = self.bound + self.noise
-            own = np.fmax(np.abs(self.analytic), np.abs(self.value))
-            return np.asarray(np.where(width == 0, 0.0, width / np.where(own > 0, own, self.scale)))
+            return 0.0 if width == 0 else float(width / (own if own > 0 else self.scale[i]))

@@ -16,12 +16,13 @@ from gradcheck import compare, compressed, edge, fit, kinks, ladder, moves, opin
 from gradcheck.arrays import Array, Float
 from gradcheck.claims import Claims, lossy
 from gradcheck.compare import Comparison, Rules, Status
-from gradcheck.differences import PointLine, QuickEstimates, quick
+from gradcheck.differences import PointLine, quick
 from gradcheck.estimate import Estimate
 from gradcheck.floats import HALF
 from gradcheck.judged import Judged
 from gradcheck.moves import Speeds
 from gradcheck.point import Entries, Move, Point
+from gradcheck.quotients import QuickEstimates
 from gradcheck.structure import Structure
 
 CONFIRM = 1.375
@@ -91,7 +92,8 @@ class Judge:
         analytic = self.claims.slopes(along)
         estimates = self.differences(along)
         noise = self.claims.roundings(along, analytic, self.rules)
-        scales = np.nan_to_num(np.fmax(estimates.scale, np.abs(analytic)), posinf=0.0)
+        scales = np.fmax(estimates.scale, np.abs(analytic))
+        scales = np.where(np.isfinite(scales), scales, 0.0)
         floor = self._floor(analytic, scales)
         count = len(along)
         judged = Judged(
@@ -187,13 +189,13 @@ class Judge:
 
         ``witness``: value and bound of the quick path, whose word counts against a fail.
         """
-        made = compare.judge(
-            self.claims.slope(move) if analytic is None else analytic,
-            self._measured(move),
-            (self.ladder(move, 1.0), lambda: self.ladder(move, CONFIRM)),
-            self.rules,
-            floor,
-        )
+        claimed = self.claims.slope(move) if analytic is None else analytic
+        estimate = self.ladder(move, 1.0)
+        noise = self.claims.rounding(move, claimed, self.rules)
+        if not compare.agrees(claimed, noise, estimate, self.rules, floor):
+            noise = self._measured(move)
+        estimates = (estimate, lambda: self.ladder(move, CONFIRM))
+        made = compare.judge(claimed, noise, estimates, self.rules, floor)
         if made.status in (Status.FAIL, Status.SLIGHT) and witness is not None:
             made = compare.heard(made, *witness)
         made = self._infinite(self._unseen(made), move)

@@ -8,12 +8,13 @@ entries.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from functools import lru_cache
 from typing import overload
 
 import numpy as np
 
 from gradcheck.arrays import Array, Float, is_real
+from gradcheck.draws import random_bytes
 from gradcheck.floats import HALF
 from gradcheck.model import SIMPLEX, SYMMETRIC, Domain
 from gradcheck.point import Entries, Move
@@ -56,7 +57,7 @@ def _exchange(k: int, shape: tuple[int, ...]) -> list[Move]:
 
 
 class Speeds:
-    """Random speeds, sign * (1 + j/L) with j < L, and the generator they come from.
+    """Random speeds, sign * (1 + j/L) with j < L, by a seed.
 
     Few enough digits that x + t d stays exact for powers of two t. Whatever the errors of the
     entries of a direction are, they cancel in it by accident with a probability of at most 1/(2L):
@@ -65,16 +66,9 @@ class Speeds:
 
     def __init__(self, seed: Sequence[int], precision: str) -> None:
         self._seed, self._precision = tuple(seed), precision
-        self.levels = 8 if precision in HALF else LEVELS
-
-    @cached_property
-    def _rng(self) -> np.random.Generator:
-        return np.random.default_rng(self._seed)
-
-    @cached_property
-    def _table(self) -> Array:
-        upwards = (1 + np.arange(self.levels) / self.levels).astype(np.float16)  # exact, and short
-        return np.concatenate([upwards, -upwards])
+        self._levels = 8 if precision in HALF else LEVELS
+        self._drawn = 0
+        """How often speeds were drawn."""
 
     def of(self, number: int) -> Speeds:
         """Speeds of their own for one of several directions."""
@@ -82,11 +76,21 @@ class Speeds:
 
     def shuffled(self, count: int) -> Array:
         """The numbers below ``count`` in a random order."""
-        return self._rng.permutation(count)
+        return np.random.default_rng(self._seed).permutation(count)
 
     def draw(self, count: int) -> Float:
-        """(count,) speeds."""
-        return np.take(self._table, self._rng.integers(0, 2 * self.levels, count, np.uint8))
+        """(count,) speeds, each chosen by a random byte."""
+        self._drawn += 1
+        chosen = random_bytes((*self._seed, self._drawn), count)
+        return _speeds_of_bytes(self._levels, short=count > _SHUFFLED).take(chosen)
+
+
+@lru_cache(None)
+def _speeds_of_bytes(levels: int, *, short: bool) -> Array:
+    """(256,) the speed that each byte stands for; ``short``: in a quarter of the memory."""
+    upwards = 1 + np.arange(levels) / levels  # exact in float16, too
+    both = np.concatenate([upwards, -upwards]).astype(np.float16 if short else np.float64)
+    return np.tile(both, 256 // len(both))
 
 
 def blocks(k: int, size: int, count: int, speeds: Speeds) -> Sequence[Move]:
@@ -134,8 +138,12 @@ def part(k: int, entries: Array, speeds: Speeds) -> Move:
 
 def whole(sizes: dict[int, int], speeds: Speeds) -> Move:
     """One random signed direction over all entries of some inputs."""
-    parts = tuple((k, np.arange(n, dtype=np.int32), speeds.draw(n)) for k, n in sizes.items() if n)
-    return Move(parts, whole=True)
+    drawn, start, parts = speeds.draw(sum(sizes.values())), 0, list[tuple[int, Array, Array]]()
+    for k, count in sizes.items():
+        if count:
+            parts.append((k, np.arange(count, dtype=np.int32), drawn[start : start + count]))
+            start += count
+    return Move(tuple(parts), whole=True)
 
 
 def tie_broken(

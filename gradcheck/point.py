@@ -85,15 +85,20 @@ class Point:
     """Forward writes into its inputs: every evaluation gets its own copies."""
     lent: tuple[tuple[Array, ...], tuple[Array, ...]] | None = None
     """The primals, and copies of these very primals that may be perturbed; None: make copies."""
+    stacks: set[tuple[int, str]] = field(init=False, default_factory=set)
+    """Inputs that forward was seen to take stacked, and how (`batching`)."""
     work: tuple[Array, ...] = field(init=False)
     """The arrays that are perturbed in place and handed to forward."""
     _flat: tuple[Any, ...] = field(init=False)
     """Each working array as something that a flat position indexes."""
+    _primals: tuple[Array, ...] = field(init=False)
+    """The primals, flattened."""
 
     def __post_init__(self) -> None:
         lent = self.lent is not None and self.lent[0] is self.primals
         self.work = self.lent[1] if lent and self.lent else copy_tuple(self.primals)
         self._flat = tuple(w.reshape(-1) if w.flags.c_contiguous else w.flat for w in self.work)
+        self._primals = tuple(p.reshape(-1) for p in self.primals)
 
     @property
     def eps(self) -> float:
@@ -105,27 +110,37 @@ class Point:
 
     def displaced(self, move: Move, step: float) -> Float:
         """Outputs at primals + step * move; NaN where forward refuses or changes shape."""
-        places = [slice(None) if move.whole else entries for _, entries, _ in move.parts]
-        parts = [(self._flat[k], p, s) for p, (k, _, s) in zip(places, move.parts, strict=True)]
-        olds = [None if move.whole else target[p] for target, p, _ in parts]
-        for target, p, speeds in parts:
-            moved = speeds * np.float64(step)
-            moved += target[p]
-            target[p] = self.rounded(moved)
+        if move.whole:
+            return self._all_displaced(move, step)
+        parts = [(self._flat[k], entries, speeds) for k, entries, speeds in move.parts]
+        olds = [target[entries] for target, entries, _ in parts]
+        for (target, entries, speeds), old in zip(parts, olds, strict=True):
+            target[entries] = self.rounded(speeds * np.float64(step) + old)
         try:
             return self._outputs()
         finally:
-            for (target, p, _), old, (k, _, _) in zip(parts, olds, move.parts, strict=True):
-                target[p] = self.primals[k].reshape(-1) if old is None else old
+            for (target, entries, _), old in zip(parts, olds, strict=True):
+                target[entries] = old
+
+    def _all_displaced(self, move: Move, step: float) -> Float:
+        """The same where all entries of some inputs move: nothing is gathered or kept."""
+        for k, _, speeds in move.parts:
+            moved = speeds * np.float64(step)
+            moved += self._primals[k]
+            self._flat[k][:] = self.rounded(moved)
+        try:
+            return self._outputs()
+        finally:
+            for k, _, _ in move.parts:
+                self._flat[k][:] = self._primals[k]
 
     def size_of(self, move: Move) -> float:
         """The largest |x| among the entries that move."""
         largest = 0.0
         for k, entries, _ in move.parts:
-            flat = self.primals[k].reshape(-1)
-            moved = flat if move.whole else flat[entries]
-            ends = (moved.max(initial=0), -moved.min(initial=0))
-            largest = max(largest, *(float(e) for e in ends))
+            moved = self._primals[k] if move.whole else self._primals[k][entries]
+            if moved.size:
+                largest = max(largest, float(moved.max()), -float(moved.min()))
         return largest
 
     def with_entries(self, k: int, flat: Array, values: Float) -> Float:
@@ -157,7 +172,7 @@ class Point:
 
     def entries(self, k: int, flat: Array) -> Float:
         """Values of some entries of input ``k``, as float64."""
-        return np.asarray(self.primals[k].reshape(-1)[flat], dtype=np.float64)
+        return np.asarray(self._primals[k][flat], dtype=np.float64)
 
 
 def _holders(made: tuple[Array, ...]) -> int:

@@ -21,18 +21,33 @@ def sums(point: Point, move: Move, steps: Float) -> tuple[float, ...]:
 
 def _one_step(point: Point, move: Move, h: float, touched: Array) -> tuple[float, ...]:
     """Sums of moved, |side|, side^2 and bent at a step, and of (w y)^2 over what had not moved."""
-    w, here, sums = point.cotangent, point.here, np.zeros(5)
     above, below = point.displaced(move, h), point.displaced(move, -h)
-    for start in range(0, here.size, _BLOCK):
-        block = slice(start, start + _BLOCK)
-        a, b, v = above[block], below[block], w[block]
-        moved, bent = a - b, a + b - 2 * here[block]
-        side = np.maximum(np.abs(moved), np.abs(bent))
-        fresh = (side != 0) & ~touched[block]
-        touched[block] |= fresh
-        size = np.maximum(np.maximum(np.abs(a), np.abs(b)), point.tiny) * fresh
-        size *= v
-        side *= v
-        sizes = float(np.abs(side).sum()), float(side @ side)
-        sums += (float(moved @ v), *sizes, float(bent @ v), float(size @ size))
-    return tuple(float(s) for s in sums)
+    if above.size <= _BLOCK:
+        return _summed(point, above, below, touched, slice(None))
+    blocks = (slice(start, start + _BLOCK) for start in range(0, above.size, _BLOCK))
+    each = [_summed(point, above, below, touched, block) for block in blocks]
+    return tuple(map(sum, zip(*each, strict=True)))
+
+
+def _summed(
+    point: Point, above: Float, below: Float, touched: Array, block: slice
+) -> tuple[float, ...]:
+    """The sums over some outputs; notes which of them move."""
+    a, b, w, here = above[block], below[block], point.cotangent[block], point.here[block]
+    bent = a + b
+    bent -= here + here
+    moved = a - b
+    straight, curved = float(moved @ w), float(bent @ w)
+    side = np.maximum(np.abs(moved, out=moved), np.abs(bent, out=bent), out=moved)
+    moves = side != 0
+    side *= np.abs(w)
+    known = touched[block]
+    size = 0.0
+    if not known.all():
+        fresh = moves > known
+        known |= moves
+        values = np.maximum(np.abs(a), np.abs(b), out=bent)
+        values = np.maximum(values, point.tiny, out=values) * fresh
+        values *= w
+        size = float(values @ values)
+    return straight, float(side.sum()), float(side @ side), curved, size

@@ -11,41 +11,30 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 import msgspec
 
 from gradcheck import editions, finite
-from gradcheck.arrays import all_finite, is_real, same_bits
+from gradcheck.arrays import all_finite, as_outputs, copy_tuple, is_real
 from gradcheck.attributes import guessed_numbers
 from gradcheck.beyond import Usual, is_accident, usual
 from gradcheck.cases import build
-from gradcheck.checks import contract, layout, linearity, meeting, nodes, purity, reference, values
+from gradcheck.checks import contract, meeting, memory, nodes, order, values
 from gradcheck.checks.facts import Facts, Outcome, usable_gradients
 from gradcheck.cotangents import make
 from gradcheck.evaluation import Evaluator, UserCodeRaised
 from gradcheck.folding import Known, is_known
-from gradcheck.graphs.composed import Composed
+from gradcheck.graphs.again import Kept
 from gradcheck.guards import TimeLimit, time_limit, timed
 from gradcheck.model import Case, Op, Outputs, Recipe
 from gradcheck.plain import told
 from gradcheck.results import Finding, Severity
 from gradcheck.settings import CHECKS, Settings
 
-_CHECKS: dict[str, Callable[[Facts], Outcome]] = {
-    contract.NAME: contract.check,
-    reference.NAME: reference.check,
-    nodes.NAME: nodes.check,
-    values.NAME: values.check,
-    purity.NAME: purity.check,
-    linearity.NAME: linearity.check,
-    layout.NAME: layout.check,
-}
-assert tuple(_CHECKS) == CHECKS
 SLOW = 2e-3
 """Seconds of a forward pass above which the budget counts in time instead of evaluations."""
 BUDGET_SECONDS = 0.5
-_FOLLOWS = (values.NAME, linearity.NAME, layout.NAME)
-"""Checks that a wrong gradient explains: not run where values fail, or the nodes of a graph."""
 
 
 @dataclass(slots=True)
@@ -128,20 +117,24 @@ class Bench:
         case = build(self.op, trial.recipe)
         if not self._valid(case, trial):
             return
-        outputs = self._outputs(trial, case)
+        kept = Kept.of(self.op)
+        outputs = self._outputs(trial, case, kept.forward if kept else self.op.forward)
         if outputs is None:
             return
         trial.empty = not any(o.size for o in outputs)
         cotangents = make(trial.recipe, outputs)
         stage[0] = "backward"
         try:
-            answer = self.evaluator.answer(case, cotangents)
+            answer = self.evaluator.answer(case, cotangents, kept.vjp if kept else None, outputs)
         except UserCodeRaised as error:
             self._raised(trial, error)
             return
-        if any(not same_bits(a, b) for a, b in zip(answer.outputs, outputs, strict=True)):
-            self._add(trial, _random_forward())
+        if answer.outputs is not outputs:
+            self._add(trial, _random_forward(memory.unwritten_output(self.evaluator, case)))
             return
+        large = sum(c.size for c in cotangents) >= values.LARGE
+        if large and "cotangent (by backward)" not in answer.overwritten:
+            cotangents = answer.cotangents  # one copy less
         trial.facts = Facts(
             self.op,
             self.settings,
@@ -152,19 +145,16 @@ class Bench:
             self.precision[trial.recipe.dtype],
             usable_gradients(self.op, case, answer.gradients),
             trial.outcomes,
+            tape=kept.base if kept else None,
         )
 
     def _check(self, trial: Trial, facts: Facts, checks: tuple[str, ...]) -> None:
         failed = False
         for name in CHECKS:
-            if name not in checks or (failed and name in _FOLLOWS):
-                continue
-            if name == reference.NAME and facts.op.options.reference is None:
-                continue
-            if name == nodes.NAME and not isinstance(facts.op.detail, Composed):
+            if name not in checks or not order.applies(name, facts.op, failed=failed):
                 continue
             try:
-                outcome = _CHECKS[name](facts)
+                outcome = order.IN_ORDER[name](facts)
             except UserCodeRaised as error:
                 self._raised(trial, error)
                 return
@@ -203,10 +193,12 @@ class Bench:
             trial.rejected = "valid() refuses it"
         return accepted
 
-    def _outputs(self, trial: Trial, case: Case) -> Outputs | None:
+    def _outputs(self, trial: Trial, case: Case, forward: Callable[..., Any]) -> Outputs | None:
         """Outputs of a first forward pass, or None after noting why there are none."""
         try:
-            outputs = tuple(o.copy() for o in self.evaluator.forward(case.primals, case.attributes))
+            primals = copy_tuple(case.primals)
+            made = self.evaluator.call_forward(forward, primals, case.attributes)
+            outputs = tuple(o.copy() for o in as_outputs(made))
         except UserCodeRaised as error:
             self._raised(trial, error)
             return None
@@ -288,7 +280,11 @@ def _finding(code: str, severity: Severity, message: str) -> Finding:
     return Finding(code=code, check=contract.NAME, severity=severity, message=message)
 
 
-def _random_forward() -> Finding:
+def _random_forward(unwritten: str) -> Finding:
+    if unwritten:
+        return Finding(
+            code="unwritten-memory", check=memory.NAME, severity="fail", message=unwritten
+        )
     return _finding(
         "random-forward",
         "not judged",

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "gradcheck"
 LEVELS = [  # from the top; a module may import its own level and those below
-    {"__main__", "cli", "pytest_plugin", "plugin", "api"},
+    {"__main__", "cli", "pytest_plugin", "plugin", "api", "torch_shim"},
     {"reporters", "policy", "files", "outputs", "stream", "waivers", "changes"},
     {"runner", "tally", "vacuity", "audit", "trial", "gathering", "teaching", "explain", "selftest"}
     | {"equivalence", "health", "series", "cost", "history", "describing", "random_graphs"}
@@ -23,6 +23,7 @@ LEVELS = [  # from the top; a module may import its own level and those below
         "targets",
         "entries",
         "adapters",
+        "tapes",
         "graphs",
         "probe",
         "asking",
@@ -45,10 +46,11 @@ LEVELS = [  # from the top; a module may import its own level and those below
     },
     {"judging", "judged", "opinions", "precision", "backward_noise", "finite"},
     {"differences", "ladder", "fit", "edge", "kinks", "compare", "moves", "jacobian", "diagnosis"}
-    | {"point", "batching", "structure", "compressed", "claims", "streaming"},
+    | {"point", "batching", "structure", "compressed", "claims", "streaming"}
+    | {"quotients", "draws"},
     {"model", "node", "results", "scores", "estimate", "arrays", "evaluation", "guards", "errors"}
     | {"environment", "constants", "floats", "refusals", "records", "figures", "codes", "layout"}
-    | {"plain", "reading"},
+    | {"plain", "reading", "foreign", "frameworks"},
 ]
 RESULTS_ONLY = {"reporters", "policy", "files", "outputs", "stream", "waivers", "changes"}
 """Rooms that see results and errors, never an op."""

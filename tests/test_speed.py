@@ -23,6 +23,7 @@ import speed
 import speed_report
 import where_time_goes
 from gradcheck import trial
+from gradcheck.checks import order
 from gradcheck.evaluation import Evaluator
 from gradcheck.model import Op
 from gradcheck.runner import run_one
@@ -328,7 +329,7 @@ def test_a_stage_that_raises_is_timed_too() -> None:
 
 
 def test_every_stage_is_met_by_a_run_and_what_was_wrapped_is_put_back() -> None:
-    before = (Evaluator.call_forward, trial.build, dict(trial._CHECKS))
+    before = (Evaluator.call_forward, trial.build, dict(order.IN_ORDER))
     meter = where_time_goes.Meter()
     stages = {**where_time_goes.STAGES, "gradcheck.trial:no_such": "a", "gradcheck.nope:x": "b"}
     with where_time_goes.watched(meter, stages) as missing:
@@ -341,7 +342,7 @@ def test_every_stage_is_met_by_a_run_and_what_was_wrapped_is_put_back() -> None:
     assert set(where_time_goes.USERS) <= met
     assert where_time_goes.CHECK + "values" in met
     assert meter.calls[where_time_goes.FORWARD] >= result.forward_calls / 2
-    assert (Evaluator.call_forward, trial.build, dict(trial._CHECKS)) == before
+    assert (Evaluator.call_forward, trial.build, dict(order.IN_ORDER)) == before
 
 
 def kept(stages: dict[str, float], **more: Any) -> dict[str, Any]:

@@ -11,11 +11,12 @@ import pytest
 
 import gradcheck
 from gradcheck import batching, compressed
-from gradcheck.differences import QuickEstimates, quick
+from gradcheck.differences import quick
 from gradcheck.evaluation import Evaluator
 from gradcheck.guards import GlobalRandom
 from gradcheck.model import Recipe
 from gradcheck.point import Entries, Point
+from gradcheck.quotients import QuickEstimates
 from gradcheck.registry import make
 from gradcheck.results import OpResult
 from gradcheck.runner import run_one
@@ -407,3 +408,20 @@ def test_an_entry_on_a_step_leaves_the_others_of_a_large_graph_to_be_judged() ->
 
 def test_a_signature_says_the_sizes_where_there_is_no_example_to_keep() -> None:
     passes(np.tanh, lambda dz, x: dz / np.cosh(x) ** 2, "x[6 5]", vary_sizes=False)
+
+
+def test_blocks_below_the_noise_of_forward_do_not_cost_more_than_the_budget() -> None:
+    """Single entries of a mean over many are lost in its rounding; directions over many are not."""
+    x, budget = normal(20_000), 2_000
+
+    def backward(dy: Any, x: Array) -> Array:
+        return np.asarray(dy * np.sin(2 * x) / x.size)
+
+    def loss(x: Array) -> Any:
+        return np.mean(np.sin(x) ** 2)
+
+    result = checked(loss, backward, x, budget=budget)
+    assert result.verdict == "pass", result.reason
+    assert result.modes["blocks"] > 256
+    assert result.forward_points < budget
+    assert checked(loss, one_wrong(backward, (17,), 1.1), x, budget=budget).verdict == "fail"

@@ -14,6 +14,7 @@ from enum import Enum
 import numpy as np
 
 from gradcheck import compressed, moves
+from gradcheck.arrays import Array
 from gradcheck.checks.facts import Facts, Outcome
 from gradcheck.compare import Status
 from gradcheck.graphs.composed import Composed
@@ -142,23 +143,29 @@ def look(judge: Judge, one: tuple[int, Sequence[Move]], effort: Effort, speeds: 
     """
     k, along = one
     way, size = effort.ways[k], judge.point.primals[k].size
+    if way is Way.BLOCKS:
+        made = _in_blocks(judge, k, effort, speeds)
+        if made is not None:
+            return Found(made, way)
+        way = Way.ENTRIES if QUICK * size <= effort.budget else Way.DIRECTIONS
     if way is Way.DIRECTIONS:
         parts = moves.blocks(k, size, effort.directions, speeds)
         return Found(judge.projected(parts, speeds), way)
-    if way is Way.BLOCKS:
-        made = _in_blocks(judge, k, size, speeds)
-        if made is not None:
-            return Found(made, way)
     screened = judge.screen(along)
     grouped = k in judge.structures
     most = max(CLIMBING, effort.budget // LADDER)
     if screened.climbing <= most or not isinstance(along, Entries):
         return Found(judge.finish(screened), Way.ENTRIES, grouped)
     settled = screened.passed()
-    rest = np.flatnonzero(~screened.settled)
-    parts = moves.of(k, np.array_split(rest, min(DIRECTIONS, len(rest))), speeds)
-    judged = Judged.joined([settled, judge.projected(parts, speeds)])
+    rest = _along_few(judge, k, np.flatnonzero(~screened.settled), speeds)
+    judged = Judged.joined([settled, rest])
     return Found(judged, Way.DIRECTIONS, grouped, len(settled.moves))
+
+
+def _along_few(judge: Judge, k: int, entries: Array, speeds: Speeds) -> Judged:
+    """Entries that are too many to climb one by one, along a few directions over all of them."""
+    parts = np.array_split(entries, min(DIRECTIONS, len(entries)))
+    return judge.projected(moves.of(k, parts, speeds), speeds)
 
 
 def _blocks(size: int) -> int:
@@ -166,11 +173,13 @@ def _blocks(size: int) -> int:
     return max(-(-size // LARGEST), min(BLOCKS, -(-size // SMALLEST)))
 
 
-def _in_blocks(judge: Judge, k: int, size: int, speeds: Speeds) -> Judged | None:
+def _in_blocks(judge: Judge, k: int, effort: Effort, speeds: Speeds) -> Judged | None:
     """Block by block, and entry by entry where one does not pass at once.
 
-    None where there is so much of that, or an entry so wrong, that all entries are to be seen.
+    Where the budget does not pay for that, what is left is looked at along directions. None where
+    there is so much of it, or an entry so wrong, that all entries are to be seen.
     """
+    size = judge.point.primals[k].size
     each = -(-size // _blocks(size))
     ends = np.arange(0, size, each)[1:]
     blocks = moves.of(k, np.split(np.arange(size), ends), speeds)
@@ -182,8 +191,12 @@ def _in_blocks(judge: Judge, k: int, size: int, speeds: Speeds) -> Judged | None
     if not len(open_):
         return passed
     entries = np.concatenate([blocks[i].parts[0][1] for i in open_])
+    if (QUICK + LADDER) * len(entries) > effort.budget:
+        return Judged.joined([passed, _along_few(judge, k, entries, speeds)])
     judged = judge.compare(Entries(k, entries))
-    return None if judged.where(Status.FAIL) else Judged.joined([passed, judged])
+    if judged.where(Status.FAIL) and QUICK * size <= effort.budget:
+        return None
+    return Judged.joined([passed, judged])
 
 
 class Coarse:

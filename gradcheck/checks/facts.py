@@ -42,6 +42,8 @@ class Facts:
     """float64, of the input's shape; None where backward gave nothing usable."""
     so_far: Mapping[str, Outcome] = field(default_factory=dict)
     """What the checks before this one found at the case, by name."""
+    tape: Tape | None = None
+    """A graph's forward pass at the case, beside which others near it are computed."""
     _noise: list[tuple[Float, ...]] = field(default_factory=list)
     _passed: list[tuple[Tape, Gradients]] = field(default_factory=list)
 

@@ -6,13 +6,15 @@ Parts of the purity check. Each compares the gradients of two calls with the sam
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import numpy as np
 
 from gradcheck.arrays import Array, all_finite, copy_tuple, is_real, poison, same_bits
 from gradcheck.checks.agreement import apart
 from gradcheck.checks.facts import Facts, Outcome
-from gradcheck.evaluation import UserCodeRaised
+from gradcheck.evaluation import Evaluator, UserCodeRaised
 from gradcheck.model import Case
 
 NAME = "purity"
@@ -83,9 +85,18 @@ def _at(facts: Facts, primals: tuple[Array, ...]) -> Case:
 def unwritten(outcome: Outcome, facts: Facts) -> None:
     """Backward again, with NaN in the memory that it is going to be served."""
     gradients = [g for g in facts.answer.gradients or () if isinstance(g, np.ndarray)]
-    poison(a.nbytes for a in (*gradients, *facts.case.primals, *facts.answer.outputs) if a.nbytes)
+    foreign = facts.op.foreign
+    if foreign is None or foreign.filled is None:
+        filled: AbstractContextManager[Any] = nullcontext()
+        arrays = (*gradients, *facts.case.primals, *facts.answer.outputs)
+        poison(a.nbytes for a in arrays if a.nbytes)
+    else:
+        filled = foreign.filled()
+        if message := unwritten_output(facts.evaluator, facts.case):
+            outcome.find(NAME, "unwritten-memory", message)
     try:
-        again = facts.aligned(facts.evaluator.gradients(facts.case, facts.cotangents))
+        with filled:
+            again = facts.aligned(facts.evaluator.gradients(facts.case, facts.cotangents))
     except UserCodeRaised:
         return  # said by the second call
     for input, then, now in zip(facts.op.inputs, facts.gradients, again, strict=True):
@@ -100,6 +111,25 @@ def unwritten(outcome: Outcome, facts: Facts) -> None:
                 f"the gradient of {input.name} holds memory that was never written, first in entry "
                 f"{entry}: what it holds is what was there before (np.empty for np.zeros?)",
             )
+
+
+def unwritten_output(evaluator: Evaluator, case: Case) -> str:
+    """Which output holds memory that was never written, in words, where the framework can tell."""
+    foreign = evaluator.op.foreign
+    if foreign is None or foreign.filled is None:
+        return ""
+    try:
+        with foreign.filled():
+            outputs = evaluator.forward(case.primals, case.attributes)
+    except UserCodeRaised:
+        return ""
+    for place, output in enumerate(outputs):
+        if is_real(output) and not np.isfinite(output).all():
+            return (
+                f"output {place + 1} holds memory that was never written: what it holds is what "
+                "was there before (empty for zeros?)"
+            )
+    return ""
 
 
 def second_backward(outcome: Outcome, facts: Facts) -> None:

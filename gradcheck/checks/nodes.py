@@ -88,9 +88,13 @@ def _along(facts: Facts, passed: tuple[Tape, Gradients], direction: Direction) -
     every = by_nodes(facts)
     shown = [n for n, d in measured.items() if d.shows]
     suspects = _in_turn(passed[0], list(passed[1].downstream) if every else shown)
-    heard = [hear(facts, passed, number) for number in suspects[:HEARD]]
-    _count(outcome, heard if every else [])
-    guilty = [h for h in heard if h is not None and h.guilty]
+    guilty = list[Hearing]()
+    for number in suspects[:HEARD]:
+        one = hear(facts, passed, number)
+        if every:
+            _count(outcome, one)
+        if one is not None and one.guilty:
+            guilty.append(one)  # and let go of what the others hold
     _accuse(outcome, passed[0], guilty)
     if len(guilty) > 1 and cancel(measured):
         outcome.findings = [
@@ -100,17 +104,16 @@ def _along(facts: Facts, passed: tuple[Tape, Gradients], direction: Direction) -
     return outcome
 
 
-def _count(outcome: Outcome, heard: list[Hearing | None]) -> None:
-    """What was compared in nodes that were all looked at."""
-    for one in heard:
-        if one is None:
-            outcome.comparisons += 1
-            outcome.inconclusive += 1
-            continue
-        outcome.comparisons += one.outcome.comparisons
-        outcome.inconclusive += one.outcome.inconclusive
-        for mode, times in one.outcome.modes.items():
-            outcome.modes[mode] = outcome.modes.get(mode, 0) + times
+def _count(outcome: Outcome, one: Hearing | None) -> None:
+    """What was compared in a node, where all are looked at."""
+    if one is None:
+        outcome.comparisons += 1
+        outcome.inconclusive += 1
+        return
+    outcome.comparisons += one.outcome.comparisons
+    outcome.inconclusive += one.outcome.inconclusive
+    for mode, times in one.outcome.modes.items():
+        outcome.modes[mode] = outcome.modes.get(mode, 0) + times
 
 
 def _in_turn(tape: Tape, suspects: list[int]) -> list[int]:

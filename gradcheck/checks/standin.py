@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from gradcheck.arrays import Array, all_finite, flatten, is_real
-from gradcheck.checks.facts import Facts, recorded
+from gradcheck.checks.facts import Facts
 from gradcheck.errors import UsageError
 from gradcheck.evaluation import Evaluator, UserCodeRaised
-from gradcheck.graphs.again import forward_beside, uses_again
+from gradcheck.graphs.again import forward_beside
 from gradcheck.graphs.composed import Composed
 from gradcheck.graphs.tape import Tape
 from gradcheck.model import Op, Outputs
@@ -59,8 +59,10 @@ def of_nodes(facts: Facts) -> StandIn | None:
 
     At the case itself every node has its own value, so that the others see what they saw.
     """
+    if facts.tape is not None and not _surrogates(facts.tape):
+        return None
     passed = facts.passed()
-    if passed is None or all(s.op.options.differentiates is None for s in passed[0].steps):
+    if passed is None or not _surrogates(passed[0]):
         return None
     graph, base = facts.op.detail, passed[0]
 
@@ -74,17 +76,17 @@ def of_nodes(facts: Facts) -> StandIn | None:
     return StandIn(evaluator, facts.case.primals, facts.precision, facts.answer.outputs)
 
 
+def _surrogates(tape: Tape) -> bool:
+    """Some node names one."""
+    return any(s.op.options.differentiates is not None for s in tape.steps)
+
+
 def beside(facts: Facts) -> Evaluator:
     """Evaluates forward near the case; of a graph only what follows what was changed."""
-    graph, passed = facts.op.detail, facts.passed()
-    if passed is None or not isinstance(graph, Composed) or not facts.evaluator.random.unused:
+    graph = facts.op.detail
+    if facts.tape is None or not facts.evaluator.random.unused or not isinstance(graph, Composed):
         return facts.evaluator
-    case = facts.case
-    other = recorded(facts.evaluator, graph, case.primals, case.attributes, pullbacks=False)
-    if uses_again(passed[0], other):
-        return facts.evaluator
-    op = replace(facts.op, forward=forward_beside(graph, passed[0]))
-    return replace(facts.evaluator, op=op)
+    return replace(facts.evaluator, op=replace(facts.op, forward=forward_beside(graph, facts.tape)))
 
 
 class _Following(Tape):

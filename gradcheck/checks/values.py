@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from gradcheck import moves
-from gradcheck.arrays import Float, largest, unravel
+from gradcheck.arrays import largest, unravel
 from gradcheck.checks import findings
 from gradcheck.checks.conventions import note
 from gradcheck.checks.effort import Effort, Found, Way, by_nodes, chosen, look
@@ -45,7 +45,7 @@ def check(facts: Facts) -> Outcome:
         return outcome
     judge = _judge(facts, point(facts, function))
     along = {k: _along(facts, judge, k) for k in facts.compared}
-    if by_nodes(facts) and NODES in facts.so_far and _together(outcome, facts, judge):
+    if NODES in facts.so_far and by_nodes(facts) and _together(outcome, facts, judge):
         outcome.by_nodes = True
         return outcome
     effort = chosen(judge, along, facts.settings.budget)
@@ -112,13 +112,11 @@ def _judge(facts: Facts, here: Point) -> Judge:
         return max(eps_of(returned.dtype), here.eps)
 
     rules = Rules.of(facts.precision, facts.settings.signif)
-    upstream = max(1.0, largest(here.cotangent))  # it multiplies a slope that is lost
-    rules = replace(
-        rules,
-        tails=tails_count(facts),
-        explained=_explained(facts, here),
-        smallest=0.0 if facts.precision in HALF else rules.smallest * upstream,
-    )
+    if tails_count(facts):
+        upstream = max(1.0, largest(here.cotangent))  # it multiplies a slope that is lost
+        smallest = 0.0 if facts.precision in HALF else rules.smallest * upstream
+        explained = _explained(facts, here)
+        rules = replace(rules, tails=True, explained=explained, smallest=smallest)
     return Judge(here, Claims(facts.gradients, eps, facts.noise, facts.pulled), rules)
 
 
@@ -146,13 +144,16 @@ def _together(outcome: Outcome, facts: Facts, judge: Judge) -> bool:
     sizes = {k: facts.case.primals[k].size for k in facts.compared}
     move = moves.whole(sizes, _speeds(facts, judge, 0))
     judged = judge.compare([move] if move.parts else [])
-    if (judged.status != Status.PASS).any():
+    if (judged.status != int(Status.PASS)).any():
         return False
-    for k in sizes:
-        _record(outcome, facts, k, Found(judged, Way.JOINT))
-    outcome.comparisons, outcome.inconclusive = (
-        v // max(1, len(sizes)) for v in (outcome.comparisons, outcome.inconclusive)
-    )
+    found = Found(judged, Way.JOINT)
+    for place, k in enumerate(sizes):
+        if place:
+            _credit(outcome, facts, k, found)
+        else:
+            _record(outcome, facts, k, found)  # it is one comparison, whatever it is of
+    if sizes:
+        outcome.modes[_MODES[Way.JOINT]] = len(sizes) * len(judged.moves)
     return True
 
 
@@ -192,17 +193,19 @@ def _credit(outcome: Outcome, facts: Facts, k: int, found: Found) -> None:
     outcome.entries[name] = len(judged.moves)
     outcome.judged[name] = len(judged.moves) - len(judged.where(Status.INCONCLUSIVE))
     if found.way is not Way.ENTRIES:
-        outcome.coarse[name] = _coarse(judged, facts.gradients[k])
-    if len(judged.moves):
         gradient = facts.gradients[k]
-        still = not judged.analytic.any() if found.way is Way.ENTRIES else not np.any(gradient)
+        assert gradient is not None
+        most = largest(gradient)
+        outcome.coarse[name] = _coarse(judged, most)
+        still = not (most or gradient.any())
+    else:
+        still = not judged.analytic.any()
+    if len(judged.moves):
         outcome.still[name] = Still(not judged.value.any(), still)
 
 
-def _coarse(judged: Judged, gradient: Float | None) -> float:
+def _coarse(judged: Judged, most: float) -> float:
     """The smallest error of one entry that shows along a direction, relative to the largest."""
-    assert gradient is not None
-    most = largest(gradient)
     width = float((judged.bound + judged.noise).max(initial=0.0))
     return width / most if most else 0.0
 
@@ -213,17 +216,17 @@ def _findings(outcome: Outcome, facts: Facts, k: int, found: Found) -> None:
     if not tails_count(facts) and (tails := judged.lost_tails()):
         outcome.findings.append(findings.lost_tail(facts, k, judged, tails))
     failed, slight = judged.where(Status.FAIL), judged.where(Status.SLIGHT)
-    shown = (judged.status == Status.PASS) | (judged.status == Status.SLIGHT)
+    shown = (judged.status == int(Status.PASS)) | (judged.status == int(Status.SLIGHT))
     if failed:
         single = [i for i in failed if judged.moves[i].single] if projected else failed
         shown = np.isin(np.arange(len(shown)), single or failed)
     if not shown.any():
         return
-    errors, limits = judged.relative_errors(), judged.limits()
+    errors = judged.relative_errors()
     worst = int(np.argmax(np.where(shown, errors, -1.0)))
     entry = unravel(int(judged.moves[worst].parts[0][1][0]), shape)
     record = findings.worst(
-        (name, entry), judged, worst, (float(errors[worst]), float(limits[worst]))
+        (name, entry), judged, worst, (float(errors[worst]), judged.limit(worst))
     )
     record = findings.with_counts(record, len(failed), 0 if projected else len(judged.moves))
     outcome.worst[name] = record
@@ -239,7 +242,8 @@ def _findings(outcome: Outcome, facts: Facts, k: int, found: Found) -> None:
 
 def tails_count(facts: Facts) -> bool:
     """Far tails must be right: the op says so, or has a reference to compare them with."""
-    return facts.op.options.tails == "exact" or facts.op.options.reference is not None
+    options = facts.op.options
+    return options.tails == "exact" or (options.tails is None and options.reference is not None)
 
 
 def _along_ties(

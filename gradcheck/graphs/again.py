@@ -8,6 +8,7 @@ that stands where it stood, with the op, attributes and unchanged values it had,
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,9 @@ import numpy as np
 from gradcheck.arrays import Array, as_outputs, freeze
 from gradcheck.errors import UsageError
 from gradcheck.evaluation import NodeRaised
-from gradcheck.graphs.composed import Composed
+from gradcheck.graphs.composed import Composed, pulled, returned
 from gradcheck.graphs.tape import Step, Tape, handed
-from gradcheck.model import Op
+from gradcheck.model import Op, Pullback
 from gradcheck.node import Node
 
 
@@ -95,6 +96,12 @@ def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
         return False
 
 
+def _differs(value: Array, before: Array) -> bool:
+    """Two arrays of one shape are not the same; the first entry often says so."""
+    first = value.size > 0 and value.item(0) != before.item(0)
+    return bool(first) or not np.array_equal(value, before)
+
+
 class Replay:
     """The steps of a pass whose function looked at no value: they are the same everywhere near."""
 
@@ -117,7 +124,7 @@ class Replay:
         base, values = self._base, self._values.copy()
         changed = set[int]()
         for place, value in zip(base.sources, given, strict=True):
-            if not np.array_equal(value, values[place]):
+            if _differs(value, values[place]):
                 values[place] = value
                 changed.add(place)
         for step, forward, special in self._calls:
@@ -142,6 +149,40 @@ def uses_again(base: Tape, other: Tape) -> bool:
     """Some op hands out one piece of memory in both passes: its values are not kept."""
     made = (place for step in base.steps for place in step.outputs if place < len(other.values))
     return any(np.may_share_memory(base.values[p], other.values[p]) for p in made)
+
+
+class Kept:
+    """The first two passes of a graph at a case, from which others near it are taken.
+
+    They are the forward pass, and the one that the backward pass follows; what that does to the
+    second does not reach the first.
+    """
+
+    def __init__(self, graph: Composed) -> None:
+        self._graph = graph
+        self._first: Tape | None = None
+        self.base: Tape | None = None
+        """The first pass, once both were run; None where an op uses its memory again."""
+
+    @staticmethod
+    def of(op: Op) -> Kept | None:
+        """None for an op that is no graph, or runs in another way than its graph does."""
+        graph = op.detail
+        if not isinstance(graph, Composed):
+            return None
+        return Kept(graph) if (op.forward, op.vjp) == (graph.forward, graph.vjp) else None
+
+    def forward(self, *values: Any, **attributes: Any) -> Any:
+        """The graph's forward pass, kept."""
+        self._first = self._graph.run(values, attributes, pullbacks=False)
+        return returned(self._first)
+
+    def vjp(self, *values: Any, **attributes: Any) -> tuple[Any, Pullback]:
+        """The graph as one vjp rule, run after its forward pass."""
+        second = self._graph.run(values, attributes)
+        if self._first is not None and not uses_again(self._first, second):
+            self.base = self._first
+        return returned(second), partial(pulled, second)
 
 
 def forward_beside(graph: Composed, base: Tape) -> Callable[..., Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -60,20 +61,22 @@ class Composed(Recordable):
 
     def forward(self, *values: Any, **attributes: Any) -> Any:
         """The graph's value, or a tuple of them: forward passes only."""
-        return _returned(self.run(values, attributes, pullbacks=False))
+        return returned(self.run(values, attributes, pullbacks=False))
 
     def vjp(self, *values: Any, **attributes: Any) -> tuple[Any, Pullback]:
         """The graph as one vjp rule."""
         tape = self.run(values, attributes)
-
-        def pullback(cotangents: Outputs) -> list[Any]:
-            upstream = backward(tape, cotangents, kept=False).upstream
-            return [upstream[s] if s in upstream else _zeros(tape.values[s]) for s in tape.sources]
-
-        return _returned(tape), pullback
+        return returned(tape), partial(pulled, tape)
 
 
-def _returned(tape: Tape) -> Any:
+def pulled(tape: Tape, cotangents: Outputs) -> list[Any]:
+    """The gradients of the sources: the pullback of a graph's pass."""
+    upstream = backward(tape, cotangents, kept=False).upstream
+    return [upstream[s] if s in upstream else _zeros(tape.values[s]) for s in tape.sources]
+
+
+def returned(tape: Tape) -> Any:
+    """What a graph's pass returns: a value, or a tuple of them."""
     made = tuple(tape.values[r] for r in tape.results)
     return made if len(made) > 1 else made[0]
 
