@@ -2,12 +2,15 @@
 
 Whether it is, is tried: two stacked points, and the last of the first full stack, are evaluated by
 themselves too, and must come out the same to the last bit. Once it is known at a point, the last of
-each first stack is. A call takes as many points as fit the cache.
+each first stack is. A call takes as many points as fit the cache. Where a framework can vectorise
+forward by itself (vmap), that is tried last.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -25,9 +28,9 @@ BLOCK = 2**14
 used again instead of being fetched anew from the system for each result."""
 PATIENCE = 3
 """Failed trials after which a way is not tried again: forward may refuse a point of a case."""
-WAYS = ("leading", "before all axes")
+LEADING, BEFORE_ALL, VMAPPED = "leading", "before all axes", "vmapped"
 """How an input is stacked: (b, \\*shape), or (b, 1, ..., \\*shape) with an axis more than the
-output has, as a gain that is broadcast needs it."""
+output has, as a gain that is broadcast needs it, or by a framework's own vmap."""
 
 
 def displaced(point: Point, k: int, flat: Array, values: Float) -> Float:
@@ -48,31 +51,45 @@ def displaced(point: Point, k: int, flat: Array, values: Float) -> Float:
     """
     found = np.empty((len(flat), point.here.size))
     done = 0
-    if len(flat) >= FEWEST and _stackable(point, k):
+    if len(flat) >= FEWEST and _fits(point, k):
         done = _stacked(point, k, (flat, values), found)
     for row in range(done, len(flat)):
         found[row] = point.with_entries(k, flat[row], values[row])
     return found
 
 
-def _stackable(point: Point, k: int) -> bool:
-    """Forward may be asked: sizes are free to vary, it is Python, and no index could go astray."""
-    primal, op = point.primals[k], point.evaluator.op
+def _fits(point: Point, k: int) -> bool:
+    """Several points fit one call, and what is stacked is an array that is left alone."""
+    primal = point.primals[k]
     fits = 2 * max(primal.size, point.here.size) <= BLOCK and primal.ndim > 0 and primal.size > 0
-    free = op.options.vary_sizes and not op.compiled
-    return fits and free and not point.in_place and all(map(is_real, point.primals))
+    return fits and not point.in_place
+
+
+def _ways(point: Point, k: int, count: int) -> list[str]:
+    """How so many points may be stacked.
+
+    Forward is asked for another rank where sizes are free to vary, it is Python, and no index could
+    go astray.
+    """
+    op, ways = point.evaluator.op, list[str]()
+    foreign, rank = op.foreign, max(p.ndim for p in point.primals)
+    free = op.options.vary_sizes and not op.compiled and (foreign is None or foreign.any_size)
+    if free and all(map(is_real, point.primals)):
+        ways += [LEADING, BEFORE_ALL][: 1 + (rank > point.primals[k].ndim)]
+    if foreign is not None and foreign.stacked is not None and count >= foreign.stacks_from:
+        ways.append(VMAPPED)
+    return ways
 
 
 def _stacked(point: Point, k: int, rows: tuple[Array, Float], found: Float) -> int:
     """Fill what can be had by stacking; returns how many rows were filled."""
     failures = point.evaluator.unstackable
-    rank = max(p.ndim for p in point.primals)
-    for way in WAYS[: 1 + (rank > point.primals[k].ndim)]:
+    for way in _ways(point, k, len(rows[0])):
         if failures[k, way] >= PATIENCE:
             continue
         filled, known = 0, (k, way) in point.stacks
         for number, (start, stacked) in enumerate(_blocks(point, k, rows, trial=not known)):
-            outputs = _call(point, k, stacked, rank if way == WAYS[1] else 0)
+            outputs = _call(point, k, stacked, way)
             if outputs is None:
                 break
             part = slice(start, start + len(outputs))
@@ -106,13 +123,15 @@ def _blocks(
         yield start, stacked
 
 
-def _call(point: Point, k: int, stacked: Array, rank: int) -> Float | None:
+def _call(point: Point, k: int, stacked: Array, way: str) -> Float | None:
     """(b, m) outputs of a stack, or None where forward does not take it so."""
     count, own = len(stacked), point.primals[k].shape
-    shape = (count, *(1,) * (rank - len(own)), *own)
-    primals = (*point.work[:k], stacked.reshape(shape), *point.work[k + 1 :])
+    rank = max(p.ndim for p in point.primals) if way == BEFORE_ALL else 0
+    moved = stacked.reshape((count, *(1,) * (rank - len(own)), *own))
+    evaluator, primals = point.evaluator, (*point.work[:k], moved, *point.work[k + 1 :])
+    forward = partial(_vmapped, point, k) if way == VMAPPED else evaluator.op.forward
     try:
-        outputs = point.evaluator.forward_stacked(primals, point.attributes, count)
+        outputs = evaluator.forward_stacked(forward, primals, point.attributes, count)
     except (UserCodeRaised, UsageError):
         return None
     real = [o for o in outputs if is_real(o)]
@@ -121,6 +140,13 @@ def _call(point: Point, k: int, stacked: Array, rank: int) -> Float | None:
     made = [np.asarray(o, np.float64).reshape(count, -1) for o in real]
     together = made[0] if len(made) == 1 else np.concatenate(made, axis=1)
     return together if together.shape[1] == point.here.size else None
+
+
+def _vmapped(point: Point, k: int, *primals: Array, **attributes: Any) -> Any:
+    foreign = point.evaluator.op.foreign
+    assert foreign is not None
+    assert foreign.stacked is not None
+    return foreign.stacked(point.work, k, primals[k], attributes)
 
 
 def _same(

@@ -87,6 +87,8 @@ def _kinds(op: Op, beyond: Template, dtypes: tuple[str, ...]) -> Iterator[Templa
 def _broadcasts(op: Op, beyond: Template, shapes: Shapes) -> Iterator[Template]:
     """One input of several with a size-1 axis, without an axis, or 0-d."""
     real = real_places(op)
+    if op.foreign is not None:  # a framework's module makes its parameters itself
+        real = [k for k in real if not op.inputs[k].parameter]
     if len(real) < 2:
         return
     same = alike(op.inputs, real)

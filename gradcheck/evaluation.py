@@ -117,7 +117,11 @@ class Evaluator:
         return as_outputs(self.call_forward(self.op.forward, primals, attributes))
 
     def forward_stacked(
-        self, primals: tuple[Array, ...], attributes: dict[str, Any], count: int
+        self,
+        forward: Callable[..., Any],
+        primals: tuple[Array, ...],
+        attributes: dict[str, Any],
+        count: int,
     ) -> Outputs:
         """One call at stacked arrays, which is ``count`` points.
 
@@ -127,7 +131,7 @@ class Evaluator:
             Forward raised.
         """
         self.counters.forward_points += count - 1
-        return as_outputs(self.call_forward(self.op.forward, primals, attributes))
+        return as_outputs(self.call_forward(forward, primals, attributes))
 
     def call_forward(
         self, forward: Callable[..., Any], primals: tuple[Array, ...], attributes: dict[str, Any]

@@ -118,3 +118,8 @@ class Foreign:
     of the values (b, \\*shape) of input k, by the framework's own vmap.
 
     Raises `Unavailable`."""
+    stacks_from: int = 0
+    """Rows from which on that pays."""
+    any_size: bool = True
+    """False where forward is compiled for each size: it is not tried on arrays with an axis more.
+    """

@@ -187,7 +187,7 @@ def _parameters(
     named = positional(forward)
     required = [p for p in named if p.default is inspect.Parameter.empty]
     count = max(given, len(required)) if given else len(required)
-    primals = [p.name for p in named[:count]]
+    primals = [str(p.name) for p in named[:count]]  # a door's own may be a kind of str
     primals += [f"x{k}" for k in range(len(primals), given)]
     keywords = {p.name: p for p in named[count:]}
     everything = parameters_of(forward) or []

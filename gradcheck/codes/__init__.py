@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from gradcheck.codes.calls import CALLS
 from gradcheck.codes.contract import CONTRACT
+from gradcheck.codes.frameworks import FRAMEWORKS
 from gradcheck.codes.graphs import HEALTH, NODES
 from gradcheck.codes.hollow import HOLLOW, VERDICT
 from gradcheck.codes.likely import MISTAKES
+from gradcheck.codes.of_jax import JAX
 from gradcheck.codes.others import OTHERS
 from gradcheck.codes.purity import PURITY
 from gradcheck.codes.record import NOT_JUDGED, Code, Likely
+from gradcheck.codes.tapes import ENGINES
+from gradcheck.codes.transformed import TRANSFORMED
 from gradcheck.codes.values import REFERENCE, VALUES
 
 __all__ = ["CODES", "GROUPS", "LIKELY", "NOT_JUDGED", "Code", "Likely", "headline"]
@@ -28,6 +32,10 @@ _TABLES = (
     HEALTH,
     PURITY,
     OTHERS,
+    FRAMEWORKS,
+    TRANSFORMED,
+    JAX,
+    ENGINES,
     VERDICT,
 )
 
@@ -45,6 +53,7 @@ GROUPS: dict[str, str] = {
     "purity": "Memory and state: nothing overwritten, shared or kept",
     "linearity": "Backward is linear in its upstream gradient",
     "layout": "The same numbers in another memory layout",
+    "framework": "What another framework or a tape library does besides",
     "cost": "What backward costs beside forward (--cost)",
     "verdict": "No verdict",
 }

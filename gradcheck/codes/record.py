@@ -31,6 +31,8 @@ class Code(Record, frozen=True, kw_only=True):
     """A file that `gradcheck run` takes: ``wrong`` is found with this code, ``right`` passes."""
     options: str = ""
     """What `gradcheck run` has to be given to look for it."""
+    needs: str = ""
+    """The package that the example imports besides, where it may not be there."""
 
 
 class Likely(Record, frozen=True, kw_only=True):
@@ -45,6 +47,7 @@ def example(body: str) -> str:
     """A whole file: the imports that the body needs, and the body."""
     body = body.strip()
     imports = "import gradcheck\n" + ("import numpy as np\n" if "np." in body else "")
+    imports += "import torch\n" if "torch." in body else ""
     gap = "\n\n" if body.startswith(DEFINES) else "\n"
     return f"{imports}{gap}{body}\n"
 

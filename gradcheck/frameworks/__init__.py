@@ -5,7 +5,8 @@ In a package's own pyproject.toml, the framework's package on the left, its door
     [project.entry-points."gradcheck.frameworks"]
     mylib = "mylib_gradcheck:DOOR"
 
-A door is picked by the modules that the target and the values of an example call come from.
+A door is picked by the modules that the target and the values of an example call come from. One
+that belongs to a project, not to a package, is given to `add`.
 """
 
 from __future__ import annotations
@@ -19,12 +20,26 @@ from typing import Any
 from gradcheck.errors import UsageError, did_you_mean
 from gradcheck.frameworks.protocol import Framework
 
-__all__ = ["GROUP", "framework_of"]
+__all__ = ["GROUP", "add", "framework_of"]
 
 GROUP = "gradcheck.frameworks"
 _PLAIN = frozenset({"builtins", "numpy", "functools", "gradcheck", "types", "typing", "abc"})
 _DEPTH = 4
 """How deep in lists, tuples and dicts values are looked for."""
+
+
+_added: dict[str, Framework] = {}
+
+
+def add(door: Framework) -> None:
+    """Take a door without an entry point, as beside the ops it is for; it replaces one of its name.
+
+    Parameters
+    ----------
+    door : Framework
+        Its framework is imported already: the door's own module does that.
+    """
+    _added[door.name] = door
 
 
 def framework_of(target: Any, values: Sequence[Any], asked: str | None = None) -> Framework | None:
@@ -49,16 +64,19 @@ def framework_of(target: Any, values: Sequence[Any], asked: str | None = None) -
     foreign = [v for v in _leaves(values) if not _PLAIN.issuperset(_roots(v))]
     if _PLAIN.issuperset(roots) and not foreign:
         return None
-    doors = [door for name, point in _doors().items() if (door := _loaded(name, point))]
-    for door in doors:
+    found = (_loaded(name, point) for name, point in _doors().items() if name not in _added)
+    for door in (*_added.values(), *(door for door in found if door)):
         if door.takes(target) or any(map(door.owns, foreign)):
             return door
     return None
 
 
 def _asked(name: str) -> Framework:
+    if name in _added:
+        return _added[name]
     if name not in _doors():
-        raise UsageError(f"framework={name!r}: no such door.{did_you_mean(name, _doors())}")
+        known = (*_doors(), *_added)
+        raise UsageError(f"framework={name!r}: no such door.{did_you_mean(name, known)}")
     try:
         __import__(name)
     except ImportError as error:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from gradcheck.foreign import Foreign
+from gradcheck.signatures import parse
 
 Named = Mapping[str, Any]
 """Forward's arguments by name: NumPy arrays (in lists, tuples and dicts, as in the example call)
@@ -26,6 +27,12 @@ class Call:
     device: str | None = None
     order: int | None = None
     """2: the gradient of the gradient is demanded."""
+
+    def names(self) -> list[str]:
+        """Names for the arguments of a function that does not tell its own."""
+        if self.example or self.signature is None:
+            return [f"x{k}" if k else "x" for k in range(max(1, len(self.example)))]
+        return [i.name for i in parse(self.signature, [])[0]]
 
 
 class Naming(Protocol):
