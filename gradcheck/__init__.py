@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gradcheck.plugin.testing import parametrize
     from gradcheck.registry import graph, op, register
     from gradcheck.results import Report
+    from gradcheck.tapes import tape
 
 __all__ = [
     "GradientError",
@@ -29,6 +30,7 @@ __all__ = [
     "op",
     "parametrize",
     "register",
+    "tape",
 ]
 
 _HOMES = {
@@ -42,6 +44,7 @@ _HOMES = {
     "parametrize": "gradcheck.plugin.testing",
     "register": "gradcheck.registry",
     "Report": "gradcheck.results",
+    "tape": "gradcheck.tapes",
 }
 
 

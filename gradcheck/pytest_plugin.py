@@ -1,13 +1,13 @@
 """The pytest plugin: a wire from pytest's hooks to `gradcheck.plugin`.
 
 Loaded in every pytest session of every project where gradcheck is installed, so it imports
-nothing heavy: an op can only exist where `gradcheck.registry` was imported already.
+nothing heavy: an op can only exist where `gradcheck.registry` or `gradcheck.tapes` was imported.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Generator
+from collections.abc import Collection, Generator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -78,9 +78,10 @@ def pytest_make_collect_report(
 
 def pytest_pycollect_makeitem(
     collector: pytest.Collector, name: str, obj: object
-) -> pytest.Item | None:
-    """An op among a test module's names becomes one item."""
-    if "gradcheck.registry" not in sys.modules or not isinstance(collector, pytest.Module):
+) -> Sequence[pytest.Item] | None:
+    """An op among a test module's names becomes one item; a tape of them, one for each."""
+    doors = {"gradcheck.registry", "gradcheck.tapes"}
+    if doors.isdisjoint(sys.modules) or not isinstance(collector, pytest.Module):
         return None
     return collecting.from_test_module(collector, name)
 

@@ -23,18 +23,22 @@ _SEEN: pytest.StashKey[set[str]] = pytest.StashKey()
 """Node ids of the ops that were found in test modules."""
 
 
-def from_test_module(collector: pytest.Module, name: str) -> OpItem | None:
-    """The item of a test module's attribute, if that is an op."""
+def from_test_module(collector: pytest.Module, name: str) -> list[OpItem] | None:
+    """The items of a test module's attribute, if that is an op, or a tape with its ops.
+
+    A list of ops is what tests are parametrized with.
+    """
     if _OPS not in collector.stash:
         from gradcheck.targets import named_ops, shown
 
         collector.stash[_OPS] = named_ops(collector.obj, shown(collector.path))
-    op = collector.stash[_OPS].get(name)
-    if op is None:
-        return None
-    item = _item(collector, op)
-    collector.session.stash.setdefault(_SEEN, set()).add(item.nodeid)
-    return item
+    from gradcheck.tapes import Tape
+
+    known, is_tape = collector.stash[_OPS], type(getattr(collector.obj, name, None)) is Tape
+    own = [key for key in known if is_tape and key.startswith(f"{name}.")]
+    items = [_item(collector, known[key]) for key in (own if is_tape else [name]) if key in known]
+    collector.session.stash.setdefault(_SEEN, set()).update(item.nodeid for item in items)
+    return items or None
 
 
 def _item(parent: pytest.Collector, op: Op) -> OpItem:

@@ -18,6 +18,7 @@ from gradcheck.plugin.session import current
 from gradcheck.registry import op_known
 from gradcheck.results import OpResult
 from gradcheck.settings import Settings, convert
+from gradcheck.tapes import Tape
 
 
 class Checker:
@@ -103,6 +104,8 @@ def _ops_of(thing: Any) -> Sequence[Op]:
         return targets.load(thing)
     if isinstance(thing, ModuleType):
         return targets.ops_in(thing, thing.__name__)
+    if isinstance(thing, Tape):
+        return thing.values()
     op = op_known(thing)
     if op is None:
         raise UsageError(
@@ -121,7 +124,7 @@ def _named(thing: Any, op: Op) -> Op:
         known = targets.named_ops(module, op.module)
     except UsageError:  # more of it comes below
         return op
-    return next((o for name, o in known.items() if vars(module)[name] is thing), op)
+    return next((o for name, o in known.items() if vars(module).get(name) is thing), op)
 
 
 def _names(ops: Sequence[Op]) -> list[str]:

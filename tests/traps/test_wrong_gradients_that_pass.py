@@ -38,12 +38,15 @@ def test_t03_the_same_error_fails_at_every_size_in_float32(size: int, factor: fl
 
 
 def test_t03_what_would_have_been_seen_does_not_grow_with_the_size() -> None:
-    limits = []
-    for size in (300, 20_000):
-        result = passes(sine, sine_backward, np.linspace(0.3, 1.2, size), budget=32, max_cases=1)
+    def limit(size: int, seed: int) -> float:
+        """Relative to the derivative along one direction, which is small where terms cancel."""
+        x = np.linspace(0.3, 1.2, size)
+        result = passes(sine, sine_backward, x, budget=32, max_cases=1, seed=seed)
         assert result.worst is not None
-        limits.append(float(result.worst.limit))
-    assert limits[1] < 10 * limits[0] < 1e-6
+        return float(result.worst.limit)
+
+    small, large = (float(np.median([limit(n, s) for s in range(5)])) for n in (300, 20_000))
+    assert large < 10 * small < 1e-6
 
 
 # -- T9: inputs without a gradient, and empty ones -----------------------------------------------
