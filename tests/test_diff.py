@@ -338,7 +338,7 @@ def test_what_the_settings_leave_out_is_lost():
     every = report_of(op(), op(name="g::b"))
     some = report_of(op(**less), op(name="g::b", **less), **few)
     assert [(c.op, c.what) for c in compare(every, some).worse] == [
-        ("", "checks left out: contract, reference, nodes, purity, linearity, layout"),
+        ("", "checks left out: contract, reference, nodes, purity, linearity, layout, framework"),
         ("", "dtypes left out: float64"),
     ]
     assert compare(some, every).worse == []

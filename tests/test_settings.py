@@ -376,4 +376,5 @@ def test_step_is_a_power_of_two():
 def test_checks_run_in_the_order_of_debugging():
     assert CHECKS[0] == "contract"
     everything = {"contract", "reference", "values", "nodes", "purity", "linearity", "layout"}
+    everything |= {"framework"}
     assert set(CHECKS) == everything
