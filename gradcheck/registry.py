@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar, overload
 from gradcheck.adapters import Description, adapt
 from gradcheck.catalogue import add
 from gradcheck.errors import UsageError, did_you_mean
+from gradcheck.frameworks import is_value
 from gradcheck.graphs.calls import bound
 from gradcheck.graphs.tracing import GraphFunction
 from gradcheck.model import Op, Options, by_arguments
@@ -254,7 +255,7 @@ def make(target: Sequence[Any], attributes: dict[str, Any], given: dict[str, Any
         known = replace(_with_options(known, options, given), named=False)
         return _finished(_called(known, extras), given, extras)
     backward = None
-    if rest and callable(rest[0]) and not hasattr(rest[0], "dtype"):
+    if rest and callable(rest[0]) and not hasattr(rest[0], "dtype") and not is_value(rest[0]):
         backward = rest.pop(0)
     signature = rest.pop(0) if rest and isinstance(rest[0], str) else None
     example = tuple(rest) or extras.example

@@ -26,6 +26,7 @@ def framework_door(
         signature=description.signature,
         device=options.device,
         order=options.order,
+        nondiff=description.nondiff,
     )
     gate = framework.gate(target, call)
     own = _described(framework, description, (gate.example, gate.attributes), gate.hosted)

@@ -20,7 +20,7 @@ from typing import Any
 from gradcheck.errors import UsageError, did_you_mean
 from gradcheck.frameworks.protocol import Framework
 
-__all__ = ["GROUP", "add", "framework_of"]
+__all__ = ["GROUP", "add", "framework_of", "is_value"]
 
 GROUP = "gradcheck.frameworks"
 _PLAIN = frozenset({"builtins", "numpy", "functools", "gradcheck", "types", "typing", "abc"})
@@ -69,6 +69,11 @@ def framework_of(target: Any, values: Sequence[Any], asked: str | None = None) -
         if door.takes(target) or any(map(door.owns, foreign)):
             return door
     return None
+
+
+def is_value(thing: Any) -> bool:
+    """A framework's own value, though it can be called, as a model that is a pytree of JAX's."""
+    return framework_of(None, (thing,)) is not None
 
 
 def _asked(name: str) -> Framework:

@@ -27,6 +27,8 @@ class Call:
     device: str | None = None
     order: int | None = None
     """2: the gradient of the gradient is demanded."""
+    nondiff: tuple[str, ...] = ()
+    """Arguments that are said not to be differentiated."""
 
     def names(self) -> list[str]:
         """Names for the arguments of a function that does not tell its own."""

@@ -57,15 +57,17 @@ def read(names: str | Sequence[str]) -> list[Named]:
     UsageError
         There is none, one stands twice, or is no name.
     """
+    if not isinstance(names, (str, Sequence)):
+        raise UsageError(f"tape.ops: names in a text, as in ops('exp log add:+'), not {names!r}")
     words = names.split() if isinstance(names, str) else [str(w) for w in names]
     found = [Named(w.partition(":")[0], w.partition(":")[2] or w) for w in words]
     if not found:
         raise UsageError("tape.ops: name at least one op, as in ops('exp log add:+')")
-    for word in found:
+    for word, written in zip(found, words, strict=True):
         plain = word.how.replace(".", "_")
         if not word.name or not (word.is_sign or plain.isidentifier()):
             raise UsageError(
-                f"tape.ops: cannot read {word.name}:{word.how}; write a name, name:method, "
+                f"tape.ops: cannot read {written!r}; write a name, name:method, "
                 f"name:function or name:sign with a sign of {' '.join(BINARY_SIGNS)}"
             )
     for place, word in enumerate(found):

@@ -126,7 +126,9 @@ class Tape:
             As `ops`.
         """
         if isinstance(function, str):
-            return next(iter(self.ops([function], signature, **options).values()))
+            name = options.pop("name", None)
+            word = f"{name}:{function.partition(':')[2] or function}" if name else function
+            return next(iter(self.ops([word], signature, **options).values()))
         if not callable(function):
             raise UsageError(f"tape.op: a name or a function, not {function!r}")
         name = str(options.pop("name", None) or getattr(function, "__name__", "lambda"))

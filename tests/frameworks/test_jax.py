@@ -338,6 +338,38 @@ def test_bad_targets_are_refused_in_a_sentence(function, words):
         gradcheck.check(function, X, vary_sizes=False)
 
 
+def test_an_example_without_numbers_is_refused_in_a_sentence():
+    with pytest.raises(UsageError, match="is traced: check outside"):
+        jax.jit(lambda x: gradcheck.check(jnp.sin, x).cases)(X)
+    gone = jnp.ones(3)
+    gone.delete()
+    with pytest.raises(UsageError, match="deleted or donated"):
+        gradcheck.check(jnp.sin, gone)
+
+
+def test_a_model_that_can_be_called_is_an_input_and_no_backward():
+    @jax.tree_util.register_pytree_node_class
+    class Gain:
+        def __init__(self, weight):
+            self.weight = weight
+
+        def tree_flatten(self):
+            return (self.weight,), None
+
+        @classmethod
+        def tree_unflatten(cls, _, children):
+            return cls(*children)
+
+        def __call__(self, x):
+            return self.weight * x
+
+    def stopped(model, x):
+        return jax.lax.stop_gradient(model.weight) * x
+
+    assert result(lambda model, x: model(x), Gain(X), W).verdict == "pass"
+    assert "wrong-gradient" in codes(result(stopped, Gain(X), W))
+
+
 def test_a_device_that_is_not_there():
     with pytest.raises(UsageError, match="no such device"):
         gradcheck.check(mul, X, W, device="abacus")

@@ -160,6 +160,13 @@ def test_integers_are_handed_over_as_arrays_and_have_no_gradient():
     assert run_one(op, BRIEF).verdict == "pass"
 
 
+def test_one_op_by_name_may_be_called_otherwise():
+    lib = of_numbers()
+    assert lib.op("exp", "x[]", name="grow") is lib["grow"]
+    assert lib.op("add:+", "a[], b[]", name="plus") is lib["plus"]
+    assert run_one(lib["grow"], BRIEF).verdict == "pass"
+
+
 def test_names_are_kept_apart_by_the_name_of_the_tape():
     lib = of_numbers(name="micro")
     lib.ops("exp")
@@ -175,7 +182,9 @@ def test_names_are_kept_apart_by_the_name_of_the_tape():
         (lambda lib: lib.ops("tahn"), "there is no 'tahn' in Tensor. Did you mean 'tanh'"),
         (lambda lib: lib.ops(""), "name at least one op"),
         (lambda lib: lib.ops("exp exp"), "an op 'exp' already"),
-        (lambda lib: lib.ops("add:+="), "cannot read add:+="),
+        (lambda lib: lib.ops("add:+="), "cannot read 'add:+='"),
+        (lambda lib: lib.ops("add:"), "cannot read 'add:'"),
+        (lambda lib: lib.ops(3), "names in a text"),
         (lambda lib: lib.ops("\x1b[31m"), "cannot read"),
         (lambda lib: lib.ops("f:**", "x[n]"), "no operator of 1 input"),
         (lambda lib: lib.ops("exp", positve="exp"), "Did you mean 'positive'"),

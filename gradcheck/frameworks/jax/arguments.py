@@ -146,8 +146,7 @@ def layout_of(
     for name, value in given.items():
         _add(made, name, value, static)
     for name, value in late.items():
-        held = any(map(native.is_array, jax.tree_util.tree_leaves(value)))
-        if example and held and name not in static:
+        if example and _holds_arrays(value) and name not in static:
             _add(made, name, value, static)
         else:
             made.attributes[name] = value
@@ -168,12 +167,18 @@ def _parameters(
 
 
 def _add(made: Layout, name: str, value: Any, static: frozenset[str]) -> None:
-    if name in static or value is None or isinstance(value, (bool, int, str)) or callable(value):
+    plain = value is None or isinstance(value, (bool, int, str))
+    if name in static or plain or (callable(value) and not _holds_arrays(value)):
         made.attributes[name] = value
     elif _is_number(value) and not _is_old_key(name, value):
         _add_leaf(made, _Name(name), value)
     else:
         _add_tree(made, name, value)
+
+
+def _holds_arrays(value: Any) -> bool:
+    """A tree with an array in it: a model that is a pytree can be called, too."""
+    return any(map(native.is_array, jax.tree_util.tree_leaves(value)))
 
 
 def _is_number(value: Any) -> bool:
@@ -197,6 +202,7 @@ def _add_tree(made: Layout, name: str, value: Any) -> None:
 
 
 def _add_leaf(made: Layout, name: _Name, value: Any) -> None:
+    native.demand_numbers(value)
     array = native.to_numpy(value) if native.is_array(value) else value
     if isinstance(array, complex) or getattr(array, "dtype", None) in (np.complex64, np.complex128):
         made.complexes.add(name)

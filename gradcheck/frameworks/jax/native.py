@@ -93,6 +93,20 @@ def is_array(value: Any) -> bool:
     return isinstance(value, (np.ndarray, np.generic)) and not isinstance(value, np.str_)
 
 
+def demand_numbers(value: Any) -> None:
+    """An argument of the example holds numbers.
+
+    Raises
+    ------
+    UsageError
+        It is traced, or its memory was given away.
+    """
+    if isinstance(value, jax.core.Tracer):
+        raise UsageError("the example is traced: check outside of jax.jit, jax.grad and jax.vmap")
+    if isinstance(value, jax.Array) and value.is_deleted():
+        raise UsageError("an array of the example was deleted or donated: pass one with numbers")
+
+
 def to_numpy(value: Any) -> Any:
     """A copy: JAX hands out one memory for equal results, and it is read-only."""
     return np.array(value)

@@ -104,8 +104,9 @@ def _bits(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def memory_of(tensor: torch.Tensor) -> int:
-    """Which memory a tensor lies in; 0 for zeros that autograd keeps none for."""
-    return 0 if tensor._is_zerotensor() else int(tensor.untyped_storage().data_ptr())
+    """Which memory a tensor lies in; 0 for sparse ones, and zeros that autograd keeps none for."""
+    none = tensor.layout is not torch.strided or tensor._is_zerotensor()
+    return 0 if none else int(tensor.untyped_storage().data_ptr())
 
 
 def returned(value: Any) -> Any:

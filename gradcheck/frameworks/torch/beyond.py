@@ -16,7 +16,7 @@ from gradcheck.foreign import Arrays, Derived, Foreign, ForwardMode, Unavailable
 from gradcheck.frameworks.protocol import Naming
 from gradcheck.frameworks.torch.arrays import Loans, array_of, is_real, tensors_in
 from gradcheck.frameworks.torch.calling import OfFunction
-from gradcheck.frameworks.torch.higher import Higher, first_line
+from gradcheck.frameworks.torch.higher import Higher, first_line, refusals
 from gradcheck.frameworks.torch.passes import Passes, Recorded
 from gradcheck.frameworks.torch.randomness import TorchRandom
 from gradcheck.frameworks.torch.recomputing import Recomputed
@@ -178,7 +178,8 @@ class Beyond:
 
     def recomputed(self, primals: Arrays, attributes: Mapping[str, Any]) -> Answer:
         """Nothing is kept: forward runs again in the backward pass."""
-        return self._answer(primals, attributes, Recomputed(self._passes))
+        with refusals():
+            return self._answer(primals, attributes, Recomputed(self._passes))
 
     def autocast(self, primals: Arrays, attributes: Mapping[str, Any]) -> Answer:
         """In a region where PyTorch chooses the precision of each operation."""

@@ -37,6 +37,10 @@ class Target(Protocol):
         """What sees its contexts, where it has such."""
         ...
 
+    def tensors(self) -> list[torch.Tensor]:
+        """What it holds itself: parameters and buffers."""
+        ...
+
     def placed(self, named: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments that it is really called with."""
         ...
@@ -52,6 +56,7 @@ class OfFunction:
     def __init__(self, function: type[Function]) -> None:
         self.function, self.watch = function, Watch(function)
         found = list(inspect.signature(function.forward).parameters.values())
+        found = [p for p in found if p.kind is not p.KEYWORD_ONLY]  # apply takes none
         self.signature = inspect.Signature(found if sets_up(function) else found[1:])
         self._order = list(self.signature.parameters)
         own = function.backward if function.vjp is Function.vjp else function.vjp
@@ -62,6 +67,9 @@ class OfFunction:
             for name, p in self.signature.parameters.items()
             if p.default is not p.empty
         }
+
+    def tensors(self) -> list[torch.Tensor]:
+        return []
 
     def placed(self, named: Mapping[str, Any]) -> dict[str, Any]:
         """In forward's order, with defaults where an earlier argument is left out."""
@@ -95,6 +103,9 @@ class OfCallable:
         theirs = inspect.isfunction(inspect.unwrap(function)) and not is_torch(function)
         self.written: tuple[Any, ...] = (function,) if theirs else ()
 
+    def tensors(self) -> list[torch.Tensor]:
+        return []
+
     def placed(self, named: Mapping[str, Any]) -> dict[str, Any]:
         return dict(named)
 
@@ -112,8 +123,8 @@ class OfModule:
     def __init__(self, module: torch.nn.Module) -> None:
         self.module = module
         self.signature = _without_private(inspect.signature(module.forward))
-        own = type(module).forward
-        self.written: tuple[Any, ...] = () if is_torch(type(module)) else (own,)
+        theirs = not is_torch(type(module))
+        self.written: tuple[Any, ...] = (type(module).forward,) if theirs else ()
         taken = set(self.signature.parameters)
         self.parameters: dict[str, torch.Tensor] = {}
         self._own: dict[str, str] = {}
@@ -129,6 +140,9 @@ class OfModule:
             taken.add(shown)
             self.parameters[shown], self._own[shown] = parameter, name
 
+    def tensors(self) -> list[torch.Tensor]:
+        return [*self.module.parameters(), *self.module.buffers()]
+
     def placed(self, named: Mapping[str, Any]) -> dict[str, Any]:
         return dict(named)
 
@@ -140,11 +154,18 @@ class OfModule:
                 raise ValueError(f"{name} has the shape {tuple(self.parameters[shown].shape)}")
         like = next(iter(own.values()), None)
         for name, buffer in self._frozen.items():  # copies: forward writes running means
-            real = like is not None and buffer.is_floating_point()
-            own[name] = buffer.to(like, copy=True) if real else buffer.clone()
+            own[name] = _as_precise(buffer, like)
         rest = {n: v for n, v in named.items() if n not in self._own}
         positional, keywords = split(self.signature, rest)
         return functional_call(self.module, own, tuple(positional), keywords)
+
+
+def _as_precise(buffer: torch.Tensor, like: torch.Tensor | None) -> torch.Tensor:
+    """A copy in the precision of a parameter, and where that is; complex only if it was."""
+    if like is None or not (buffer.is_floating_point() or buffer.is_complex()):
+        return buffer.clone()
+    dtype = like.dtype.to_real()
+    return buffer.to(like.device, dtype.to_complex() if buffer.is_complex() else dtype, copy=True)
 
 
 def split(signature: inspect.Signature, named: Mapping[str, Any]) -> tuple[list[Any], Any]:
@@ -204,6 +225,9 @@ def target_of(
         if target.forward is Function.forward:
             raise UsageError(f"{target.__name__} has no forward: a subclass defines it")
         return "torch.autograd.Function", OfFunction(target)
+    if isinstance(target, Function):
+        name = type(target).__name__
+        raise UsageError(f"{name}() is an instance of a Function: pass the class, {name}")
     if isinstance(target, type):
         raise UsageError(
             f"{target.__name__} is a class of modules: make an instance, as in "
@@ -224,8 +248,8 @@ def is_function(thing: Any) -> bool:
 
 
 def is_compiled(module: torch.nn.Module) -> bool:
-    """What torch.compile makes of a module: called as it is."""
-    return hasattr(module, "_orig_mod")
+    """What torch.compile or torch.jit makes of a module: called as it is."""
+    return hasattr(module, "_orig_mod") or isinstance(module, torch.jit.ScriptModule)
 
 
 class users_frames:  # a context manager that reads as a word

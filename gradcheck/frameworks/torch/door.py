@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
+from torch.nn.parameter import is_lazy
 
 from gradcheck.errors import UsageError
 from gradcheck.foreign import Foreign
@@ -65,16 +66,22 @@ class Torch:
         return on_arrays
 
     def gate(self, target: Any, call: Call) -> Gate:
+        if torch.is_inference_mode_enabled():
+            raise UsageError(
+                "this runs under torch.inference_mode(), where nothing is differentiated: check "
+                "outside of it"
+            )
         kind, own = target_of(target, call.names(), call.attributes)
         parameters: Mapping[str, torch.Tensor] = {}
         if isinstance(own, OfModule):
             parameters = own.parameters
         tensors = [t for v in (*call.example, *call.attributes.values()) for t in tensors_in(v)]
-        demand_plain(tensors)
+        demand_plain([*tensors, *own.tensors()])
         device = _device(call.device, [*tensors, *parameters.values()])
         names = _names(own, call.example)
+        names = {**names, **parameters}
         pairs = frozenset(n for n, v in names.items() if any(map(_complex, tensors_in(v))))
-        passes = Passes(own, device, pairs)
+        passes = Passes(own, device, pairs, frozenset(call.nondiff))
 
         def foreign(named: Naming) -> Foreign:
             return Beyond(passes, named).foreign(f"{self.name} {VERSION}")
@@ -121,6 +128,8 @@ def place_of(device: str | None) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         said = (str(error).strip().splitlines() or ["?"])[0]
         raise UsageError(f"device={device!r}: PyTorch has none such here ({said})") from error
+    if found.type == "meta":
+        raise UsageError("device='meta': tensors there hold no numbers; leave device= out")
     return found
 
 
@@ -149,9 +158,13 @@ def demand_plain(values: Iterable[Any]) -> None:
     Raises
     ------
     UsageError
-        One is sparse or quantised, holds no data, or is of a format that is not supported.
+        One is sparse, nested or quantised, holds no data, or is of a format that is not supported.
     """
     for tensor in (t for v in values for t in tensors_in(v)):
+        if is_lazy(tensor):
+            raise UsageError("a parameter has no shape yet: call the lazy module once, then check")
+        if tensor.is_nested:
+            raise UsageError("a tensor is nested: pass it dense (torch.nested.to_padded_tensor)")
         kind = str(tensor.dtype).removeprefix("torch.")
         if tensor.device.type == "meta":
             raise UsageError("a tensor is on the device 'meta', where it holds no numbers")

@@ -17,7 +17,13 @@ from gradcheck.frameworks.torch.calling import users_frames
 from gradcheck.frameworks.torch.passes import Passes, Recorded
 
 forward_ad: Any = torch.autograd.forward_ad
-_REFUSALS = ("not implemented", "once_differentiable", "not supported", "does not support")
+_REFUSALS = (
+    "not implemented",
+    "once_differentiable",
+    "not supported",
+    "does not support",
+    "don't yet support",
+)
 """Words by which PyTorch says that it cannot do something, in a RuntimeError, too."""
 
 
@@ -42,7 +48,7 @@ class Higher:
         made, upstream = self._started(primals, cotangents, attributes)
         for cotangent in upstream:
             cotangent.requires_grad_()
-        with _refusals():
+        with refusals():
             grads = torch.autograd.grad(
                 made.real, made.leaves, upstream, create_graph=True, allow_unused=True
             )
@@ -69,7 +75,7 @@ class Higher:
         for leaf in leaves:
             leaf.grad = None
         if along:
-            with _refusals():
+            with refusals():
                 torch.autograd.backward(
                     [g for g, _ in along], [c for _, c in along], retain_graph=True
                 )
@@ -96,7 +102,7 @@ class Higher:
             dual = {n: _dual(v, directions[n]) for n, v in own.items()}
             return self._passes.target.call(named | dual)
 
-        with _refusals(), forward_ad.dual_level():
+        with refusals(), forward_ad.dual_level():
             named = self._named(primals, attributes)
             given = {n: loans.lend(v, pair=n in self._passes.pairs) for n, v in named.items()}
             with users_frames(), torch.no_grad():
@@ -125,7 +131,7 @@ def _upstream(found: Mapping[int, torch.Tensor], cotangent: torch.Tensor) -> Arr
 
 
 @contextmanager
-def _refusals() -> Iterator[None]:
+def refusals() -> Iterator[None]:
     """What PyTorch has no formula for, or is asked not to do, is no finding.
 
     Raises

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from gradcheck.arrays import Array
+from gradcheck.errors import UsageError
 from gradcheck.frameworks.protocol import Named, Pull
 from gradcheck.frameworks.torch.arrays import Loans, array_of, is_real, memory_of, tensors_in
 from gradcheck.frameworks.torch.calling import Target, users_frames
@@ -38,8 +39,16 @@ class Recorded:
 class Passes:
     """A target called with arrays by name."""
 
-    def __init__(self, target: Target, device: torch.device, pairs: frozenset[str]) -> None:
+    def __init__(
+        self,
+        target: Target,
+        device: torch.device,
+        pairs: frozenset[str],
+        nondiff: frozenset[str] = frozenset(),
+    ) -> None:
         self.target, self.device, self.pairs = target, device, pairs
+        self._nondiff = nondiff
+        """Arguments that need no gradient: PyTorch refuses some that do."""
         self._fixed: dict[int, frozenset[int]] = {}
         """By the number of outputs, the places of the real ones that have no gradient, as it was
         when they were seen first: one that has none at some inputs only is constant there."""
@@ -55,7 +64,13 @@ class Passes:
         if self._indirect:
             given = dict(zip(given, _cloned(list(given.values())), strict=True))
         with users_frames(), torch.no_grad():
-            made = tensors_in(self.target.call(given))
+            returned = self.target.call(given)
+        made = tensors_in(returned)
+        if not made and not self._fixed:  # once there were some: fewer at an odd size
+            raise UsageError(
+                f"forward returns {_kind(returned)}, and no tensor: return a tensor, or a tuple of "
+                "tensors"
+            )
         if len(made) not in self._fixed:
             self.recorded(named)
         fixed = self._fixed[len(made)]
@@ -75,7 +90,8 @@ class Passes:
         loans = Loans(self.device)
         given = {n: loans.lend(v, pair=n in self.pairs) for n, v in named.items()}
         given = self.target.placed(given)
-        leaves = [t for n, t in placed(given) if is_real(t) and (wanted is None or n in wanted)]
+        chosen = [n for n in given if n not in self._nondiff and (wanted is None or n in wanted)]
+        leaves = [t for n, t in placed({n: given[n] for n in chosen}) if is_real(t)]
         for leaf in leaves:
             leaf.requires_grad_()
         made = Recorded(loans, given, [], leaves)
@@ -219,6 +235,10 @@ def _without_way_back(outputs: Tensors) -> frozenset[int]:
     real = [k for k, t in enumerate(outputs) if is_real(t)]
     fixed = frozenset(k for k in real if not outputs[k].requires_grad)
     return fixed if len(fixed) < len(real) else frozenset()
+
+
+def _kind(value: Any) -> str:
+    return "None" if value is None else f"a {type(value).__name__}"
 
 
 def placed(named: Mapping[Any, Any]) -> Iterator[tuple[Any, torch.Tensor]]:
