@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import time
 import random
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -136,12 +138,16 @@ def test_where_every_entry_takes_too_long_directions_are_looked_at(monkeypatch):
 
     def told(call, point, number, effort):
         asked.append(effort[1])
-        return usual(call, point, number, (1e-6, None) if effort[1] is None else effort)
+        made = usual(call, point, number, (30.0, effort[1]))
+        if len(asked) > 1:
+            return made
+        time.sleep(0.1)  # longer than half of the time that a call has at least
+        return msgspec.structs.replace(made, verdict="inconclusive")
 
     monkeypatch.setattr(judging, "_checked", told)
     said = judged(call(torch.sin, point()), 1, 1e-5)
     assert asked[:2] == [None, judging.FEW]
-    assert said.verdict in ("pass", "not judged")
+    assert said.verdict == "pass"
 
 
 def test_names():
