@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-import time
 import random
+import time
 
 import msgspec
 import numpy as np
