@@ -193,10 +193,10 @@ def _second(outcome: Outcome, facts: Facts, derived: Derived) -> None:
     try:
         inner = _inner(facts, derived)
     except UserCodeRaised as error:
+        message = f"{derived.said}: {told(error.error)}"
         if demanded:
-            outcome.find(NAME, derived.code, f"{derived.said}: {told(error.error)}")
+            outcome.find(NAME, derived.code, message)
         else:  # it is refused aloud: nobody gets a wrong number
-            message = f"{derived.said}: {told(error.error)}"
             outcome.find(NAME, "not-supported", message, severity="note")
         return
     if inner is None:

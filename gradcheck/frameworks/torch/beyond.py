@@ -14,7 +14,7 @@ from torch.autograd import Function
 from gradcheck.arrays import Array
 from gradcheck.foreign import Arrays, Derived, Foreign, ForwardMode, Unavailable, Variant
 from gradcheck.frameworks.protocol import Naming
-from gradcheck.frameworks.torch.arrays import Loans, array_of, is_real, tensors_in
+from gradcheck.frameworks.torch.arrays import array_of, is_real, tensors_in
 from gradcheck.frameworks.torch.calling import OfFunction
 from gradcheck.frameworks.torch.higher import Higher, first_line, refusals
 from gradcheck.frameworks.torch.passes import Passes, Recorded
@@ -136,13 +136,13 @@ class Beyond:
         first = self._recorded(primals, attributes)
 
         def pull(cotangents: Arrays) -> Any:
-            upstream = self._passes.upstream(first, cotangents, Loans(self._passes.device))
+            upstream = self._passes.upstream(first, cotangents)
             torch.autograd.backward(first.real, [-3 * u for u in upstream])
             before = {id(t): t.grad.clone() for t in first.leaves if t.grad is not None}
             again = self._recorded(primals, attributes)
             for old, new in zip(first.leaves, again.leaves, strict=True):
                 new.grad = old.grad
-            upstream = self._passes.upstream(again, cotangents, Loans(self._passes.device))
+            upstream = self._passes.upstream(again, cotangents)
             torch.autograd.backward(again.real, upstream)
             found = {
                 id(new): new.grad - before[id(old)]
@@ -166,7 +166,7 @@ class Beyond:
         made = self._recorded(primals, attributes)
 
         def pull(cotangents: Arrays) -> Any:
-            upstream = self._passes.upstream(made, cotangents, Loans(self._passes.device))
+            upstream = self._passes.upstream(made, cotangents)
             total: dict[int, torch.Tensor] = {}
             for output, cotangent in zip(made.real, upstream, strict=True):
                 found = self._passes.engine(made, [cotangent], [output])
@@ -193,7 +193,7 @@ class Beyond:
         made = self._recorded(primals, attributes, call)
 
         def pull(cotangents: Arrays) -> Any:
-            upstream = self._passes.upstream(made, cotangents, Loans(self._passes.device))
+            upstream = self._passes.upstream(made, cotangents)
             own = [u.to(o.dtype) for u, o in zip(upstream, made.real, strict=True)]
             return self._listed(made, self._passes.engine(made, own))
 
@@ -204,7 +204,7 @@ class Beyond:
         made = self._recorded(primals, attributes)
 
         def pull(cotangents: Arrays) -> Any:
-            upstream = self._passes.upstream(made, cotangents, Loans(self._passes.device))
+            upstream = self._passes.upstream(made, cotangents)
             try:
                 rows = [torch.stack([-u, u]) for u in upstream]
                 grads = torch.autograd.grad(
@@ -237,7 +237,7 @@ class Beyond:
 
     def _back(self, made: Recorded) -> Answer:
         def pull(cotangents: Arrays) -> Any:
-            upstream = self._passes.upstream(made, cotangents, Loans(self._passes.device))
+            upstream = self._passes.upstream(made, cotangents)
             return self._listed(made, self._passes.engine(made, upstream))
 
         return tuple(map(array_of, made.outputs)), pull

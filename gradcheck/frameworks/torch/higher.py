@@ -86,7 +86,7 @@ class Higher:
     ) -> tuple[Recorded, list[torch.Tensor]]:
         named = self._named(primals, attributes)
         made = self._passes.recorded(named, call=self._passes.target.call)
-        upstream = self._passes.upstream(made, cotangents, Loans(self._passes.device))
+        upstream = self._passes.upstream(made, cotangents)
         return made, upstream
 
     def jvp(

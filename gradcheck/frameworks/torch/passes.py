@@ -166,9 +166,10 @@ class Passes:
         return self._as_returned(made, (wanted, watch.raw), found, upstream)
 
     def upstream(
-        self, made: Recorded, cotangents: tuple[Any, ...], loans: Loans
+        self, made: Recorded, cotangents: tuple[Any, ...], loans: Loans | None = None
     ) -> list[torch.Tensor]:
         """The cotangents of the outputs that have a way back, as tensors."""
+        loans = loans or Loans(self.device)
         pairs = zip(made.outputs, cotangents, strict=True)
         return [loans.tensor(c, pair=o.is_complex()) for o, c in pairs if o.requires_grad]
 
