@@ -13,6 +13,7 @@ from gradcheck.adapters.of_functions import pair_door
 from gradcheck.adapters.source import name_of
 from gradcheck.frameworks.protocol import Call, Framework, Gate
 from gradcheck.model import Domain, Input, Op, Outputs, Pullback
+from gradcheck.signed import Signed
 
 
 def framework_door(
@@ -114,7 +115,7 @@ def _as_keywords(
     description.example = tuple(kept)
     made = [p.replace(kind=p.KEYWORD_ONLY) if p.name in plain else p for p in parameters]
     made.sort(key=lambda p: p.kind)
-    return _Signed(forward, inspect.Signature(made))
+    return Signed(made)
 
 
 def _is_plain(value: Any, numbers: bool) -> bool:
@@ -122,18 +123,6 @@ def _is_plain(value: Any, numbers: bool) -> bool:
     if isinstance(value, float):
         return not numbers
     return value is None or isinstance(value, (bool, int, str))
-
-
-class _Signed:
-    """A function as `inspect` sees it with another signature."""
-
-    def __init__(self, function: Callable[..., Any], signature: inspect.Signature) -> None:
-        self.__name__ = name_of(function)
-        self.__module__ = getattr(function, "__module__", "") or ""
-        self.__signature__ = signature
-
-    def __call__(self) -> None:
-        raise NotImplementedError("only its signature is read")
 
 
 class _Called:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
 
 from gradcheck.adapters.description import Description, arguments_of, op_from
 from gradcheck.errors import UsageError
 from gradcheck.graphs.composed import Composed
 from gradcheck.graphs.tracing import GraphFunction, Traced
 from gradcheck.model import Op
+from gradcheck.signed import Signed
 
 
 def graph_door(graph: Composed, description: Description, name: str | None) -> Op:
@@ -18,7 +18,7 @@ def graph_door(graph: Composed, description: Description, name: str | None) -> O
         raise UsageError(f'graph {graph.name} has no input: make one with graph.input("x")')
     if description.signature is None and not description.example:
         description.signature = ", ".join(f"{n}[]" for n in graph.names)
-    described = description.inputs(_WithNames(graph.names))
+    described = description.inputs(_takes(graph.names))
     missing = [n for n in graph.names if n not in {i.name for i in described[1]}]
     if missing:
         raise UsageError(
@@ -56,12 +56,7 @@ def traced_door(traced: GraphFunction, description: Description, name: str | Non
     )
 
 
-class _WithNames:
-    """A function of these parameters, as `inspect` sees one."""
-
-    def __init__(self, names: list[str]) -> None:
-        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-        self.__signature__ = inspect.Signature([inspect.Parameter(n, kind) for n in names])
-
-    def __call__(self) -> Any:
-        raise NotImplementedError("only its signature is read")
+def _takes(names: list[str]) -> Signed:
+    """What takes arguments of these names."""
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return Signed(inspect.Parameter(n, kind) for n in names)

@@ -30,6 +30,7 @@ from gradcheck.examples import Reading
 from gradcheck.guards import GlobalRandom, TimeLimit, quiet, time_limit
 from gradcheck.model import Input, Op, Outputs
 from gradcheck.plain import told
+from gradcheck.signed import Signed
 
 
 def class_door(cls: type, description: Description, call: str | None, name: str | None) -> Op:
@@ -114,30 +115,25 @@ def _described(
 ) -> Described:
     """Inputs of forward; attributes of forward and of the constructor together."""
     if description.signature is not None:
-        return description.inputs(_With(forward, constructor))
+        return description.inputs(_with(forward, constructor))
     given = {k: v for k, v in description.attributes.items() if k in constructor}
     reading, inputs, attributes = description.without(constructor).inputs(forward)
     rank = max((v.ndim for v in reading.values), default=0) if reading else 0
     return reading, inputs, (*attributes_of(constructor, given, rank), *attributes)
 
 
-class _With:
+def _with(forward: Callable[..., Any], more: Mapping[str, inspect.Parameter]) -> Signed:
     """Forward as `inspect` sees it with the constructor's parameters as keywords besides."""
-
-    def __init__(self, forward: Callable[..., Any], more: Mapping[str, inspect.Parameter]) -> None:
-        own = list(inspect.signature(forward).parameters.values())
-        keywords = [
-            inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=p.default)
-            for n, p in more.items()
-            if n not in {o.name for o in own}
-        ]
-        star = inspect.Parameter.VAR_KEYWORD
-        tail = [o for o in own if o.kind is star]
-        own = [o for o in own if o.kind is not star]
-        self.__signature__ = inspect.Signature([*own, *keywords, *tail])
-
-    def __call__(self) -> None:
-        raise NotImplementedError("only its signature is read")
+    own = list(inspect.signature(forward).parameters.values())
+    keywords = [
+        inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=p.default)
+        for n, p in more.items()
+        if n not in {o.name for o in own}
+    ]
+    star = inspect.Parameter.VAR_KEYWORD
+    tail = [o for o in own if o.kind is star]
+    own = [o for o in own if o.kind is not star]
+    return Signed([*own, *keywords, *tail])
 
 
 def _unbound(

@@ -19,6 +19,7 @@ from gradcheck.model import Op, Options, Pullback
 from gradcheck.options import demand_inputs, split_options, with_domains, words
 from gradcheck.plain import told
 from gradcheck.results import Source
+from gradcheck.signed import Signed
 from gradcheck.tapes.calling import Function, Library, Recorded
 from gradcheck.tapes.naming import numpys
 
@@ -103,13 +104,17 @@ def _rules(library: Library, function: Function, *, several: bool) -> dict[str, 
     return {"forward": forward, "vjp": vjp, "vjp_wanting": wanting if alone else None}
 
 
-def _any(*primals: Any, **attributes: Any) -> None:
-    """A forward of which only the signature is read: the inputs' names are the description's."""
-    raise NotImplementedError(f"only its signature is read, {len(primals) + len(attributes)}")
+_ANY = Signed(
+    [
+        inspect.Parameter("primals", inspect.Parameter.VAR_POSITIONAL),
+        inspect.Parameter("attributes", inspect.Parameter.VAR_KEYWORD),
+    ]
+)
+"""A forward of any inputs: their names are the description's."""
 
 
 def described(signature: str, options: Options, nondiff: Sequence[str] = ()) -> Described:
-    return Description(signature, (), {}, options, nondiff).inputs(_any)
+    return Description(signature, (), {}, options, nondiff).inputs(_ANY)
 
 
 def is_scalar(library: Library) -> bool:

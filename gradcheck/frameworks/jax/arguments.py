@@ -15,6 +15,7 @@ from jax import lax
 from gradcheck.errors import UsageError
 from gradcheck.frameworks.jax import native
 from gradcheck.plain import clean
+from gradcheck.signed import Signed
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _KEYS = ("key", "rng", "prng", "seed")
@@ -57,13 +58,8 @@ class Layout:
 
     def forward(self) -> Callable[..., Any]:
         """A function of the flat parameters; only its signature is read."""
-
-        def flat() -> None:
-            raise NotImplementedError("only its signature is read")
-
         if not self.names:
-            flat.__signature__ = inspect.Signature(self.parameters)  # type: ignore[attr-defined]
-            return flat
+            return Signed(self.parameters)
         own = inspect.Parameter
         made = [own(_Name(n), own.POSITIONAL_OR_KEYWORD) for n in self.names]
         taken = {*self.names, *self.trees}
@@ -76,8 +72,7 @@ class Layout:
         made[len(self.names) : len(self.names)] = [
             own(n, own.KEYWORD_ONLY) for n in self.attributes if n not in known and n.isidentifier()
         ]
-        flat.__signature__ = inspect.Signature(made)  # type: ignore[attr-defined]
-        return flat
+        return Signed(made)
 
     def call(self, values: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
         """Positional arguments and keywords from values by name, JAX's or plain."""

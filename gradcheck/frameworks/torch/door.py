@@ -23,6 +23,7 @@ from gradcheck.frameworks.torch.calling import (
     users_frames,
 )
 from gradcheck.frameworks.torch.passes import Passes
+from gradcheck.signed import Signed
 
 TRIED = "2.13"
 """The version that this door was tried with."""
@@ -88,7 +89,7 @@ class Torch:
 
         return Gate(
             kind=kind,
-            forward=_Signed(target, own),
+            forward=Signed(own.signature.parameters.values()),
             run=passes.run,
             vjp=passes.vjp,
             example=tuple(map(returned, call.example)),
@@ -100,18 +101,6 @@ class Torch:
             notes=tuple(_notes(device, tensors)),
             foreign=foreign,
         )
-
-
-class _Signed:
-    """A target as `inspect` sees it: forward's own arguments."""
-
-    def __init__(self, target: Any, own: Target) -> None:
-        self.__name__ = getattr(target, "__name__", None) or type(target).__name__
-        self.__module__ = str(getattr(target, "__module__", None) or "")
-        self.__signature__ = own.signature
-
-    def __call__(self) -> None:
-        raise NotImplementedError("only its signature is read")
 
 
 def place_of(device: str | None) -> torch.device:
