@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -149,8 +150,8 @@ def largest(array: Float) -> float:
     if not array.size:
         return 0.0
     ends = (float(array.max()), -float(array.min()))
-    if np.isfinite(ends).all():
-        return max(ends[0], ends[1], 0.0)
+    if math.isfinite(ends[0]) and math.isfinite(ends[1]):
+        return max(*ends, 0.0)
     return float(np.abs(array[np.isfinite(array)]).max(initial=0.0))
 
 

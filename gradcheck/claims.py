@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
@@ -30,6 +30,7 @@ class Claims:
     """The rounding noise of the gradients, per input, measured when it is asked for."""
     pull: Callable[[Float], Sequence[Float | None]]
     """The gradients for another cotangent of the point, by another backward pass."""
+    _largest: dict[int, float] = field(default_factory=dict)
 
     def slope(self, move: Move) -> float:
         """The slope along a move."""
@@ -71,7 +72,14 @@ class Claims:
 
     def largest(self) -> float:
         """The largest finite entry of all gradients."""
-        return max((largest(g) for g in self.gradients if g is not None), default=0.0)
+        known = (k for k, g in enumerate(self.gradients) if g is not None)
+        return max(map(self.largest_of, known), default=0.0)
+
+    def largest_of(self, k: int) -> float:
+        """The largest finite entry of input ``k``'s gradient; looked for once."""
+        if k not in self._largest:
+            self._largest[k] = largest(self._of(k))
+        return self._largest[k]
 
     def _of(self, k: int) -> Float:
         gradient = self.gradients[k]

@@ -17,13 +17,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
 from gradcheck.arrays import Float
 from gradcheck.estimate import Estimate
 from gradcheck.floats import FORMATS
-from gradcheck.quotients import QuickEstimates
+from gradcheck.quotients import N, Quick, QuickEstimates
 
 RESOLUTION = {"float64": 1e-6, "float32": 2e-3, "float16": 2e-2, "bfloat16": 5e-2}
 """The relative accuracy that a pass certifies at least."""
@@ -130,21 +131,22 @@ def heard(made: Comparison, value: float, bound: float) -> Comparison:
     return made
 
 
-def settled(
-    analytic: Float, noise: Float, quick: QuickEstimates, rules: Rules, floor: Float
-) -> Float:
+def settled(analytic: Float, noise: Float, quick: Quick, rules: Rules, floor: Float) -> Float:
     """Which entries pass on four evaluations: boolean (n,). ``floor``: the least scale of each."""
     with np.errstate(all="ignore"):
         scale = np.fmax(np.fmax(np.abs(analytic), np.abs(quick.value)), quick.scale)
         scale = np.maximum(scale if rules.tails else _scales(scale), floor)
-        gap = np.abs(analytic - quick.value)
-        near = gap <= quick.bound + noise
-        certified = gap + quick.bound + noise <= rules.resolution * scale
-        smooth = quick.jump <= rules.resolution * scale
-        return np.asarray(near & certified & smooth)
+        return np.asarray(passes(analytic, noise, quick, rules.resolution * scale))
 
 
-def obviously_wrong(analytic: Float, noise: Float, quick: QuickEstimates, rules: Rules) -> Float:
+def passes(analytic: N, noise: N, quick: QuickEstimates[N], least: N) -> Any:
+    """Agreement within all bounds, which are no larger than ``least``, and no kink to be seen."""
+    gap = abs(analytic - quick.value)
+    near = gap <= quick.bound + noise
+    return near & (gap + quick.bound + noise <= least) & (quick.jump <= least)
+
+
+def obviously_wrong(analytic: Float, noise: Float, quick: Quick, rules: Rules) -> Float:
     """Which entries are wrong by far more than any error of the quick path: boolean (n,).
 
     For counting, once other entries of the same input were confirmed as wrong, and for finding the
@@ -293,8 +295,6 @@ def _outside(analytic: float, noise: float, estimate: Estimate) -> bool:
 
 
 def _why(estimate: Estimate) -> str:
-    if estimate.reason:
-        return estimate.reason
-    if not np.isfinite(estimate.bound):
-        return "kink" if estimate.kink else "no usable step"
-    return "kink nearby" if estimate.kink else "noise"
+    if estimate.reason or np.isfinite(estimate.bound):
+        return estimate.reason or ("kink nearby" if estimate.kink else "noise")
+    return "kink" if estimate.kink else "no usable step"

@@ -18,7 +18,7 @@ from gradcheck.arrays import Array, Float
 from gradcheck.batching import displaced
 from gradcheck.differences import scale_of, steps_of
 from gradcheck.point import Point
-from gradcheck.quotients import QuickEstimates, Sums, finish
+from gradcheck.quotients import Quick, Sums, finish
 from gradcheck.structure import NOBODY, Structure
 
 FEWEST = 24
@@ -42,7 +42,7 @@ def probes(shape: Sequence[int]) -> int:
     return 2 * sum(max(1, (n - 1).bit_length()) for n in shape)
 
 
-def quick(point: Point, k: int, found: Structure) -> QuickEstimates | None:
+def quick(point: Point, k: int, found: Structure) -> Quick | None:
     """Derivatives along every entry of input ``k``, four evaluations for each group.
 
     Returns
@@ -90,7 +90,7 @@ class _Groups:
         """The columns of `Sums`; what follows no entry of its group goes to the last place."""
         self._memory = np.empty((5, 0, 0))
 
-    def estimates(self) -> QuickEstimates | None:
+    def estimates(self) -> Quick | None:
         """None where an output changes that should not."""
         waiting = [(np.arange(self._found.groups), self._found.members())]
         chunk = max(1, _CHUNK // (4 * self._point.here.size))
@@ -109,9 +109,9 @@ class _Groups:
                 ]
         columns = self._sums[:, :-1]
         coarse, fine, sides, bent, own = columns
-        made = Sums(coarse, fine, sides, sides, bent, own, touched=(sides != 0) | (own != 0))
+        made, touched = Sums(coarse, fine, sides, sides, bent, own), (sides != 0) | (own != 0)
         with np.errstate(all="ignore"):
-            return QuickEstimates(*finish(self._point, made, self._width.T, self._sizes))
+            return finish(self._point, made, touched, self._width.T, self._sizes)
 
     def _tried(self, groups: Array, members: Array) -> list[int] | None:
         """Evaluate and count; which forward refused, to be halved. None: the structure is wrong."""

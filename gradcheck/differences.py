@@ -12,7 +12,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
@@ -22,7 +21,7 @@ from gradcheck.batching import displaced
 from gradcheck.estimate import Samples
 from gradcheck.floats import HALF
 from gradcheck.point import Entries, Move, Point
-from gradcheck.quotients import QuickEstimates, Sums, finish
+from gradcheck.quotients import Quick, QuickEstimates, Sums, finish, finish_one, joined, stacked
 
 QUICK_EXPONENT = {"float64": 15, "float32": 5, "float16": 3, "bfloat16": 2}
 """The smaller step is 2**-this times the input's scale: 3.1e-5 (and 6.1e-5), 0.031 (0.0625), ...
@@ -33,6 +32,8 @@ two, so that x +- h is exact.
 """
 _MANY = 8
 """Entries of a direction from which on its steps are shorter."""
+_EXACT = 2.0**1000
+"""Sizes below which the nearest power of two is a number; infinity and NaN are not below it."""
 _CHUNK = 2**18
 """Numbers of an input, or of the outputs, that are held at a time."""
 
@@ -156,7 +157,14 @@ def scale_of(sizes: Float) -> Float:
     return np.asarray(2.0 ** np.round(np.log2(np.maximum(sizes, 1.0))))
 
 
-def quick(point: Point, moves: Sequence[Move]) -> QuickEstimates:
+def _power_near(size: float) -> float:
+    """`scale_of` one size, without arrays of one number."""
+    if size < _EXACT:
+        return float(2.0 ** round(math.log2(max(size, 1.0))))
+    return float(scale_of(np.array(size)))
+
+
+def quick(point: Point, moves: Sequence[Move]) -> Quick:
     """Four evaluations for each move: x +- h and x +- 2h.
 
     Fourth-order central difference, T = D(h) + (D(h) - D(2h)) / 3, with
@@ -165,17 +173,13 @@ def quick(point: Point, moves: Sequence[Move]) -> QuickEstimates:
     move, and of |x phi'|, a product that may have cancelled on the way to a small output
     (Numerical Recipes 5.7; Curtis and Reid 1974 for balancing the two).
     """
-    if not isinstance(moves, Entries) and len(moves) == 1 and moves[0].whole:
-        return QuickEstimates(*(np.array([v]) for v in _streamed(point, moves[0])))
-    columns = [np.empty(len(moves)) for _ in range(7)]
-    start = 0
+    parts, start = list[Quick](), 0
     while start < len(moves):
         widest = max([1, point.here.size, *(len(e) for _, e, _ in moves[start].parts)])
         part = _alike(moves[start : start + max(1, _CHUNK // (4 * widest))])
-        for column, values in zip(columns, _quick_chunk(point, part), strict=True):
-            column[start : start + len(part)] = values
+        parts.append(_quick_chunk(point, part))
         start += len(part)
-    return QuickEstimates(*columns)
+    return joined(parts)
 
 
 def _alike(moves: Sequence[Move]) -> Sequence[Move]:
@@ -186,7 +190,7 @@ def _alike(moves: Sequence[Move]) -> Sequence[Move]:
     return moves[: next((i for i, s in enumerate(sizes) if s != sizes[0]), len(moves))]
 
 
-def _quick_chunk(point: Point, moves: Sequence[Move]) -> tuple[Float, ...]:
+def _quick_chunk(point: Point, moves: Sequence[Move]) -> Quick:
     ratios, rows = steps_of(point), Rows.of(moves)
     if rows is not None and 4 * max(point.here.size, rows.flat.shape[1]) <= _CHUNK:
         sizes = np.abs(point.entries(rows.k, rows.flat)).max(axis=1)
@@ -194,26 +198,28 @@ def _quick_chunk(point: Point, moves: Sequence[Move]) -> tuple[Float, ...]:
         up, down, above, below = _sample(point, rows, steps)
         with np.errstate(all="ignore"):
             return _combine(point, (above, below), up + down, sizes, rows.flat.shape[1])
-    return tuple(np.array([_streamed(point, m) for m in moves]).T)
+    return stacked([quick_one(point, m) for m in moves])
 
 
-def _streamed(point: Point, move: Move) -> tuple[Any, ...]:
-    """The columns of `QuickEstimates` for one move, each a number."""
-    size: Any = np.float64(point.size_of(move))
+def quick_one(point: Point, move: Move) -> QuickEstimates[float]:
+    """`quick` for one move, two evaluations held at a time and no arrays of one number."""
+    size = point.size_of(move)
     entries = sum(len(e) for _, e, _ in move.parts)
-    steps = steps_of(point) * (float(scale_of(size)) * _shorter(point, entries))
-    up, down = _taken(point, move, steps)
-    with np.errstate(all="ignore"):
-        found: list[Any] = [np.float64(s) for s in streaming.sums(point, move, steps)]
-        coarse, fine, sides, squares, bent, own, touched = found
-        spread = np.sqrt(squares) if entries >= _MANY else sides
-        made = Sums(coarse, fine, sides, spread, bent, own, touched > 0)
-        return finish(point, made, up + down, size)
+    wide, narrow = (float(s) for s in steps_of(point))
+    unit = _power_near(size) * _shorter(point, entries)
+    steps = wide * unit, narrow * unit
+    made, touched = streaming.sums(point, move, steps, root=entries >= _MANY)
+    if move.whole:
+        width = 2 * steps[0], 2 * steps[1]
+    else:
+        up, down = _taken(point, move, np.array(steps))
+        width = float(up[0] + down[0]), float(up[1] + down[1])
+    return finish_one(point, made, width, size, touched=touched)
 
 
 def _combine(
     point: Point, outputs: tuple[Float, Float], width: Float, inputs: Float, entries: int
-) -> tuple[Float, ...]:
+) -> Quick:
     """The estimates of n moves of so many entries, from (n, 2, m) outputs above and below."""
     (above, below), w, here = outputs, point.cotangent, point.here
     moved, bent = above - below, above + below - 2 * here
@@ -229,6 +235,5 @@ def _combine(
         else side[:, 0] @ np.abs(w),
         bent=(4 * bent[:, 1] - bent[:, 0]) @ w,
         own=(np.where(touched, w * size, 0.0) ** 2).sum(axis=1),
-        touched=touched.any(axis=1),
     )
-    return finish(point, sums, width.T, inputs)
+    return finish(point, sums, touched.any(axis=1), width.T, inputs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
@@ -42,6 +43,8 @@ class Judged:
     """What climbed was fitted, in half precision."""
 
     def where(self, *statuses: Status) -> list[int]:
+        if not np.count_nonzero(self.status):  # all passed
+            return list(range(len(self.status))) if Status.PASS in statuses else []
         found = self.status == int(statuses[0])
         for other in statuses[1:]:
             found |= self.status == int(other)
@@ -91,10 +94,9 @@ class Judged:
 
     def lost_tails(self) -> list[int]:
         """Which are exactly 0 where the difference is not, too small beside others to fail."""
-        zero = self.analytic == 0
-        if not zero.any():
+        if np.count_nonzero(self.analytic) == len(self.analytic):
             return []
-        lost = zero & (np.abs(self.value) > self.bound)
+        lost = (self.analytic == 0) & (np.abs(self.value) > self.bound)
         return [int(i) for i in np.flatnonzero(lost & (self.status == int(Status.PASS)))]
 
     def steps(self, i: int) -> tuple[float, ...]:
@@ -109,14 +111,18 @@ class Judged:
         """
         with np.errstate(all="ignore"):
             own = np.fmax(np.abs(self.analytic), np.abs(self.value))
-            error = np.where(own > 0, np.abs(self.analytic - self.value) / own, 0.0)
+            errors: Float = np.abs(self.analytic - self.value) / own
             hidden = (self.bound + self.noise > 1e-3 * own) & (self.status != int(Status.FAIL))
-            shown = np.where(hidden, 0.0, np.where(np.isnan(error), np.inf, error))
-        return np.asarray(np.where(np.isfinite(self.analytic), shown, np.inf))
+        errors[np.isnan(errors)] = np.inf
+        errors[hidden | (own == 0)] = 0.0
+        errors[~np.isfinite(self.analytic)] = np.inf
+        return errors
 
     def limit(self, i: int) -> float:
         """The smallest error that would have been seen at one, relative to the entry itself."""
-        width = self.bound[i] + self.noise[i]
-        own = np.fmax(abs(self.analytic[i]), abs(self.value[i]))
-        with np.errstate(all="ignore"):
-            return 0.0 if width == 0 else float(width / (own if own > 0 else self.scale[i]))
+        width = float(self.bound[i] + self.noise[i])
+        sizes = (abs(float(v[i])) for v in (self.analytic, self.value))
+        own = max((s for s in sizes if s == s), default=0.0) or float(self.scale[i])
+        if width == 0:
+            return 0.0
+        return width / own if own else math.inf

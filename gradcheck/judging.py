@@ -8,13 +8,13 @@ there, not an op.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from gradcheck import compare, compressed, edge, fit, kinks, ladder, moves, opinions
-from gradcheck.arrays import Array, Float
-from gradcheck.claims import Claims, lossy
+from gradcheck.arrays import Float
+from gradcheck.claims import Claims
 from gradcheck.compare import Comparison, Rules, Status
 from gradcheck.differences import PointLine, quick
 from gradcheck.estimate import Estimate
@@ -22,40 +22,16 @@ from gradcheck.floats import HALF
 from gradcheck.judged import Judged
 from gradcheck.moves import Speeds
 from gradcheck.point import Entries, Move, Point
-from gradcheck.quotients import QuickEstimates
+from gradcheck.quotients import Quick
+from gradcheck.screening import CONFIRMED, Screen, Screened
 from gradcheck.structure import Structure
 
 CONFIRM = 1.375
 """Steps of the confirming ladder are longer by this: other roundings, and x + h is still exact."""
-CONFIRMED = 8
-"""Wrong entries of an input that climb the ladder twice; further plain ones are only counted."""
 NARROWED = 8
 """Wrong entries that failing directions are narrowed to."""
 ASKED = 16
 """Inconclusive entries of an input for which second opinions are asked."""
-
-
-@dataclass(frozen=True, slots=True)
-class Screened:
-    """What the quick path says of some moves; every array is (n,)."""
-
-    judged: Judged
-    settled: Array
-    """Which pass."""
-    obvious: Array
-    """Which are wrong by more than it can err."""
-    floor: Float
-    """The least scale each is judged on."""
-
-    def passed(self) -> Judged:
-        """Those that are settled."""
-        return self.judged.take([int(i) for i in np.flatnonzero(self.settled)])
-
-    @property
-    def climbing(self) -> int:
-        """How many will go up the ladder, about."""
-        open_ = ~self.settled
-        return int((open_ & ~self.obvious).sum() + min(CONFIRMED, (open_ & self.obvious).sum()))
 
 
 class Judge:
@@ -73,11 +49,10 @@ class Judge:
 
     def __init__(self, point: Point, claims: Claims, rules: Rules) -> None:
         self.point, self.claims, self.rules = point, claims, rules
-        self._lost = lossy(rules)
         self._noise: tuple[Float, ...] | None = None
         self.structures: dict[int, Structure] = {}
         """By input, what lets its entries move in groups; goes where it turns out not to hold."""
-        self._faint = rules.faint * claims.largest()
+        self._quick = Screen(point, claims, rules)
 
     def compare(self, along: Sequence[Move], confirmed: int = 0) -> Judged:
         """The quick path for all, the ladder for what it leaves.
@@ -89,38 +64,11 @@ class Judge:
 
     def screen(self, along: Sequence[Move]) -> Screened:
         """The quick path alone."""
-        analytic = self.claims.slopes(along)
-        estimates = self.differences(along)
-        noise = self.claims.roundings(along, analytic, self.rules)
-        scales = np.fmax(estimates.scale, np.abs(analytic))
-        scales = np.where(np.isfinite(scales), scales, 0.0)
-        floor = self._floor(analytic, scales)
-        count = len(along)
-        judged = Judged(
-            moves=along,
-            status=np.full(count, int(Status.PASS)),
-            analytic=analytic,
-            noise=noise,
-            scale=np.maximum(scales, floor),
-            low=np.full(count, np.inf),
-            high=np.full(count, -np.inf),
-            climbed=np.zeros(count, bool),
-            reasons={},
-            excess=np.zeros(count),
-            opinions={},
-            fitted=self.point.precision in HALF,
-            **{
-                n: getattr(estimates, n)
-                for n in ("value", "bound", "truncation", "roundoff", "step")
-            },
-        )
-        settled = compare.settled(analytic, noise, estimates, self.rules, floor)
-        obvious = settled  # not asked for, where all are
-        if not settled.all():
-            obvious = compare.obviously_wrong(analytic, noise, estimates, self.rules)
-        return Screened(judged, settled, obvious, floor)
+        if len(along) == 1 and along[0].whole:
+            return self._quick.one(along[0])
+        return self._quick.many(along, self.differences(along))
 
-    def differences(self, along: Sequence[Move]) -> QuickEstimates:
+    def differences(self, along: Sequence[Move]) -> Quick:
         """Four evaluations a move, or a group. This and `ladder` depend on forward alone."""
         found = self.structures.get(along.input) if isinstance(along, Entries) else None
         if found is None or len(along) < found.size:
@@ -144,7 +92,7 @@ class Judge:
     def finish(self, screened: Screened, wrong: int = 0) -> Judged:
         """Climb with what is left; once enough are confirmed wrong, count the plain ones."""
         judged, asked = screened.judged, 0
-        for i in np.flatnonzero(~screened.settled):
+        for i in screened.open:
             if wrong >= CONFIRMED and screened.obvious[i]:
                 judged.status[i] = Status.FAIL
                 continue
@@ -160,14 +108,6 @@ class Judge:
         if self.rules.tails:
             self._hidden_tails(judged)
         return judged
-
-    def _floor(self, analytic: Float, scales: Float) -> Float:
-        """The least scale on which each entry is judged."""
-        if self.rules.tails:
-            rounded = 4 * self.rules.explained / self.rules.resolution
-            return np.asarray(np.where((analytic == 0) & self._lost, 0.0, rounded))
-        least = max(compare.SMALL * float(scales.max(initial=0.0)), self._faint)
-        return np.full(len(analytic), least)
 
     def _hidden_tails(self, judged: Judged) -> None:
         """Exactly 0, where forward is flat in its own precision: is it flat in a wider one?"""

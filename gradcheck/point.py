@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, overload
 
@@ -111,7 +111,8 @@ class Point:
     def displaced(self, move: Move, step: float) -> Float:
         """Outputs at primals + step * move; NaN where forward refuses or changes shape."""
         if move.whole:
-            return self._all_displaced(move, step)
+            (outputs,) = self.along(move, (step,))
+            return outputs
         parts = [(self._flat[k], entries, speeds) for k, entries, speeds in move.parts]
         olds = [target[entries] for target, entries, _ in parts]
         for (target, entries, speeds), old in zip(parts, olds, strict=True):
@@ -122,17 +123,28 @@ class Point:
             for (target, entries, _), old in zip(parts, olds, strict=True):
                 target[entries] = old
 
-    def _all_displaced(self, move: Move, step: float) -> Float:
-        """The same where all entries of some inputs move: nothing is gathered or kept."""
-        for k, _, speeds in move.parts:
-            moved = speeds * np.float64(step)
-            moved += self._primals[k]
-            self._flat[k][:] = self.rounded(moved)
+    def along(self, move: Move, steps: Sequence[float]) -> Iterator[Float]:
+        """`displaced` at each of some steps, where all entries of some inputs move.
+
+        Nothing is gathered or kept, and the primals are put back once, at the end.
+        """
         try:
-            return self._outputs()
+            for step in steps:
+                for k, _, speeds in move.parts:
+                    self._shift(k, speeds, step)
+                yield self._outputs()
         finally:
             for k, _, _ in move.parts:
                 self._flat[k][:] = self._primals[k]
+
+    def _shift(self, k: int, speeds: Array, step: float) -> None:
+        """Put input ``k`` at its primal + step * speeds."""
+        target, primal = self._flat[k], self._primals[k]
+        if self.precision == "float64" and _is_double(target) and primal.dtype == np.float64:
+            np.multiply(speeds, np.float64(step), out=target)
+            target += primal
+        else:
+            target[:] = self.rounded(speeds * np.float64(step) + primal)
 
     def size_of(self, move: Move) -> float:
         """The largest |x| among the entries that move."""
@@ -173,6 +185,10 @@ class Point:
     def entries(self, k: int, flat: Array) -> Float:
         """Values of some entries of input ``k``, as float64."""
         return np.asarray(self._primals[k][flat], dtype=np.float64)
+
+
+def _is_double(target: Any) -> bool:
+    return isinstance(target, np.ndarray) and target.dtype == np.float64
 
 
 def _holders(made: tuple[Array, ...]) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -10,83 +12,127 @@ from gradcheck.arrays import Array, Float
 from gradcheck.ladder import KAPPA, SAFE
 from gradcheck.point import Point
 
-_NOISE_OF_RICHARDSON = np.sqrt(((4 / 3) ** 2 + (1 / 6) ** 2) / 2)
+N = TypeVar("N", float, Float)
+"""What is known of one move, or of n: arrays of shape (n,)."""
+_NOISE_OF_RICHARDSON = math.sqrt(((4 / 3) ** 2 + (1 / 6) ** 2) / 2)
 """Standard deviation of (4 D(h) - D(2h)) / 3 for unit noise in phi, times h."""
-_NOISE_OF_JUMP = np.sqrt(2 * (2.0**2 + 0.5**2) + 3.0**2)
+_NOISE_OF_JUMP = math.sqrt(2 * (2.0**2 + 0.5**2) + 3.0**2)
 """The same for 2 S(h) - S(2h), S(h) = (phi(h) - 2 phi(0) + phi(-h)) / h."""
 
 
-@dataclass(frozen=True, slots=True)
-class QuickEstimates:
-    """Derivatives along n moves, each array (n,); see `Estimate` for the words."""
+class QuickEstimates(NamedTuple, Generic[N]):
+    """Derivatives along n moves, or along one; see `Estimate` for the words."""
 
-    value: Float
-    bound: Float
-    truncation: Float
-    roundoff: Float
-    step: Float
-    scale: Float
-    jump: Float
+    value: N
+    bound: N
+    truncation: N
+    roundoff: N
+    step: N
+    scale: N
+    jump: N
     """How much the slope may jump at the point, beyond noise; 0 where the function is smooth."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sums:
-    """Over the outputs that follow each of n moves, at the steps 2h and h; every array is (n,)."""
+Quick = QuickEstimates[Float]
+"""Those of n moves."""
 
-    coarse: Float
+
+def joined(parts: Sequence[Quick]) -> Quick:
+    """Several one after the other, or none."""
+    if not parts:
+        return stacked([])
+    if len(parts) == 1:
+        return parts[0]
+    return QuickEstimates(*map(np.concatenate, zip(*parts, strict=True)))
+
+
+def stacked(each: Sequence[QuickEstimates[float]]) -> Quick:
+    """Those of single moves as arrays."""
+    if not each:
+        return QuickEstimates(*(np.zeros(0) for _ in QuickEstimates._fields))
+    return QuickEstimates(*map(np.array, zip(*each, strict=True)))
+
+
+class Sums(NamedTuple, Generic[N]):
+    """Over the outputs that follow each of n moves, or one, at the steps 2h and h."""
+
+    coarse: N
     """sum w (above - below) at 2h."""
-    fine: Float
+    fine: N
     """The same at h."""
-    sides: Float
+    sides: N
     """sum |w (above - here)| + |w (here - below)| at 2h.
 
     |u| + |v| is max(|u + v|, |u - v|): of the central difference and of the second one.
     """
-    spread: Float
+    spread: N
     """The same for the noise of |x phi'|: along many entries the root of the sum of squares, as the
     rounding of each output is its own."""
-    bent: Float
+    bent: N
     """sum w (4 S(h) - S(2h)), S = above - 2 here + below: 0 but for a kink and fourth order."""
-    own: Float
+    own: N
     """sum (w y)^2 over the outputs that move."""
-    touched: Array
-    """Whether any does."""
 
 
-def finish(point: Point, sums: Sums, width: Float, inputs: Float) -> tuple[Float, ...]:
-    """The columns of `QuickEstimates`.
+def finish(point: Point, sums: Sums[Float], touched: Array, width: Float, inputs: Float) -> Quick:
+    """The estimates of n moves.
 
     Parameters
     ----------
     point : Point
     sums : Sums
-        Of n moves, or of one with a number for each array.
+    touched : (n,) array
+        Whether any output moves.
     width : (2, n) array
         From below to above, at 2h and h.
     inputs : (n,) array
         The largest |x| that moves.
     """
     wide, narrow = width
+    made = _estimates(point, sums, (wide, narrow), inputs)
+    bound, jump = made.bound, made.jump
+    if not np.all(touched):
+        hidden = _hidden(point) / made.step
+        bound = bound + np.where(touched, 0.0, _counted(point, hidden))
+    bound = np.where(np.isfinite(made.value), bound, np.inf)
+    return made._replace(bound=bound, jump=np.maximum(jump, 0.0))
+
+
+def finish_one(
+    point: Point, sums: Sums[float], width: tuple[float, float], inputs: float, *, touched: bool
+) -> QuickEstimates[float]:
+    """`finish` for one move, without arrays of one number."""
+    made = _estimates(point, sums, width, inputs)
+    bound = made.bound
+    if not touched:
+        bound += float(_counted(point, np.asarray(_hidden(point) / made.step)))
+    bound = bound if math.isfinite(made.value) else math.inf
+    return made._replace(bound=bound, jump=max(made.jump, 0.0))
+
+
+def _estimates(point: Point, sums: Sums[N], width: tuple[N, N], inputs: N) -> QuickEstimates[N]:
+    """As if all moves were touched and finite, the jump less its noise."""
+    wide, narrow = width
     coarse, fine = sums.coarse / wide, sums.fine / narrow
-    value = fine + (fine - coarse) / ((wide / narrow) ** 2 - 1)
+    ratio = wide / narrow
+    value = fine + (fine - coarse) / (ratio * ratio - 1)
     h = narrow / 2
     # the slopes of both sides without cancellation: even at the bottom of x^2 there is a scale
     scale = sums.sides / wide
     loose = inputs * sums.spread / wide
-    sigma = 0.5 * point.eps * np.sqrt(sums.own + loose**2)
-    truncation = SAFE * np.abs(value - fine)
+    sigma = 0.5 * point.eps * (sums.own + loose * loose) ** 0.5
+    truncation = SAFE * abs(value - fine)
     roundoff = KAPPA * sigma * _NOISE_OF_RICHARDSON / h
-    bound = truncation + roundoff
-    if not np.all(sums.touched):
-        bound = bound + np.where(sums.touched, 0.0, _hidden(point, h))
-    bound = np.where(np.isfinite(value), bound, np.inf)
-    jump = np.abs(sums.bent) / (2 * h) - KAPPA * sigma * _NOISE_OF_JUMP / h
-    return value, bound, truncation, roundoff, h, scale, np.maximum(jump, 0.0)
+    jump = abs(sums.bent) / (2 * h) - KAPPA * sigma * _NOISE_OF_JUMP / h
+    return QuickEstimates(value, truncation + roundoff, truncation, roundoff, h, scale, jump)
 
 
-def _hidden(point: Point, h: Float) -> Float:
-    """What may hide below the rounding of outputs none of which moves; 0 where that is little."""
-    w = point.cotangent
-    hidden = 0.5 * point.eps * float(np.linalg.norm(w * point.here)) / h
-    return np.where(hidden <= 1e-2 * float(np.linalg.norm(w)), 0.0, KAPPA * hidden)
+def _hidden(point: Point) -> float:
+    """What may hide below the rounding of outputs none of which moves, times the step."""
+    return 0.5 * point.eps * float(np.linalg.norm(point.cotangent * point.here))
+
+
+def _counted(point: Point, hidden: Float) -> Float:
+    """0 where that is little."""
+    little = hidden <= 1e-2 * float(np.linalg.norm(point.cotangent))
+    return np.where(little, 0.0, KAPPA * hidden)

@@ -45,7 +45,7 @@ LEVELS = [  # from the top; a module may import its own level and those below
         "cotangents",
         "covering",
     },
-    {"judging", "judged", "opinions", "precision", "backward_noise", "finite"},
+    {"judging", "screening", "judged", "opinions", "precision", "backward_noise", "finite"},
     {"differences", "ladder", "fit", "edge", "kinks", "compare", "moves", "jacobian", "diagnosis"}
     | {"point", "batching", "structure", "compressed", "claims", "streaming"}
     | {"quotients", "draws"},

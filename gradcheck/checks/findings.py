@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from gradcheck.arrays import relative_error, unravel
 from gradcheck.checks.facts import Facts
 from gradcheck.compare import Comparison
@@ -111,21 +109,24 @@ def tie_finding(facts: Facts, move: Move, made: Comparison) -> Finding:
 
 
 def worst(
-    place: tuple[str, tuple[int, ...]], judged: Judged, i: int, errors: tuple[float, float]
+    place: tuple[str, tuple[int, ...]],
+    judged: Judged,
+    i: int,
+    error: float,
+    counts: tuple[int, int],
 ) -> Worst:
+    """One comparison as a record. ``counts``: wrong entries of the input, and compared ones."""
     return Worst(
         input=place[0],
         entry=place[1],
         backward=num(judged.analytic[i]),
         finite_difference=num(judged.value[i]),
         bound=num(judged.bound[i] + judged.noise[i]),
-        relative_error=num(errors[0]),
-        limit=num(errors[1]),
+        relative_error=num(error),
+        limit=num(judged.limit(i)),
         steps=judged.steps(i),
         truncation=num(judged.truncation[i]),
         roundoff=num(judged.roundoff[i]),
+        wrong=counts[0],
+        entries=counts[1],
     )
-
-
-def with_counts(worst: Worst, wrong: int, entries: int) -> Worst:
-    return msgspec.structs.replace(worst, wrong=wrong, entries=entries)

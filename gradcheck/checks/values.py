@@ -56,7 +56,7 @@ def check(facts: Facts) -> Outcome:
     kinked: list[tuple[int, int]] = []
     for k, moves_ in along.items():
         found = look(judge, (k, moves_), effort, _speeds(facts, judge, k))
-        _record(outcome, facts, k, found)
+        _record(outcome, facts, judge.claims, k, found)
         judged = found.judged
         single = [judged.moves[i].single for i in judged.where(Status.CONVENTION)]
         kinked += [s for s in single if s is not None]
@@ -144,14 +144,16 @@ def _together(outcome: Outcome, facts: Facts, judge: Judge) -> bool:
     sizes = {k: facts.case.primals[k].size for k in facts.compared}
     move = moves.whole(sizes, _speeds(facts, judge, 0))
     judged = judge.compare([move] if move.parts else [])
-    if (judged.status != int(Status.PASS)).any():
+    if np.count_nonzero(judged.status):  # some did not pass
         return False
     found = Found(judged, Way.JOINT)
     for place, k in enumerate(sizes):
         if place:
-            _credit(outcome, facts, k, found)
+            _credit(outcome, facts, judge.claims, k, found)
         else:
-            _record(outcome, facts, k, found)  # it is one comparison, whatever it is of
+            _record(
+                outcome, facts, judge.claims, k, found
+            )  # it is one comparison, whatever it is of
     if sizes:
         outcome.modes[_MODES[Way.JOINT]] = len(sizes) * len(judged.moves)
     return True
@@ -161,18 +163,19 @@ def _speeds(facts: Facts, judge: Judge, k: int) -> Speeds:
     return Speeds((facts.case.recipe.cotangent_seed, k), judge.point.precision)
 
 
-def _record(outcome: Outcome, facts: Facts, k: int, found: Found) -> None:
+def _record(outcome: Outcome, facts: Facts, claims: Claims, k: int, found: Found) -> None:
     """Count what was found of one input, and note the worst."""
     judged, name = found.judged, facts.op.inputs[k].name
     undecided = judged.where(Status.INCONCLUSIVE)
     count = len(judged.moves)
-    climbed = int(judged.climbed.sum())
+    climbed = int(np.count_nonzero(judged.climbed))
     slow = "fit" if facts.precision in HALF else "ladder"
     quick = "grouped" if found.grouped else "quick"
     modes = {quick: count - climbed, slow: climbed}
     if found.way is not Way.ENTRIES:
         modes = {_MODES[found.way]: count - found.settled, quick: found.settled}
-    outcome.excess = max(outcome.excess, float(judged.excess.max(initial=0.0)))
+    if climbed:
+        outcome.excess = max(outcome.excess, float(judged.excess.max()))
     outcome.comparisons += count
     outcome.inconclusive += len(undecided)
     for mode, times in {**modes, **judged.opinions}.items():
@@ -180,28 +183,26 @@ def _record(outcome: Outcome, facts: Facts, k: int, found: Found) -> None:
     for i in undecided:
         reason = judged.reasons.get(i, "noise")
         outcome.reasons[reason] = outcome.reasons.get(reason, 0) + 1
-    _credit(outcome, facts, k, found)
+    _credit(outcome, facts, claims, k, found)
     note(outcome, facts, k, judged)
     if found.way is Way.ENTRIES and count == facts.case.primals[k].size:
         outcome.tables[name] = _table(judged, facts.case.primals[k].shape)
     _findings(outcome, facts, k, found)
 
 
-def _credit(outcome: Outcome, facts: Facts, k: int, found: Found) -> None:
+def _credit(outcome: Outcome, facts: Facts, claims: Claims, k: int, found: Found) -> None:
     """Count for one input what was compared of it."""
     judged, name = found.judged, facts.op.inputs[k].name
     outcome.entries[name] = len(judged.moves)
     outcome.judged[name] = len(judged.moves) - len(judged.where(Status.INCONCLUSIVE))
     if found.way is not Way.ENTRIES:
-        gradient = facts.gradients[k]
-        assert gradient is not None
-        most = largest(gradient)
+        most = claims.largest_of(k)
         outcome.coarse[name] = _coarse(judged, most)
-        still = not (most or gradient.any())
+        still = not (most or np.any(claims.gradients[k]))
     else:
-        still = not judged.analytic.any()
+        still = not np.count_nonzero(judged.analytic)
     if len(judged.moves):
-        outcome.still[name] = Still(not judged.value.any(), still)
+        outcome.still[name] = Still(not np.count_nonzero(judged.value), still)
 
 
 def _coarse(judged: Judged, most: float) -> float:
@@ -216,19 +217,16 @@ def _findings(outcome: Outcome, facts: Facts, k: int, found: Found) -> None:
     if not tails_count(facts) and (tails := judged.lost_tails()):
         outcome.findings.append(findings.lost_tail(facts, k, judged, tails))
     failed, slight = judged.where(Status.FAIL), judged.where(Status.SLIGHT)
-    shown = (judged.status == int(Status.PASS)) | (judged.status == int(Status.SLIGHT))
+    shown = judged.where(Status.PASS, Status.SLIGHT)
     if failed:
-        single = [i for i in failed if judged.moves[i].single] if projected else failed
-        shown = np.isin(np.arange(len(shown)), single or failed)
-    if not shown.any():
+        shown = (projected and [i for i in failed if judged.moves[i].single]) or failed
+    if not shown:
         return
     errors = judged.relative_errors()
-    worst = int(np.argmax(np.where(shown, errors, -1.0)))
+    worst = shown[int(np.argmax(errors[shown]))]
     entry = unravel(int(judged.moves[worst].parts[0][1][0]), shape)
-    record = findings.worst(
-        (name, entry), judged, worst, (float(errors[worst]), judged.limit(worst))
-    )
-    record = findings.with_counts(record, len(failed), 0 if projected else len(judged.moves))
+    counts = len(failed), 0 if projected else len(judged.moves)
+    record = findings.worst((name, entry), judged, worst, float(errors[worst]), counts)
     outcome.worst[name] = record
     if failed:
         outcome.findings.append(

@@ -1,0 +1,147 @@
+"""What four evaluations say of many slopes, or of one: settled, obviously wrong, or still open."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradcheck import compare
+from gradcheck.arrays import Array, Float
+from gradcheck.claims import Claims, lossy
+from gradcheck.compare import Rules, Status
+from gradcheck.differences import quick_one
+from gradcheck.floats import HALF
+from gradcheck.judged import Judged
+from gradcheck.point import Move, Point
+from gradcheck.quotients import Quick, stacked
+
+CONFIRMED = 8
+"""Wrong entries of an input that climb the ladder twice; further plain ones are only counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """What the quick path says of some moves; every array is (n,)."""
+
+    judged: Judged
+    settled: Array
+    """Which pass."""
+    obvious: Array
+    """Which are wrong by more than it can err."""
+    floor: Float
+    """The least scale each is judged on."""
+
+    def passed(self) -> Judged:
+        """Those that are settled."""
+        return self.judged.take([int(i) for i in np.flatnonzero(self.settled)])
+
+    @property
+    def open(self) -> list[int]:
+        """Places of those that are not."""
+        if np.count_nonzero(self.settled) == len(self.settled):
+            return []
+        return [int(i) for i in np.flatnonzero(~self.settled)]
+
+    @property
+    def climbing(self) -> int:
+        """How many will go up the ladder, about."""
+        open_ = ~self.settled
+        return int((open_ & ~self.obvious).sum() + min(CONFIRMED, (open_ & self.obvious).sum()))
+
+
+class Screen:
+    """Screens slopes at one point.
+
+    Parameters
+    ----------
+    point : Point
+        Where derivatives are taken.
+    claims : Claims
+        What backward says there.
+    rules : Rules
+        Tolerances.
+    """
+
+    def __init__(self, point: Point, claims: Claims, rules: Rules) -> None:
+        self._point, self._claims, self._rules = point, claims, rules
+        self._lost = lossy(rules)
+        self._faint = rules.faint * claims.largest()
+
+    def many(self, along: Sequence[Move], estimates: Quick) -> Screened:
+        """What their estimates say of some moves."""
+        analytic = self._claims.slopes(along)
+        noise = self._claims.roundings(along, analytic, self._rules)
+        scales = np.fmax(estimates.scale, np.abs(analytic))
+        scales = np.where(np.isfinite(scales), scales, 0.0)
+        floor = self._floor(analytic, scales)
+        judged = self._judged(along, (analytic, noise), np.maximum(scales, floor), estimates)
+        settled = compare.settled(analytic, noise, estimates, self._rules, floor)
+        obvious = settled  # not asked for, where all are
+        if np.count_nonzero(settled) < len(settled):
+            obvious = compare.obviously_wrong(analytic, noise, estimates, self._rules)
+        return Screened(judged, settled, obvious, floor)
+
+    def one(self, move: Move) -> Screened:
+        """The same for one move, without arrays of one number on the way to a pass."""
+        found, rules = quick_one(self._point, move), self._rules
+        if not rules.tails:
+            analytic = self._claims.slope(move)
+            noise = self._claims.rounding(move, analytic, rules)
+            scale = _largest(found.scale, abs(analytic))
+            floor = max(compare.SMALL * scale, self._faint)
+            judged_on = max(_largest(abs(analytic), abs(found.value), found.scale), floor)
+            if compare.passes(analytic, noise, found, rules.resolution * judged_on):
+                sides = np.array([analytic]), np.array([noise])
+                own = np.array([max(scale, floor)])
+                judged, passed = (
+                    self._judged([move], sides, own, stacked([found])),
+                    np.ones(1, bool),
+                )
+                return Screened(judged, passed, passed, np.array([floor]))
+        return self.many([move], stacked([found]))
+
+    def _judged(
+        self,
+        along: Sequence[Move],
+        sides: tuple[Float, Float],
+        scale: Float,
+        estimates: Quick,
+    ) -> Judged:
+        """All passed, until somebody says otherwise. ``sides``: the slopes, and their noise."""
+        count = len(along)
+        return Judged(
+            moves=along,
+            status=np.zeros(count, int) + int(Status.PASS),
+            analytic=sides[0],
+            noise=sides[1],
+            scale=scale,
+            low=np.zeros(count) + np.inf,
+            high=np.zeros(count) - np.inf,
+            climbed=np.zeros(count, bool),
+            reasons={},
+            excess=np.zeros(count),
+            opinions={},
+            fitted=self._point.precision in HALF,
+            value=estimates.value,
+            bound=estimates.bound,
+            truncation=estimates.truncation,
+            roundoff=estimates.roundoff,
+            step=estimates.step,
+        )
+
+    def _floor(self, analytic: Float, scales: Float) -> Float:
+        """The least scale on which each entry is judged."""
+        if self._rules.tails:
+            rounded = 4 * self._rules.explained / self._rules.resolution
+            return np.asarray(np.where((analytic == 0) & self._lost, 0.0, rounded))
+        least = max(compare.SMALL * float(scales.max(initial=0.0)), self._faint)
+        return np.full(len(analytic), least)
+
+
+def _largest(*sizes: float) -> float:
+    """The largest of those that are known; 0 where that is infinite, or none is."""
+    largest = max((s for s in sizes if not math.isnan(s)), default=0.0)
+    return largest if largest < math.inf else 0.0

@@ -1,0 +1,113 @@
+"""One move is screened without arrays of one number; it must be what many moves are told."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gradcheck import moves
+from gradcheck.claims import Claims
+from gradcheck.compare import Rules, Status
+from gradcheck.differences import quick, quick_one
+from gradcheck.floats import eps_of
+from gradcheck.judged import Judged
+from gradcheck.judging import Judge
+from gradcheck.point import Move, Point
+from gradcheck.quotients import stacked
+from gradcheck.screening import Screen
+from tests.gates import Array
+from tests.test_structure import at
+
+FUNCTIONS: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
+    "smooth": (np.tanh, lambda x: 1 - np.tanh(x) ** 2),
+    "a kink": (np.abs, np.sign),
+    "does not move": (lambda x: 0 * x, lambda x: 0 * x),
+    "large": (lambda x: 1e300 * x, lambda x: np.full(x.shape, 1e300, x.dtype)),
+    "infinite beyond": (lambda x: np.exp(700 * x), lambda x: 700 * np.exp(700 * x)),
+    "flat": (np.rint, np.zeros_like),
+}
+
+
+def screened(x: Array, name: str, off: float) -> tuple[Screen, Point, Move]:
+    """A screen of one function's gradient, ``off`` times right, and a move of all entries."""
+    function, slope = FUNCTIONS[name]
+    point = at(function, x, dtype=str(x.dtype))
+    with np.errstate(all="ignore"):
+        gradient = np.asarray(slope(x), np.float64) * point.cotangent.reshape(x.shape) * off
+    eps = eps_of(x.dtype)
+    claims = Claims([gradient], lambda _: eps, lambda: (gradient * eps,), lambda _: [gradient])
+    move = moves.whole({0: x.size}, moves.Speeds((1,), point.precision))
+    return Screen(point, claims, Rules.of(point.precision, None)), point, move
+
+
+def columns(judged: Judged) -> dict[str, Array]:
+    known = {f.name: getattr(judged, f.name) for f in dataclasses.fields(Judged)}
+    return {n: v for n, v in known.items() if isinstance(v, np.ndarray)}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", FUNCTIONS)
+@settings(max_examples=25)
+@given(
+    x=st.lists(st.integers(-300, 300), min_size=1, max_size=40),
+    off=st.sampled_from([1.0, 1 + 1e-5, 0.5, -1.0, 0.0, np.inf, np.nan]),
+)
+def test_one_move_is_screened_as_many_are(name: str, dtype: str, x: list[int], off: float) -> None:
+    if name in ("large", "infinite beyond") and dtype == "float32":
+        return
+    screen, point, move = screened(np.array(x, dtype) / 100, name, off)
+    with np.errstate(all="ignore"):
+        one = screen.one(move)
+        many = screen.many([move], stacked([quick_one(point, move)]))
+    assert one.settled.tolist() == many.settled.tolist()
+    assert one.open == many.open
+    assert one.floor.tolist() == many.floor.tolist()
+    for column, values in columns(many.judged).items():
+        np.testing.assert_array_equal(columns(one.judged)[column], values, err_msg=column)
+    assert columns(one.judged).keys() == columns(many.judged).keys()
+
+
+@pytest.mark.parametrize("off", [1.0, 1 + 1e-4])
+def test_one_move_passes_where_right_and_stays_open_where_not(off: float) -> None:
+    screen, _, move = screened(np.linspace(-2, 2, 50), "smooth", off)
+    assert screen.one(move).open == ([] if off == 1 else [0])
+
+
+@pytest.mark.parametrize("count", [3, 50])
+def test_differences_of_one_move_are_those_of_several(count: int) -> None:
+    """A direction over all entries by itself, and as a row among rows."""
+    x = np.linspace(-2, 2, count)
+    _, point, move = screened(x, "smooth", 1.0)
+    row = dataclasses.replace(move, whole=False)
+    for one, several in zip(quick_one(point, move), quick(point, [row]), strict=True):
+        np.testing.assert_allclose([one], several, rtol=1e-6, atol=1e-9)
+
+
+def test_the_primals_are_back_after_a_direction() -> None:
+    x = np.linspace(-2, 2, 50)
+    _, point, move = screened(x, "smooth", 1.0)
+    for stopped in (1, 4):
+        outputs = point.along(move, (1e-3, -1e-3, 1e-4, -1e-4))
+        for _ in range(stopped):
+            next(outputs)
+        outputs.close()
+        assert point.work[0].tobytes() == x.tobytes()
+
+
+def test_forward_that_hands_out_its_input_is_not_perturbed_twice() -> None:
+    point = at(lambda x: x, np.linspace(-2, 2, 50))
+    move = moves.whole({0: 50}, moves.Speeds((1,), "float64"))
+    above, below = point.along(move, (1e-3, -1e-3))
+    assert (above != below).all()
+
+
+def test_a_wrong_direction_fails_and_a_right_one_passes() -> None:
+    for off, status in ((1.0, Status.PASS), (-1.0, Status.FAIL)):
+        screen, point, move = screened(np.linspace(-2, 2, 50), "smooth", off)
+        judge = Judge(point, screen._claims, Rules.of("float64", None))
+        assert judge.compare([move]).status.tolist() == [int(status)]
