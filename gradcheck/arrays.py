@@ -25,6 +25,8 @@ def as_outputs(value: Any) -> tuple[Array, ...]:
     """What forward returned, as a tuple of arrays (Python and NumPy scalars are 0-d arrays)."""
     if type(value) is np.ndarray and value.dtype.kind in _PLAIN:
         return (value,)  # as nearly always, and this is asked thousands of times
+    if type(value) is np.float64:
+        return (np.asarray(value),)
     parts = value if isinstance(value, (tuple, list)) else (value,)
     try:
         outputs = tuple(np.asarray(p) for p in parts)
@@ -166,10 +168,10 @@ def relative_error(a: float, b: float) -> float:
     """
     if a == b:
         return 0.0
-    if not (np.isfinite(a) and np.isfinite(b)):
-        return float("inf")
-    with np.errstate(all="ignore"):
-        return float(np.abs(a - b) / max(abs(a), abs(b)))
+    if not (math.isfinite(a) and math.isfinite(b)):
+        return math.inf
+    a, b = float(a), float(b)
+    return abs(a - b) / max(abs(a), abs(b))
 
 
 def unravel(flat: int, shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ by one.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -37,7 +38,8 @@ def find(point: Point, k: int, signs: Sequence[float] = (1.0,)) -> Structure | N
     return structure.find(primal.shape, point.here, _Moved(point, k), signs)
 
 
-def probes(shape: Sequence[int]) -> int:
+@lru_cache(maxsize=1000)
+def probes(shape: tuple[int, ...]) -> int:
     """How many evaluations `find` takes for an input of this shape."""
     return 2 * sum(max(1, (n - 1).bit_length()) for n in shape)
 

@@ -101,6 +101,11 @@ class Evaluator:
     """How often forward has not taken an input stacked in a way (`batching`)."""
     looked: Counter[str] = field(default_factory=Counter)
     """By dtype, at how many cases a framework's own promises were looked at."""
+    _scalars: bool = field(init=False)
+    """Some input's example was a scalar."""
+
+    def __post_init__(self) -> None:
+        self._scalars = any(i.scalar for i in self.op.inputs)
 
     def forward(self, primals: tuple[Array, ...], attributes: dict[str, Any]) -> Outputs:
         """Outputs at fresh copies of the primals.
@@ -221,7 +226,7 @@ class Evaluator:
 
     def _handed(self, primals: tuple[Array, ...]) -> tuple[Any, ...]:
         """0-d inputs whose example was a scalar are handed over as NumPy scalars."""
-        if 0 not in [a.ndim for a in primals] or not any(i.scalar for i in self.op.inputs):
+        if not self._scalars or 0 not in [a.ndim for a in primals]:
             return primals
         return tuple(
             a[()] if i.scalar and a.ndim == 0 else a

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.arrays import Array, Float
+from gradcheck.arrays import Array, Float, relative_error
 from gradcheck.compare import Comparison, Status
 from gradcheck.point import Move
 
@@ -109,6 +109,8 @@ class Judged:
 
         Infinite where backward is not finite, whatever the difference is.
         """
+        if len(self.moves) == 1:
+            return np.array([self._relative_error(0)])
         with np.errstate(all="ignore"):
             own = np.fmax(np.abs(self.analytic), np.abs(self.value))
             errors: Float = np.abs(self.analytic - self.value) / own
@@ -117,6 +119,15 @@ class Judged:
         errors[hidden | (own == 0)] = 0.0
         errors[~np.isfinite(self.analytic)] = np.inf
         return errors
+
+    def _relative_error(self, i: int) -> float:
+        """One of `relative_errors`, without arrays of one number."""
+        analytic, value = float(self.analytic[i]), float(self.value[i])
+        own = max(abs(analytic), abs(value))
+        hidden = self.bound[i] + self.noise[i] > 1e-3 * own and self.status[i] != Status.FAIL
+        if not math.isfinite(analytic):
+            return math.inf
+        return 0.0 if hidden else relative_error(analytic, value)
 
     def limit(self, i: int) -> float:
         """The smallest error that would have been seen at one, relative to the entry itself."""

@@ -93,12 +93,18 @@ class Point:
     """Each working array as something that a flat position indexes."""
     _primals: tuple[Array, ...] = field(init=False)
     """The primals, flattened."""
+    _double: tuple[bool, ...] = field(init=False)
+    """Which inputs are perturbed in place without rounding."""
 
     def __post_init__(self) -> None:
         lent = self.lent is not None and self.lent[0] is self.primals
         self.work = self.lent[1] if lent and self.lent else copy_tuple(self.primals)
         self._flat = tuple(w.reshape(-1) if w.flags.c_contiguous else w.flat for w in self.work)
         self._primals = tuple(p.reshape(-1) for p in self.primals)
+        self._double = tuple(
+            self.precision == "float64" and w.dtype == np.float64 and w.flags.c_contiguous
+            for w in self.work
+        )
 
     @property
     def eps(self) -> float:
@@ -140,7 +146,7 @@ class Point:
     def _shift(self, k: int, speeds: Array, step: float) -> None:
         """Put input ``k`` at its primal + step * speeds."""
         target, primal = self._flat[k], self._primals[k]
-        if self.precision == "float64" and _is_double(target) and primal.dtype == np.float64:
+        if self._double[k]:
             np.multiply(speeds, np.float64(step), out=target)
             target += primal
         else:
@@ -185,10 +191,6 @@ class Point:
     def entries(self, k: int, flat: Array) -> Float:
         """Values of some entries of input ``k``, as float64."""
         return np.asarray(self._primals[k][flat], dtype=np.float64)
-
-
-def _is_double(target: Any) -> bool:
-    return isinstance(target, np.ndarray) and target.dtype == np.float64
 
 
 def _holders(made: tuple[Array, ...]) -> int:

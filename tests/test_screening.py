@@ -70,6 +70,11 @@ def test_one_move_is_screened_as_many_are(name: str, dtype: str, x: list[int], o
     for column, values in columns(many.judged).items():
         np.testing.assert_array_equal(columns(one.judged)[column], values, err_msg=column)
     assert columns(one.judged).keys() == columns(many.judged).keys()
+    twice = Judged.joined([one.judged, one.judged])
+    for status in Status:
+        one.judged.status[:] = twice.status[:] = status
+        error = one.judged.relative_errors().tolist()
+        np.testing.assert_array_equal(2 * error, twice.relative_errors())
 
 
 @pytest.mark.parametrize("off", [1.0, 1 + 1e-4])

@@ -30,9 +30,14 @@ class Arguments:
     constants: Mapping[int, Any] = field(default_factory=dict)
     tuples: frozenset[int] = frozenset()
     """Places at which a tuple of arrays stands, not a list."""
+    _as_they_are: bool = field(init=False)
+    """The primals are the arguments."""
+
+    def __post_init__(self) -> None:
+        self._as_they_are = not self.constants and all(index is None for _, index in self.places)
 
     def __call__(self, primals: Sequence[Any]) -> Sequence[Any]:
-        if not self.constants and all(index is None for _, index in self.places):
+        if self._as_they_are:
             return primals
         full: dict[int, Any] = {}
         for (place, index), primal in zip(self.places, primals, strict=True):
@@ -119,9 +124,13 @@ class Pair:
         self._arguments, self._binding = arguments, binding
         taken = keywords_of(backward) or ()
         self._needs_grad = next((n for n in NEEDS_GRAD if n in taken), None)
+        self._bare = not binding.ask and not binding.with_cache
+        """Forward returns its outputs and no more."""
 
     def forward(self, *primals: Any, **attributes: Any) -> Any:
         returned = self._forward(*self._arguments(primals), **attributes)
+        if self._bare:
+            return returned
         self._settle(returned)
         return split_cache(returned)[0] if self._binding.with_cache else returned
 

@@ -6,7 +6,7 @@ direction is halved until one entry is left. At kinks the sum along each tie is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -45,12 +45,12 @@ def check(facts: Facts) -> Outcome:
         return outcome
     judge = _judge(facts, point(facts, function))
     along = {k: _along(facts, judge, k) for k in facts.compared}
-    if NODES in facts.so_far and by_nodes(facts) and _together(outcome, facts, judge):
+    if NODES in facts.so_far and by_nodes(facts) and _together(outcome, facts, judge, along):
         outcome.by_nodes = True
         return outcome
     effort = chosen(judge, along, facts.settings.budget)
     if Way.JOINT in effort.ways.values():
-        if _together(outcome, facts, judge):
+        if _together(outcome, facts, judge, along):
             return outcome
         effort = Effort(dict.fromkeys(along, Way.DIRECTIONS), 1)
     kinked: list[tuple[int, int]] = []
@@ -139,9 +139,9 @@ def _along(facts: Facts, judge: Judge, k: int) -> Sequence[Move]:
     return moves.single(k, primal, domain, constrained=insists)
 
 
-def _together(outcome: Outcome, facts: Facts, judge: Judge) -> bool:
+def _together(outcome: Outcome, facts: Facts, judge: Judge, compared: Iterable[int]) -> bool:
     """One direction over all inputs; False, with nothing noted, where it does not pass."""
-    sizes = {k: facts.case.primals[k].size for k in facts.compared}
+    sizes = {k: facts.case.primals[k].size for k in compared}
     move = moves.whole(sizes, _speeds(facts, judge, 0))
     judged = judge.compare([move] if move.parts else [])
     if np.count_nonzero(judged.status):  # some did not pass
@@ -151,9 +151,7 @@ def _together(outcome: Outcome, facts: Facts, judge: Judge) -> bool:
         if place:
             _credit(outcome, facts, judge.claims, k, found)
         else:
-            _record(
-                outcome, facts, judge.claims, k, found
-            )  # it is one comparison, whatever it is of
+            _record(outcome, facts, judge.claims, k, found)  # one comparison, whatever it is of
     if sizes:
         outcome.modes[_MODES[Way.JOINT]] = len(sizes) * len(judged.moves)
     return True

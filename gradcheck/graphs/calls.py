@@ -165,8 +165,10 @@ def bound(
     if op.any_number is not None:
         given, rest = _of_any_number(op, arguments)
         return op.of(len(given)), given, {**rest, **attributes}
+    if not any(isinstance(a, (list, tuple)) for a in arguments):
+        return op, *_arranged(called, op, (arguments, arguments), attributes)
     flat = [p for a in arguments for p in (a if isinstance(a, (list, tuple)) else (a,))]
-    if len(flat) == len(op.inputs) and _one_by_one(arguments):
+    if len(flat) == len(op.inputs) and len(arguments) == 1:  # a single list of all the inputs
         return op, *_arranged(called, op, (arguments, flat), attributes)
     flat = [part for a in arguments for part in (a if _several(a) else (a,))]
     return op, *_arranged(called, op, (arguments, flat), attributes)
@@ -191,11 +193,6 @@ def _is_text(attribute: Attribute) -> bool:
     return all(isinstance(v, str) for v in attribute.values)
 
 
-def _one_by_one(arguments: Sequence[Any]) -> bool:
-    """A single list that is all the inputs, or no list at all."""
-    return len(arguments) == 1 or not any(isinstance(a, (list, tuple)) for a in arguments)
-
-
 def _several(argument: Any) -> bool:
     """A list of inputs, not an attribute such as a shape."""
     return isinstance(argument, (list, tuple)) and any(
@@ -212,7 +209,7 @@ def _arranged(
     """Inputs and attributes of an op with a fixed number of inputs."""
     arguments, flat = given
     names = [i.name for i in op.inputs]
-    if len(flat) == len(names) and not any(n in attributes for n in names):
+    if len(flat) == len(names) and (not attributes or not any(n in attributes for n in names)):
         return list(flat), dict(attributes)
     written = getattr(called, "forward", None) or getattr(called, "function", None)
     if written is None or isinstance(called, Op):
