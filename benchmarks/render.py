@@ -32,10 +32,10 @@ fail of the right gradient; in the tables checks first, derivatives in brackets.
 
 ![share of checks that find an error of this size](sensitivity.svg)
 
-- **quick path alone**: four evaluations, x +- h and x +- 2h; a fail is what lies outside its own
+- **quick path alone**: three evaluations, x +- h and x + 2h; a fail is what lies outside its own
   bound. Shown to see what the ladder adds: no check judges so.
-- **quick, then ladder**: what every check does. What the four evaluations leave open climbs.
-- **ladder for all**: nothing is settled by the quick path (its four evaluations are counted).
+- **quick, then ladder**: what every check does. What the three evaluations leave open climbs.
+- **ladder for all**: nothing is settled by the quick path (its three evaluations are counted).
 - **as published**: the released package's function with the constants it ships, on the same NumPy
   functions; it flags a gradient as a whole, with cotangents of its own. JAX through
   `jax.test_util.check_vjp`, which is `check_grads` in reverse mode, autograd's in reverse mode. For

@@ -25,7 +25,7 @@ from gradcheck.guards import GlobalRandom
 from gradcheck.judging import Judge
 from gradcheck.model import Recipe
 from gradcheck.point import Move, Point
-from gradcheck.quotients import QuickEstimates
+from gradcheck.quotients import Quick
 from gradcheck.settings import Settings
 from gradcheck.trial import Bench
 from suite import SuiteOp
@@ -110,10 +110,10 @@ class Recalling(Judge):
 
     def statuses(self, k: int, gradients: tuple[Float, ...]) -> Array:
         """Status of each entry of one input's gradient."""
-        self.claims = replace(self.claims, gradients=gradients)
+        Judge.__init__(self, self.point, replace(self.claims, gradients=gradients), self.rules)
         return self.compare(self._along[k]).status
 
-    def differences(self, along: Sequence[Move]) -> QuickEstimates:
+    def differences(self, along: Sequence[Move]) -> Quick:
         # a copy: what the ladder finds is written over what the quick path said
         return copy.deepcopy(self._once(id(along), lambda: Judge.differences(self, along)))
 
@@ -127,10 +127,10 @@ class Recalling(Judge):
 
 
 class LadderForAll(Recalling):
-    """Nothing is settled on four evaluations; as ever they are a witness against a fail."""
+    """Nothing is settled on three evaluations; as ever they are a witness against a fail."""
 
-    def differences(self, along: Sequence[Move]) -> QuickEstimates:
-        return replace(super().differences(along), jump=np.full(len(along), np.inf))
+    def differences(self, along: Sequence[Move]) -> Quick:
+        return super().differences(along)._replace(jump=np.full(len(along), np.inf))
 
 
 class QuickAlone(Recalling):

@@ -30,7 +30,7 @@ class Claims:
     """The rounding noise of the gradients, per input, measured when it is asked for."""
     pull: Callable[[Float], Sequence[Float | None]]
     """The gradients for another cotangent of the point, by another backward pass."""
-    _largest: dict[int, float] = field(default_factory=dict)
+    _largest: dict[int, float] = field(default_factory=dict, init=False)
 
     def slope(self, move: Move) -> float:
         """The slope along a move."""

@@ -132,7 +132,7 @@ def heard(made: Comparison, value: float, bound: float) -> Comparison:
 
 
 def settled(analytic: Float, noise: Float, quick: Quick, rules: Rules, floor: Float) -> Float:
-    """Which entries pass on four evaluations: boolean (n,). ``floor``: the least scale of each."""
+    """Which entries pass on three evaluations: boolean (n,). ``floor``: the least scale of each."""
     with np.errstate(all="ignore"):
         scale = np.fmax(np.fmax(np.abs(analytic), np.abs(quick.value)), quick.scale)
         scale = np.maximum(scale if rules.tails else _scales(scale), floor)

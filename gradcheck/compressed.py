@@ -1,6 +1,6 @@
 """The quick path for all entries of an input at once, where no output follows two of a group.
 
-`structure` finds the groups; four evaluations of each give what `differences.quick` needs 4 N for:
+`structure` finds the groups; three evaluations of each give what `differences.quick` needs 3 N for:
 every output is counted for the one entry of the group that it follows, so the bound and the noise
 rule stay those of each entry. In every evaluation the outputs that follow none of the group must
 not change by a bit; where one does, the structure is not what it seemed, and entries are moved one
@@ -17,7 +17,8 @@ import numpy as np
 from gradcheck import structure
 from gradcheck.arrays import Array, Float
 from gradcheck.batching import displaced
-from gradcheck.differences import scale_of, steps_of
+from gradcheck.compare import RESOLUTION
+from gradcheck.differences import away, scale_of, step_of
 from gradcheck.point import Point
 from gradcheck.quotients import Quick, Sums, finish
 from gradcheck.structure import NOBODY, Structure
@@ -45,7 +46,7 @@ def probes(shape: tuple[int, ...]) -> int:
 
 
 def quick(point: Point, k: int, found: Structure) -> Quick | None:
-    """Derivatives along every entry of input ``k``, four evaluations for each group.
+    """Derivatives along every entry of input ``k``, three evaluations for each group.
 
     Returns
     -------
@@ -53,7 +54,7 @@ def quick(point: Point, k: int, found: Structure) -> Quick | None:
         None where the structure does not hold.
     """
     made = _Groups(point, k, found).estimates()
-    if made is not None and not (made.jump > 0).any():
+    if made is not None and not (made.jump > RESOLUTION[point.precision] * made.scale).any():
         return made
     # an output may have been counted for one entry that another moves too, downwards alone
     again = find(point, k, (1.0, -1.0))
@@ -69,7 +70,7 @@ class _Moved:
         self._point, self._k = point, k
         x = point.entries(k, np.arange(point.primals[k].size))
         amount = 0.5 + 0.5 * np.random.default_rng(x.size).random(x.size)  # none cancels another
-        self._x, self._by = x, scale_of(np.abs(x)) * steps_of(point)[0] * amount
+        self._x, self._by = x, scale_of(np.abs(x)) * 2 * step_of(point) * amount
         self._all = np.arange(x.size)
 
     def __call__(self, mask: Array) -> Float:
@@ -83,19 +84,19 @@ class _Groups:
     def __init__(self, point: Point, k: int, found: Structure) -> None:
         self._point, self._k, self._found = point, k, found
         x = point.entries(k, np.arange(point.primals[k].size))
-        steps = scale_of(np.abs(x))[:, None] * steps_of(point)
         self._sizes = np.abs(x)
-        self._plus, self._minus = (point.rounded(x[:, None] + s * steps) for s in (1, -1))
-        self._width = self._plus - self._minus
+        reach = scale_of(self._sizes) * step_of(point) * away(x)
+        self._moved = np.stack([point.rounded(x + times * reach) for times in (1, -1, 2)])
+        self._width = self._moved[0] - self._moved[1]
         self._most = found.members().shape[1]
-        self._sums = np.zeros((5, x.size + 1))
+        self._sums = np.zeros((4, x.size + 1))
         """The columns of `Sums`; what follows no entry of its group goes to the last place."""
-        self._memory = np.empty((5, 0, 0))
+        self._memory = np.empty((4, 0, 0))
 
     def estimates(self) -> Quick | None:
         """None where an output changes that should not."""
         waiting = [(np.arange(self._found.groups), self._found.members())]
-        chunk = max(1, _CHUNK // (4 * self._point.here.size))
+        chunk = max(1, _CHUNK // (3 * self._point.here.size))
         while waiting:
             groups, members = waiting.pop()
             for start in range(0, len(groups), chunk):
@@ -109,73 +110,73 @@ class _Groups:
                     for i in refused
                     for half in np.array_split(np.unique(members[part][i]), 2)
                 ]
-        columns = self._sums[:, :-1]
-        coarse, fine, sides, bent, own = columns
-        made, touched = Sums(coarse, fine, sides, sides, bent, own), (sides != 0) | (own != 0)
+        first, third, sides, own = self._sums[:, :-1]
+        made, touched = Sums(first, third, sides, sides, own), (sides != 0) | (own != 0)
         with np.errstate(all="ignore"):
-            return finish(self._point, made, touched, self._width.T, self._sizes)
+            return finish(self._point, made, touched, self._width, self._sizes)
 
     def _tried(self, groups: Array, members: Array) -> list[int] | None:
         """Evaluate and count; which forward refused, to be halved. None: the structure is wrong."""
-        above, below = self._evaluated(members)
+        outputs = self._evaluated(members)
         owners = self._found.owners(groups)
         if members.shape[1] < self._most:  # part of a group: the others of it stay
             moved = np.zeros(len(self._sizes) + 1, bool)
             moved[members[0]] = True
             owners = np.where(moved[owners], owners, NOBODY)
-        if not np.isnan(above[:, :, 0] + below[:, :, 0]).any():  # a glance at one output
-            return [] if self._add(above, below, owners) else None
-        refused = np.any(np.isnan(above).all(axis=2) | np.isnan(below).all(axis=2), axis=1)
+        if not np.isnan(outputs[:, :, 0]).any():  # a glance at one output
+            return [] if self._add(outputs, owners) else None
+        refused = np.any(np.isnan(outputs).all(axis=2), axis=1)
         refused &= members.min(axis=1) < members.max(axis=1)
         kept = ~refused
-        if not self._add(above[kept], below[kept], owners[kept]):
+        if not self._add(outputs[kept], owners[kept]):
             return None
         return [int(i) for i in np.flatnonzero(refused)]
 
-    def _evaluated(self, members: Array) -> tuple[Float, Float]:
-        """(g, 2, m) outputs above and below, at 2h and h."""
+    def _evaluated(self, members: Array) -> Float:
+        """(g, 3, m) outputs ahead, behind and far."""
         groups, size = members.shape
-        values = np.stack([self._plus[members], self._minus[members]], axis=1)  # g, side, s, step
-        rows = np.moveaxis(values, 3, 2).reshape(4 * groups, size)
-        outputs = displaced(self._point, self._k, np.repeat(members, 4, axis=0), rows)
-        both = outputs.reshape(groups, 2, 2, -1)
-        return both[:, 0], both[:, 1]
+        rows = self._moved[:, members].swapaxes(0, 1).reshape(3 * groups, size)
+        outputs = displaced(self._point, self._k, np.repeat(members, 3, axis=0), rows)
+        return outputs.reshape(groups, 3, -1)
 
-    def _add(self, above: Float, below: Float, owners: Array) -> bool:
+    def _add(self, outputs: Float, owners: Array) -> bool:
         """Count the outputs of some groups; False where one follows what it should not.
 
         Works in place, also on what it is given: fresh memory costs more than the sums.
         """
         w, columns = self._point.cotangent, self._columns(owners.shape)
-        size = np.maximum(np.abs(above[:, 0], out=columns[4]), np.abs(below[:, 0]), out=columns[4])
-        np.maximum(size, self._point.tiny, out=size)
-        moved = above - below
-        above += below
-        above -= 2 * self._point.here
-        bent = above
-        np.multiply(moved[:, 0], w, out=columns[0])
-        np.multiply(moved[:, 1], w, out=columns[1])
-        np.subtract(np.multiply(bent[:, 1], 4, out=columns[3]), bent[:, 0], out=columns[3])
-        columns[3] *= w
+        ahead, behind, far = (outputs[:, place] for place in range(3))
+        first, third, sides, own = columns
+        np.maximum(np.abs(ahead, out=own), np.abs(behind), out=own)
+        np.maximum(own, self._point.tiny, out=own)
+        moved = ahead - behind
+        ahead += behind
+        ahead -= 2 * self._point.here
+        far -= self._point.here
+        bent, beyond = ahead, far
+        np.subtract(np.multiply(bent, -2, out=third), moved, out=third)
+        third += beyond
+        third *= w
+        np.multiply(moved, w, out=first)
         side = np.maximum(np.abs(moved, out=moved), np.abs(bent, out=bent), out=moved)
-        touched = (side[:, 0] != 0) | (side[:, 1] != 0)
+        touched = (side != 0) | (beyond != 0)
         alone = owners < 0
         if alone.any():
-            refused = np.isnan(side).all(axis=(1, 2))
+            refused = np.isnan(side).all(axis=1) | np.isnan(beyond).all(axis=1)
             if (touched & alone)[~refused].any():
                 return False
             owners = np.where(alone, self._sums.shape[1] - 1, owners)
-        np.multiply(side[:, 0], np.abs(w), out=columns[2])
-        size *= touched
-        size *= w
-        np.square(size, out=size)
-        self._count(owners.reshape(-1), columns.reshape(5, -1))
+        np.multiply(side, np.abs(w), out=sides)
+        own *= touched
+        own *= w
+        np.square(own, out=own)
+        self._count(owners.reshape(-1), columns.reshape(len(columns), -1))
         return True
 
     def _columns(self, shape: tuple[int, ...]) -> Float:
         """Memory for the columns of `Sums`, the same as before where it fits."""
         if self._memory.shape[1:] != shape:
-            self._memory = np.empty((5, *shape))
+            self._memory = np.empty((4, *shape))
         return self._memory
 
     def _count(self, places: Array, columns: Float) -> None:

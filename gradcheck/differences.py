@@ -1,8 +1,8 @@
-"""Derivatives of a computed function: four evaluations each, with a bound.
+"""Derivatives of a computed function: three evaluations each, with a bound.
 
-``phi(t) = cotangent . forward(primals + t * move)`` is differenced at h and 2h, just below 1e-4:
-a fourth-order value, and an estimate of what the second-order one had wrong. That settles nearly
-every derivative; `ladder` takes the rest, `compare` judges. Differences are taken per output and
+``phi(t) = cotangent . forward(primals + t * move)`` is differenced at x +- h, just below 1e-4, and
+a third evaluation at x + 2h says what the central difference had wrong. That settles nearly every
+derivative; `ladder` takes the rest, `compare` judges. Differences are taken per output and
 contracted afterwards, in float64, so that a large output that does not move adds no round-off.
 """
 
@@ -11,12 +11,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
 from gradcheck import streaming
-from gradcheck.arrays import Array, Float, freeze
+from gradcheck.arrays import Array, Float
 from gradcheck.batching import displaced
 from gradcheck.estimate import Samples
 from gradcheck.floats import HALF
@@ -24,9 +23,9 @@ from gradcheck.point import Entries, Move, Point
 from gradcheck.quotients import Quick, QuickEstimates, Sums, finish, finish_one, joined, stacked
 
 QUICK_EXPONENT = {"float64": 15, "float32": 5, "float16": 3, "bfloat16": 2}
-"""The smaller step is 2**-this times the input's scale: 3.1e-5 (and 6.1e-5), 0.031 (0.0625), ...
+"""The step is 2**-this times the input's scale: 3.1e-5 (and 6.1e-5), 0.031 (0.0625), ...
 
-Between eps**(1/5), the optimum of the fourth-order value, and eps**(1/3), that of its bound, which
+Between eps**(1/4), the optimum of the third-order value, and eps**(1/3), that of its bound, which
 is the error of the second-order one: at half the step the bound is four times tighter. Powers of
 two, so that x +- h is exact.
 """
@@ -107,12 +106,15 @@ def _sample(point: Point, rows: Rows, steps: Float) -> tuple[Float, Float, Float
     values = np.stack([plus, minus], axis=1).reshape(2 * n * count, size)
     flat = np.repeat(rows.flat, 2 * count, axis=0)
     outputs = displaced(point, rows.k, flat, values).reshape(n, 2, count, -1)
-    up, down = steps.copy(), steps.copy()
-    # along a tie all entries round alike; elsewhere the steps are nominal
-    exact = (rows.speeds == 1).all(axis=1) & (x == x[:, :1]).all(axis=1)
+    up, down, exact = steps.copy(), steps.copy(), _tied(rows, x)
     up[exact] = plus[exact, :, 0] - x[exact, :1]
     down[exact] = x[exact, :1] - minus[exact, :, 0]
     return up, down, outputs[:, 0], outputs[:, 1]
+
+
+def _tied(rows: Rows, x: Float) -> Array:
+    """Which moves round all their entries alike: along the others the steps are nominal."""
+    return np.asarray((rows.speeds == 1).all(axis=1) & (x == x[:, :1]).all(axis=1))
 
 
 def _one_by_one(point: Point, move: Move, steps: Float) -> Samples:
@@ -141,15 +143,10 @@ def _shorter(point: Point, entries: int) -> float:
     return float(2.0 ** -round(math.log2(entries) / 4))
 
 
-def steps_of(point: Point) -> Float:
-    """2h and h of the quick path, relative to the scale of what is moved."""
+def step_of(point: Point) -> float:
+    """h of the quick path, relative to the scale of what is moved."""
     exponent = QUICK_EXPONENT[point.precision] if point.exponent is None else point.exponent
-    return _two_steps(exponent)
-
-
-@lru_cache(None)
-def _two_steps(exponent: int) -> Float:
-    return freeze(np.asarray(2.0 ** -np.array([exponent - 1.0, exponent])))
+    return float(2.0**-exponent)
 
 
 def scale_of(sizes: Float) -> Float:
@@ -164,19 +161,25 @@ def _power_near(size: float) -> float:
     return float(scale_of(np.array(size)))
 
 
-def quick(point: Point, moves: Sequence[Move]) -> Quick:
-    """Four evaluations for each move: x +- h and x +- 2h.
+def away(x: Float) -> Float:
+    """On which side of each x the third point lies: away from 0, where kinks and domains end."""
+    return np.where(x < 0, -1.0, 1.0)
 
-    Fourth-order central difference, T = D(h) + (D(h) - D(2h)) / 3, with
-    |T - phi'| <= 2 |T - D(h)| + 6 sigma a / h: the first term over-estimates what Richardson's
-    extrapolation left, the second is round-off, sigma = eps/2 times the size of the outputs that
-    move, and of |x phi'|, a product that may have cancelled on the way to a small output
-    (Numerical Recipes 5.7; Curtis and Reid 1974 for balancing the two).
+
+def quick(point: Point, moves: Sequence[Move]) -> Quick:
+    """Three evaluations for each move: x + h, x - h and x + 2h.
+
+    With the outputs at x itself the third difference E = phi(x + 2h) - 3 phi(x + h) + 3 phi(x)
+    - phi(x - h) is h^3 times the third derivative, so T = D(h) - E / 6h is of third order, with
+    |T - phi'| <= 2 |T - D(h)| + 6 sigma a / h: the first term over-estimates what E has left, the
+    second is round-off, sigma = eps/2 times the size of the outputs that move, and of |x phi'|, a
+    product that may have cancelled on the way to a small output (Numerical Recipes 5.7; Curtis and
+    Reid 1974 for balancing the two). At a kink E is h times the jump of the slope.
     """
     parts, start = list[Quick](), 0
     while start < len(moves):
         widest = max([1, point.here.size, *(len(e) for _, e, _ in moves[start].parts)])
-        part = _alike(moves[start : start + max(1, _CHUNK // (4 * widest))])
+        part = _alike(moves[start : start + max(1, _CHUNK // (3 * widest))])
         parts.append(_quick_chunk(point, part))
         start += len(part)
     return joined(parts)
@@ -191,49 +194,51 @@ def _alike(moves: Sequence[Move]) -> Sequence[Move]:
 
 
 def _quick_chunk(point: Point, moves: Sequence[Move]) -> Quick:
-    ratios, rows = steps_of(point), Rows.of(moves)
-    if rows is not None and 4 * max(point.here.size, rows.flat.shape[1]) <= _CHUNK:
-        sizes = np.abs(point.entries(rows.k, rows.flat)).max(axis=1)
-        steps = scale_of(sizes)[:, None] * ratios * _shorter(point, rows.flat.shape[1])
-        up, down, above, below = _sample(point, rows, steps)
-        with np.errstate(all="ignore"):
-            return _combine(point, (above, below), up + down, sizes, rows.flat.shape[1])
-    return stacked([quick_one(point, m) for m in moves])
+    rows = Rows.of(moves)
+    if rows is None or 3 * max(point.here.size, rows.flat.shape[1]) > _CHUNK:
+        return stacked([quick_one(point, m) for m in moves])
+    x, entries = point.entries(rows.k, rows.flat), rows.flat.shape[1]
+    sizes = np.abs(x).max(axis=1)
+    h = scale_of(sizes) * step_of(point) * _shorter(point, entries)
+    if entries == 1:
+        h = h * away(x[:, 0])
+    reach = h[:, None] * rows.speeds
+    values = np.stack([point.rounded(x + times * reach) for times in (1, -1, 2)], axis=1)
+    width, exact = 2 * h, _tied(rows, x)
+    width[exact] = values[exact, 0, 0] - values[exact, 1, 0]
+    flat = np.repeat(rows.flat, 3, axis=0)
+    outputs = displaced(point, rows.k, flat, values.reshape(-1, entries))
+    with np.errstate(all="ignore"):
+        return _combine(point, outputs.reshape(len(h), 3, -1), width, sizes, entries)
 
 
 def quick_one(point: Point, move: Move) -> QuickEstimates[float]:
     """`quick` for one move, two evaluations held at a time and no arrays of one number."""
     size = point.size_of(move)
     entries = sum(len(e) for _, e, _ in move.parts)
-    wide, narrow = (float(s) for s in steps_of(point))
-    unit = _power_near(size) * _shorter(point, entries)
-    steps = wide * unit, narrow * unit
-    made, touched = streaming.sums(point, move, steps, root=entries >= _MANY)
-    if move.whole:
-        width = 2 * steps[0], 2 * steps[1]
-    else:
-        up, down = _taken(point, move, np.array(steps))
-        width = float(up[0] + down[0]), float(up[1] + down[1])
+    h = step_of(point) * _power_near(size) * _shorter(point, entries)
+    made, touched = streaming.sums(point, move, h, root=entries >= _MANY)
+    width = 2 * h
+    if not move.whole:
+        up, down = _taken(point, move, np.array([h]))
+        width = float(up[0] + down[0])
     return finish_one(point, made, width, size, touched=touched)
 
 
-def _combine(
-    point: Point, outputs: tuple[Float, Float], width: Float, inputs: Float, entries: int
-) -> Quick:
-    """The estimates of n moves of so many entries, from (n, 2, m) outputs above and below."""
-    (above, below), w, here = outputs, point.cotangent, point.here
-    moved, bent = above - below, above + below - 2 * here
+def _combine(point: Point, outputs: Float, width: Float, inputs: Float, entries: int) -> Quick:
+    """The estimates of n moves of so many entries, from (n, 3, m) outputs: ahead, behind, far."""
+    w, here = point.cotangent, point.here
+    ahead, behind, far = (outputs[:, place] for place in range(3))
+    moved, bent, beyond = ahead - behind, ahead + behind - 2 * here, far - here
     side = np.maximum(np.abs(moved), np.abs(bent))
-    touched = (side != 0).any(axis=1)
-    size = np.maximum(np.maximum(np.abs(above[:, 0]), np.abs(below[:, 0])), point.tiny)
+    touched = (side != 0) | (beyond != 0)
+    size = np.maximum(np.maximum(np.abs(ahead), np.abs(behind)), point.tiny)
+    sides = side @ np.abs(w)
     sums = Sums(
-        coarse=moved[:, 0] @ w,
-        fine=moved[:, 1] @ w,
-        sides=side[:, 0] @ np.abs(w),
-        spread=np.linalg.norm(side[:, 0] * w, axis=1)
-        if entries >= _MANY
-        else side[:, 0] @ np.abs(w),
-        bent=(4 * bent[:, 1] - bent[:, 0]) @ w,
+        first=moved @ w,
+        third=(beyond - 2 * bent - moved) @ w,
+        sides=sides,
+        spread=np.linalg.norm(side * w, axis=1) if entries >= _MANY else sides,
         own=(np.where(touched, w * size, 0.0) ** 2).sum(axis=1),
     )
-    return finish(point, sums, touched.any(axis=1), width.T, inputs)
+    return finish(point, sums, touched.any(axis=1), width, inputs)

@@ -1,6 +1,6 @@
 """What a finite difference yields: a value that never travels without its bound.
 
-Made by `differences` (four evaluations) and `ladder` (many steps), judged by `compare`.
+Made by `differences` (three evaluations) and `ladder` (many steps), judged by `compare`.
 Nothing here has seen the gradient under test.
 """
 

@@ -16,7 +16,7 @@ from gradcheck.point import Move, Point
 
 
 def jacobian(point: Point, k: int) -> Float:
-    """d outputs / d input ``k`` by the quick path's rule, four evaluations an entry.
+    """d outputs / d input ``k`` at the quick path's steps, four evaluations an entry.
 
     Returns
     -------

@@ -1,6 +1,6 @@
 """Many analytic slopes of one case against finite differences.
 
-Four evaluations each settle nearly all; what is left climbs the ladder; a fail is confirmed with
+Three evaluations each settle nearly all; what is left climbs the ladder; a fail is confirmed with
 other steps; at kinks the ties are broken in several ways. Knows a point and the gradients claimed
 there, not an op.
 """
@@ -69,7 +69,7 @@ class Judge:
         return self._quick.many(along, self.differences(along))
 
     def differences(self, along: Sequence[Move]) -> Quick:
-        """Four evaluations a move, or a group. This and `ladder` depend on forward alone."""
+        """Three evaluations a move, or a group. This and `ladder` depend on forward alone."""
         found = self.structures.get(along.input) if isinstance(along, Entries) else None
         if found is None or len(along) < found.size:
             return quick(self.point, along)

@@ -1,4 +1,4 @@
-"""From outputs around a point to a derivative with its bound, by four evaluations."""
+"""From outputs around a point to a derivative with its bound, by three evaluations."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from gradcheck.point import Point
 
 N = TypeVar("N", float, Float)
 """What is known of one move, or of n: arrays of shape (n,)."""
-_NOISE_OF_RICHARDSON = math.sqrt(((4 / 3) ** 2 + (1 / 6) ** 2) / 2)
-"""Standard deviation of (4 D(h) - D(2h)) / 3 for unit noise in phi, times h."""
-_NOISE_OF_JUMP = math.sqrt(2 * (2.0**2 + 0.5**2) + 3.0**2)
-"""The same for 2 S(h) - S(2h), S(h) = (phi(h) - 2 phi(0) + phi(-h)) / h."""
+_NOISE_OF_VALUE = math.sqrt(6**2 + 2**2 + 3**2 + 1) / 6
+"""Standard deviation of D - third / 6h for unit noise in phi, times h."""
+_NOISE_OF_THIRD = math.sqrt(1 + 3**2 + 3**2 + 1)
+"""The same of the third difference."""
 
 
 class QuickEstimates(NamedTuple, Generic[N]):
@@ -30,7 +30,8 @@ class QuickEstimates(NamedTuple, Generic[N]):
     step: N
     scale: N
     jump: N
-    """How much the slope may jump at the point, beyond noise; 0 where the function is smooth."""
+    """How much the slope may jump at the point, beyond noise: h^2 times the third derivative
+    where the function is smooth."""
 
 
 Quick = QuickEstimates[Float]
@@ -54,22 +55,23 @@ def stacked(each: Sequence[QuickEstimates[float]]) -> Quick:
 
 
 class Sums(NamedTuple, Generic[N]):
-    """Over the outputs that follow each of n moves, or one, at the steps 2h and h."""
+    """Over the outputs that follow each of n moves, or one.
 
-    coarse: N
-    """sum w (above - below) at 2h."""
-    fine: N
-    """The same at h."""
+    Ahead and behind are the outputs at x + h and x - h, far those at x + 2h; below zero h < 0.
+    """
+
+    first: N
+    """sum w (ahead - behind)."""
+    third: N
+    """sum w (far - 3 ahead + 3 here - behind): 0 but for a kink and third order."""
     sides: N
-    """sum |w (above - here)| + |w (here - below)| at 2h.
+    """sum |w (ahead - here)| + |w (here - behind)|.
 
     |u| + |v| is max(|u + v|, |u - v|): of the central difference and of the second one.
     """
     spread: N
     """The same for the noise of |x phi'|: along many entries the root of the sum of squares, as the
     rounding of each output is its own."""
-    bent: N
-    """sum w (4 S(h) - S(2h)), S = above - 2 here + below: 0 but for a kink and fourth order."""
     own: N
     """sum (w y)^2 over the outputs that move."""
 
@@ -83,13 +85,12 @@ def finish(point: Point, sums: Sums[Float], touched: Array, width: Float, inputs
     sums : Sums
     touched : (n,) array
         Whether any output moves.
-    width : (2, n) array
-        From below to above, at 2h and h.
+    width : (n,) array
+        From behind to ahead: 2h, after rounding.
     inputs : (n,) array
         The largest |x| that moves.
     """
-    wide, narrow = width
-    made = _estimates(point, sums, (wide, narrow), inputs)
+    made = _estimates(point, sums, width, inputs)
     bound, jump = made.bound, made.jump
     if not np.all(touched):
         hidden = _hidden(point) / made.step
@@ -99,7 +100,7 @@ def finish(point: Point, sums: Sums[Float], touched: Array, width: Float, inputs
 
 
 def finish_one(
-    point: Point, sums: Sums[float], width: tuple[float, float], inputs: float, *, touched: bool
+    point: Point, sums: Sums[float], width: float, inputs: float, *, touched: bool
 ) -> QuickEstimates[float]:
     """`finish` for one move, without arrays of one number."""
     made = _estimates(point, sums, width, inputs)
@@ -110,20 +111,19 @@ def finish_one(
     return made._replace(bound=bound, jump=max(made.jump, 0.0))
 
 
-def _estimates(point: Point, sums: Sums[N], width: tuple[N, N], inputs: N) -> QuickEstimates[N]:
+def _estimates(point: Point, sums: Sums[N], width: N, inputs: N) -> QuickEstimates[N]:
     """As if all moves were touched and finite, the jump less its noise."""
-    wide, narrow = width
-    coarse, fine = sums.coarse / wide, sums.fine / narrow
-    ratio = wide / narrow
-    value = fine + (fine - coarse) / (ratio * ratio - 1)
-    h = narrow / 2
+    curved = sums.third / (3 * width)
+    wide = abs(width)
+    h = wide / 2
     # the slopes of both sides without cancellation: even at the bottom of x^2 there is a scale
     scale = sums.sides / wide
     loose = inputs * sums.spread / wide
     sigma = 0.5 * point.eps * (sums.own + loose * loose) ** 0.5
-    truncation = SAFE * abs(value - fine)
-    roundoff = KAPPA * sigma * _NOISE_OF_RICHARDSON / h
-    jump = abs(sums.bent) / (2 * h) - KAPPA * sigma * _NOISE_OF_JUMP / h
+    truncation = SAFE * abs(curved)
+    roundoff = KAPPA * sigma * _NOISE_OF_VALUE / h
+    jump = abs(sums.third) / h - KAPPA * sigma * _NOISE_OF_THIRD / h
+    value = sums.first / width - curved
     return QuickEstimates(value, truncation + roundoff, truncation, roundoff, h, scale, jump)
 
 

@@ -1,4 +1,4 @@
-"""What four evaluations say of many slopes, or of one: settled, obviously wrong, or still open."""
+"""What three evaluations say of many slopes, or of one: settled, obviously wrong, or still open."""
 
 from __future__ import annotations
 

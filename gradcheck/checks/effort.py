@@ -26,7 +26,7 @@ from gradcheck.point import Entries, Move
 DENSE = 32
 """Entries of an input from which on blocks stand for entries that all outputs follow."""
 BLOCKS = 64
-"""So many blocks an input is cut into, each one direction and four evaluations ..."""
+"""So many blocks an input is cut into, each one direction and three evaluations ..."""
 SMALLEST, LARGEST = 16, 64
 """... but into none of fewer entries than this, or of more."""
 CLIMBING = 64
@@ -35,7 +35,7 @@ DIRECTIONS = 8
 """Random directions per input beyond the budget, at most."""
 LADDER = 40
 """Evaluations of one derivative on the ladder."""
-QUICK = 4
+QUICK = 3
 """Evaluations of one derivative on the quick path."""
 LARGE = 128
 """Entries of a graph's inputs from which on the entries of its nodes are looked at instead."""
