@@ -54,7 +54,7 @@ class PointLine:
 
     def sample(self, steps: Float) -> Samples:
         rows = None if self._move.whole else Rows.of([self._move])
-        if rows is None:
+        if rows is None or 2 * len(steps) * rows.flat.size > _CHUNK:
             return _one_by_one(self._point, self._move, steps)
         up, down, above, below = _sample(self._point, rows, steps[None, :])
         return Samples(up[0], down[0], above[0], below[0])
@@ -118,7 +118,7 @@ def _tied(rows: Rows, x: Float) -> Array:
 
 
 def _one_by_one(point: Point, move: Move, steps: Float) -> Samples:
-    """Outputs along a move of several inputs."""
+    """Outputs along a move of several inputs, or of many entries."""
     above = np.stack([point.displaced(move, h) for h in steps])
     below = np.stack([point.displaced(move, -h) for h in steps])
     return Samples(*_taken(point, move, steps), above, below)

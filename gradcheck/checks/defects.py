@@ -29,6 +29,8 @@ from gradcheck.ladder import KAPPA, SAFE
 
 _NOISE = float(np.sqrt(((4 / 3) ** 2 + (1 / 6) ** 2) / 2))
 """Standard deviation of (4 D(h) - D(2h)) / 3 for unit noise in the values, times h."""
+_BLOCK = 2**14
+"""Entries of a value that are worked on at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,22 +89,14 @@ def defects(facts: Facts, passed: tuple[Tape, Gradients], along: Direction) -> d
 
     Four forward passes.
     """
-    tape, gradients = passed
     eps = FORMATS[facts.precision].eps
     exponent = facts.settings.step_exponent(facts.precision)
     h = 2.0 ** -(QUICK_EXPONENT[facts.precision] if exponent is None else exponent)
-    near = _both_sides(facts, tape, along, h)
-    far = _both_sides(facts, tape, along, 2 * h)
+    near = _along(facts, passed, along, h)
+    far = None if near is None else _along(facts, passed, along, 2 * h)
     if near is None or far is None:
         return {}
-    made = {}
-    with np.errstate(all="ignore"):
-        slopes = [_slopes(v, k, (near, far), h) for k, v in enumerate(tape.values)]
-        for number, passed_on in gradients.downstream.items():
-            step = tape.steps[number]
-            claims = _claims(tape, step, gradients.received[number], passed_on)
-            made[number] = _defect(claims, slopes, eps, h)
-    return made
+    return {number: _defect(near[number], far[number], eps, h) for number in near}
 
 
 def cancel(measured: Mapping[int, Defect]) -> bool:
@@ -114,9 +108,37 @@ def cancel(measured: Mapping[int, Defect]) -> bool:
 
 
 Sides = tuple[list[Array], list[Array]]
-Slopes = tuple[Float, Float, Float] | None
 Claims = list[tuple[int, Float, float]]
 """A value's place, what is claimed of its slope, and the sign with which it counts."""
+
+
+@dataclass(slots=True)
+class _Sums:
+    """Over what a step was given and what it passed on, at one step size."""
+
+    value: float = 0.0
+    """sum +- claim * slope: the defect."""
+    size: float = 0.0
+    """sum |claim * slope|."""
+    squares: float = 0.0
+    """sum (claim * y)^2 over the entries that move."""
+
+
+def _along(
+    facts: Facts, passed: tuple[Tape, Gradients], along: Direction, h: float
+) -> dict[int, _Sums] | None:
+    """By step, its sums at one step size: two forward passes, which are let go of again."""
+    (tape, gradients), made = passed, dict[int, _Sums]()
+    sides = _both_sides(facts, tape, along, h)
+    if sides is None:
+        return None
+    with np.errstate(all="ignore"):
+        for number, passed_on in gradients.downstream.items():
+            step, sums = tape.steps[number], _Sums()
+            for claim in _claims(tape, step, gradients.received[number], passed_on):
+                _add(sums, tape.values[claim[0]], claim, sides, h)
+            made[number] = sums
+    return made
 
 
 def _both_sides(facts: Facts, tape: Tape, along: Direction, h: float) -> Sides | None:
@@ -160,7 +182,7 @@ def _alike(a: Tape, b: Tape) -> bool:
 
 def _claims(tape: Tape, step: Step, received: Sequence[Array], passed_on: Sequence[Any]) -> Claims:
     made = [
-        (place, c.astype(np.float64).reshape(-1), 1.0)
+        (place, np.asarray(c, np.float64).reshape(-1), 1.0)
         for place, c in zip(step.outputs, received, strict=True)
         if is_real(tape.values[place])
     ]
@@ -170,28 +192,24 @@ def _claims(tape: Tape, step: Step, received: Sequence[Array], passed_on: Sequen
     return made
 
 
-def _slopes(value: Array, place: int, sides: tuple[Sides, Sides], h: float) -> Slopes:
-    """Central differences of one value at h and 2h, and its size where it moves."""
-    if not is_real(value):
-        return None
-    fine, coarse = (
-        (up[place].astype(np.float64) - down[place].astype(np.float64)).reshape(-1) / (2 * step)
-        for (up, down), step in zip(sides, (h, 2 * h), strict=True)
-    )
-    return fine, coarse, np.where(fine != 0, _size(value).reshape(-1), 0.0)
+def _add(
+    sums: _Sums, value: Array, claimed: tuple[int, Float, float], sides: Sides, h: float
+) -> None:
+    """One value's part, by its central difference."""
+    place, claim, sign = claimed
+    up, down, own = (v.reshape(-1) for v in (sides[0][place], sides[1][place], value))
+    for start in range(0, len(claim), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        slope = (up[block].astype(np.float64) - down[block].astype(np.float64)) / (2 * h)
+        size = np.where(slope != 0, _size(own[block]), 0.0) * claim[block]
+        slope *= claim[block]
+        sums.value += sign * float(slope.sum())
+        sums.size += float(np.abs(slope).sum())
+        sums.squares += float(size @ size)
 
 
-def _defect(claims: Claims, slopes: Sequence[Slopes], eps: float, h: float) -> Defect:
+def _defect(near: _Sums, far: _Sums, eps: float, h: float) -> Defect:
     """Richardson's value of the defect, and its bound."""
-    fine = coarse = squares = rounded = 0.0
-    for place, claim, sign in claims:
-        known = slopes[place]
-        assert known is not None
-        near, far, size = known
-        fine += sign * float(claim @ near)
-        coarse += sign * float(claim @ far)
-        squares += float(((claim * size) ** 2).sum())
-        rounded += float(np.abs(claim * near).sum())
-    value = fine + (fine - coarse) / 3
-    noise = 0.5 * eps * (np.sqrt(squares) * _NOISE / h + rounded)
-    return Defect(value, SAFE * abs(value - fine) + KAPPA * float(noise))
+    value = near.value + (near.value - far.value) / 3
+    noise = 0.5 * eps * (np.sqrt(near.squares) * _NOISE / h + near.size)
+    return Defect(value, SAFE * abs(value - near.value) + KAPPA * float(noise))
