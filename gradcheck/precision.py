@@ -3,10 +3,13 @@
 A kernel may compute in float32, float16 or bfloat16 behind wider arrays (weights of that dtype, a
 cast at the door). Steps and bounds meant for the wider one would then raise false alarms in it.
 Two tests tell: outputs that all fit in a float32, and deafness, outputs that do not hear a change
-of the inputs which the wider precision would notice.
+of the inputs, or of one of them, which the wider precision would notice.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -37,12 +40,30 @@ def working_precision(evaluator: Evaluator, case: Case) -> str:
 
 
 def _single(evaluator: Evaluator, case: Case) -> bool:
-    """Forward computes in float32 behind float64 arrays."""
+    """Forward computes in float32 behind float64 arrays, or takes one of its inputs through it."""
     base = _jittered(case.primals, 2.0**-7)
     here = _outputs(evaluator, base, case)
-    loud, audible, faint = (
-        _outputs(evaluator, _scaled(base, 1 + s), case) for s in (_LOUD, _AUDIBLE, _FAINT)
-    )
+    real = [k for k, a in enumerate(base) if is_real(a)]
+
+    def moved(places: Sequence[int], change: float) -> Float:
+        return _outputs(evaluator, _scaled(base, 1 + change, places), case)
+
+    if _deaf(here, partial(moved, real)):
+        return True
+    # weights in float32 times values in float64 hear a change of all inputs: by the values
+    alone = [partial(moved, [k]) for k in real] if len(real) > 1 else []
+    return any(not _hears(here, one) and _deaf(here, one) for one in alone)
+
+
+def _hears(here: Float, moved: Callable[[float], Float]) -> bool:
+    """Every output hears a faint change: nothing more needs to be asked."""
+    faint = moved(_FAINT)
+    return faint.shape != here.shape or bool((faint != here).all())
+
+
+def _deaf(here: Float, moved: Callable[[float], Float]) -> bool:
+    """Outputs hear no change that float64 would notice, or all fit in a float32."""
+    loud, audible, faint = map(moved, (_LOUD, _AUDIBLE, _FAINT))
     if not here.shape == loud.shape == audible.shape == faint.shape:
         return False
     change = np.abs(audible - here)
@@ -92,8 +113,14 @@ def _fits(values: Float, bits: int) -> bool:
     return fits and float((whole % 2 == 1).mean()) >= 0.2
 
 
-def _scaled(primals: tuple[Array, ...], factor: float) -> tuple[Array, ...]:
-    return tuple(a * a.dtype.type(factor) if is_real(a) else a for a in primals)
+def _scaled(
+    primals: tuple[Array, ...], factor: float, places: Sequence[int] | None = None
+) -> tuple[Array, ...]:
+    """The real inputs times a factor: all of them, or those at some places."""
+    return tuple(
+        a * a.dtype.type(factor) if is_real(a) and (places is None or k in places) else a
+        for k, a in enumerate(primals)
+    )
 
 
 def _outputs(evaluator: Evaluator, primals: tuple[Array, ...], case: Case) -> Float:

@@ -307,6 +307,57 @@ def test_half_precision_behind_wider_arrays_is_judged_as_such(dtype: str) -> Non
     assert fails(kernel, lambda d, x: right(d, x) * 1.2, x34).code == "wrong-gradient"
 
 
+# -- float32 behind float64 arrays, on the way of some inputs only -------------------------------
+
+
+def weights(q: Array, k: Array) -> Array:
+    """Attention's, which common kernels take in float32 whatever comes in."""
+    return softmax((q @ k.T).astype(np.float32)).astype(q.dtype)
+
+
+def attention(q: Array, k: Array, v: Array) -> Array:
+    return weights(q, k) @ v
+
+
+def attention_backward(d: Array, q: Array, k: Array, v: Array) -> list[Array]:
+    p, up = weights(q, k), d @ v.T
+    logits = p * (up - (up * p).sum(axis=-1, keepdims=True))
+    return [logits @ k, logits.T @ q, p.T @ d]
+
+
+ATTENTION = "q[n d], k[m d], v[m c]"
+
+
+def test_float32_on_the_way_of_one_input_is_found() -> None:
+    """Forward hears a faint change of all inputs, by v; of q alone it does not."""
+
+    def computed(forward: Function) -> str:
+        op = make([forward, attention_backward, ATTENTION], {}, {})
+        case = Case(Recipe(regime="example"), (x34, y34[:2], y34[1:]))
+        return working_precision(Evaluator(op, GlobalRandom(0)), case)
+
+    assert computed(attention) == "float32"
+    assert computed(lambda q, k, v: softmax(q @ k.T) @ v) == "float64"
+    assert computed(lambda q, k, v: softmax(np.round(q @ k.T)) @ v) == "float64"
+
+
+def test_a_softmax_in_float32_behind_float64_is_judged_as_such() -> None:
+    op = gradcheck.op(attention, attention_backward, ATTENTION, dtypes="float64")
+    assert gradcheck.check(op, max_cases=25).verdict == "pass"
+
+
+@pytest.mark.parametrize(("k", "mistake"), [(0, -1), (0, 2), (1, 1.01), (2, 1.002)])
+def test_errors_that_float32_can_show_are_found_behind_float64(k: int, mistake: float) -> None:
+    def wrong(d: Array, q: Array, key: Array, v: Array) -> list[Array]:
+        made = attention_backward(d, q, key, v)
+        return [g * mistake if place == k else g for place, g in enumerate(made)]
+
+    op = gradcheck.op(attention, wrong, ATTENTION, dtypes="float64", name="wrong")
+    with pytest.raises(gradcheck.GradientError) as caught:
+        gradcheck.check(op, max_cases=25)
+    assert {f.input for f in caught.value.result.findings if f.severity == "fail"} == {"qkv"[k]}
+
+
 # -- the fit itself -----------------------------------------------------------------------------
 
 
