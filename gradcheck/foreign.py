@@ -120,6 +120,16 @@ class Foreign:
     Raises `Unavailable`."""
     stacks_from: int = 0
     """Rows from which on that pays."""
+    release: Callable[[bool], None] | None = None
+    """Is called when an op was checked: lets go of what was kept for it, as compiled programs.
+
+    True: also of what the framework itself keeps; the process is gradcheck's own."""
     any_size: bool = True
     """False where forward is compiled for each size: it is not tried on arrays with an axis more.
     """
+
+
+def release(foreign: Foreign | None, *, whole: bool) -> None:
+    """Let go of what a door kept for an op that was checked; ``whole``: see `Foreign.release`."""
+    if foreign is not None and foreign.release is not None:
+        foreign.release(whole)

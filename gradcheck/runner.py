@@ -23,6 +23,7 @@ from gradcheck.execution.place import Place
 from gradcheck.execution.spreading import Apart, Asked, Done, spread
 from gradcheck.figures import Cost, Figures
 from gradcheck.folding import Known
+from gradcheck.foreign import release
 from gradcheck.gathering import diagnose
 from gradcheck.guards import GlobalRandom, one_blas_thread, quiet, within_limit
 from gradcheck.history import History
@@ -57,6 +58,7 @@ def run_one(
     brief: bool = False,
     until: float = math.inf,
     known: Known = (),
+    own: bool = False,
 ) -> OpResult:
     """Check one op.
 
@@ -80,6 +82,8 @@ def run_one(
     known : collection of (str, str), optional
         Code and input of what waivers name in this op ("" is any input). All else is then checked
         as if that were right, and the result gives a reason where it could not be judged.
+    own : bool, optional
+        The process is gradcheck's own: nobody needs what a framework has compiled in it.
 
     Returns
     -------
@@ -100,6 +104,7 @@ def run_one(
             shown = [_explained(ready, history, one) for one in found]
             figures = illustrate(ready.tally, shown, every=illustrated)
         costs = _costs(ready, random, settings) if settings.cost and only is None else []
+        release(op.foreign, whole=own)
     counters = ready.bench.evaluator.counters
     findings = [finding for finding, _ in shown]
     result = ready.tally.result(findings, counters, time.perf_counter() - started)
@@ -241,6 +246,7 @@ def _checked(
             illustrated=shared.illustrated,
             until=asked.until,
             known=tuple(asked.known.get(op.id, ())),
+            own=True,
         )
 
     if executor is not None or shared.settings.jobs != 1:  # in children on one CPU too

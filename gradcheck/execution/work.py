@@ -96,6 +96,7 @@ def _answer(task: Task, shared: Shared, until: float, loaded: Loaded) -> Answer:
             illustrated=shared.illustrated,
             until=until,
             known=task.known,
+            own=True,
         )
     except UsageError as error:
         return Answer(number=task.number, problem=str(error))

@@ -35,6 +35,14 @@ class Beyond:
     def foreign(self, *, forward_mode: bool) -> Foreign:
         """The whole. To look at it compiles anew, so that it is done at one case."""
         higher = Higher(self._programs, self._named)
+        stacked = Stacked(self._programs, self._named)
+
+        def release(whole: bool) -> None:
+            for kept in (self._programs, higher, stacked):
+                kept.release()
+            if whole:  # else the user's own functions would be compiled again
+                jax.clear_caches()
+
         return Foreign(
             framework=f"jax {jax.__version__}",
             variants=tuple(self._variants()),
@@ -48,8 +56,9 @@ class Beyond:
             ),
             forward_mode=ForwardMode(code="forward-mode", jvp=self._jvp) if forward_mode else None,
             remarks=self._passes.remarks,
-            stacked=Stacked(self._programs, self._named),
+            stacked=stacked,
             stacks_from=STACKS_FROM,
+            release=release,
             any_size=False,
             looks=1,
             each_dtype=False,

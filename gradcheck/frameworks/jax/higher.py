@@ -14,7 +14,7 @@ from gradcheck.foreign import Arrays, Unavailable
 from gradcheck.frameworks.jax import native
 from gradcheck.frameworks.jax.native import short, shortened
 from gradcheck.frameworks.jax.parts import Named, Parts
-from gradcheck.frameworks.jax.programs import Program, Programs, arrays_of
+from gradcheck.frameworks.jax.programs import Program, Programs, arrays_of, forget
 
 _MOST = 8
 """Programs kept."""
@@ -26,6 +26,10 @@ class Higher:
     def __init__(self, programs: Programs, named: Named) -> None:
         self._programs, self._named = programs, named
         self._kept: dict[Any, Program] = {}
+
+    def release(self) -> None:
+        """Let go of all programs."""
+        forget(self._kept)
 
     def _parts(self, primals: Arrays, attributes: Mapping[str, Any]) -> Parts:
         return Parts(self._programs, self._named(primals, attributes), len(primals))
@@ -47,7 +51,7 @@ class Higher:
             if not self._programs.eager:
                 found.compiled(parts.size)
             if len(self._kept) >= _MOST:
-                self._kept.clear()
+                forget(self._kept)
             self._kept[key] = found
         return found, leaves
 

@@ -33,6 +33,10 @@ class Stacked:
         self._programs, self._named = programs, named
         self._kept: dict[Any, Any] = {}
 
+    def release(self) -> None:
+        """Let go of all stacked functions."""
+        self._kept.clear()
+
     @shortened
     def __call__(self, primals: Arrays, k: int, values: Any, attributes: Mapping[str, Any]) -> Any:
         """Outputs at each of the values of input ``k``, by jax.vmap.
