@@ -10,6 +10,7 @@ import numpy as np
 from gradcheck.arrays import Array, all_finite
 from gradcheck.corners import shapes_for
 from gradcheck.domains import decode, resolve
+from gradcheck.errors import UsageError
 from gradcheck.evaluation import Evaluator, UserCodeRaised
 from gradcheck.model import Case, Domain, Op, Recipe
 
@@ -30,6 +31,9 @@ class Asker:
             outputs = self._evaluator.forward(primals, {**self._attributes, **(attributes or {})})
         except UserCodeRaised as error:
             self.last = error.summary
+            return False
+        except UsageError as error:  # it returns no arrays there
+            self.last = str(error)
             return False
         self.last = "not finite"
         return all_finite(outputs)

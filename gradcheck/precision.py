@@ -14,6 +14,7 @@ from functools import partial
 import numpy as np
 
 from gradcheck.arrays import Array, Float, flatten, is_real
+from gradcheck.errors import UsageError
 from gradcheck.evaluation import Evaluator, UserCodeRaised
 from gradcheck.floats import FORMATS, HALF, eps_of
 from gradcheck.model import Case
@@ -34,7 +35,7 @@ def working_precision(evaluator: Evaluator, case: Case) -> str:
     try:
         half = _half(evaluator, case)
         narrow = not half and own == "float64" and _single(evaluator, case)
-    except UserCodeRaised:
+    except (UserCodeRaised, UsageError):  # the case itself says so
         return own
     return half or ("float32" if narrow else own)
 

@@ -23,6 +23,7 @@ from gradcheck.cases import build
 from gradcheck.checks import contract, framework, meeting, memory, nodes, order, values
 from gradcheck.checks.facts import Facts, Outcome, usable_gradients
 from gradcheck.cotangents import make
+from gradcheck.errors import UsageError
 from gradcheck.evaluation import Evaluator, UserCodeRaised
 from gradcheck.folding import Known, is_known
 from gradcheck.graphs.again import Kept
@@ -91,7 +92,7 @@ class Bench:
                 seconds = min(seconds, *(timed(call)[1] for _ in range(2)))
                 self.evaluator.counters = counted
             self.usually = usual(self.op, case, outputs, self.evaluator.forward)
-        except UserCodeRaised:
+        except (UserCodeRaised, UsageError):
             return
         if seconds > SLOW:
             points = max(64, 2 ** int(math.log2(BUDGET_SECONDS / seconds)))
@@ -201,6 +202,11 @@ class Bench:
             outputs = tuple(o.copy() for o in as_outputs(made))
         except UserCodeRaised as error:
             self._raised(trial, error)
+            return None
+        except UsageError as error:  # no arrays, as np.gradient of a number: a list of nothing
+            if not trial.recipe.refusable:
+                raise
+            trial.rejected = str(error)
             return None
         if not any(is_real(o) for o in outputs):
             kinds = ", ".join(str(o.dtype) for o in outputs) or "an empty tuple"
