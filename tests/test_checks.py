@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import gradcheck
+from gradcheck.errors import UsageError
 from gradcheck.registry import make
 from gradcheck.results import OpResult
 from gradcheck.runner import run_one
@@ -335,6 +336,23 @@ def test_made_up_inputs_that_forward_refuses_are_counted_not_red():
     assert found.verdict == "pass"
     assert found.cases_rejected > 0
     assert any("two dimensions" in reason for reason in found.rejected)
+
+
+def test_a_made_up_input_of_which_forward_returns_no_array_is_counted_not_red():
+    def doubled(x):
+        return None if x.ndim == 0 else 2 * x
+
+    def settled(x):
+        return None if x.size < 3 else 2 * x
+
+    found = result(doubled, lambda d, x: (2 * d,), "x[n]")
+    assert found.verdict == "pass"
+    assert [why for why in found.rejected if why.startswith("0-d: forward must return an array")]
+    assert "wrong-gradient" in codes(result(doubled, lambda d, x: (3 * d,), "x[n]"))
+    assert result(settled, lambda d, x: (2 * d,), X).verdict == "pass"
+    for target in ((settled, "x[n]"), (lambda x: None, X)):  # declared: nothing can be judged
+        with pytest.raises(UsageError, match=r"forward must return an array"):
+            result(target[0], lambda d, x: (2 * d,), target[1])
 
 
 def test_wrong_for_broadcast_operands_is_a_warning_and_a_fail_under_scope_forward():

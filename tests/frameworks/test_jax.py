@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from jax.custom_derivatives import linear_call  # noqa: E402
 
 import gradcheck  # noqa: E402
 from gradcheck.errors import UsageError  # noqa: E402
+from gradcheck.frameworks.jax import programs  # noqa: E402
 from gradcheck.registry import make  # noqa: E402
 from gradcheck.results import OpResult  # noqa: E402
 from gradcheck.runner import run_one  # noqa: E402
@@ -398,3 +400,55 @@ def test_stacked_says_where_it_cannot():
 
     with pytest.raises(Unavailable):
         op.foreign.stacked(primals, 0, np.zeros((3, 3, 4)), {})
+
+
+# -- what is compiled ----------------------------------------------------------------------------
+
+
+def test_programs_are_let_go_when_an_op_was_checked(monkeypatch):
+    """A hundred ops in one process took gigabytes."""
+    made, own = [], programs.quick
+
+    def quick(function, size):
+        compiled = own(function, size)
+        made.append(weakref.ref(compiled))
+        return compiled
+
+    monkeypatch.setattr(programs, "quick", quick)
+    assert result(jax.jit(jnp.tanh), X).verdict == "pass"
+    assert len(made) > 1
+    assert not [one for one in made if one() is not None]
+
+
+def test_what_the_user_compiled_stays_but_in_a_process_of_our_own():
+    traced = []
+
+    @jax.jit
+    def users(x):
+        traced.append(x)
+        return x + 1
+
+    op = make((jnp.tanh, X), {}, {"dtypes": "float64", "framework": "jax"})
+    for own, times in ((False, 1), (True, 2)):
+        users(X)
+        run_one(op, Settings(max_cases=1), own=own)
+        users(X)
+        assert len(traced) == times
+
+
+def test_options_that_this_xla_does_not_know_are_left_out(monkeypatch):
+    first = programs._QUICK[0]
+    monkeypatch.setattr(programs, "_QUICK", (first, ("xla_no_such_option", 1)))
+    programs._options.cache_clear()
+    try:
+        assert programs._options() == {"compiler_options": dict([first])}
+    finally:
+        programs._options.cache_clear()
+
+
+def test_a_list_of_no_arrays_at_a_made_up_size_is_a_refusal():
+    """As `jnp.gradient` returns of a number, which nobody declared."""
+    op = make((lambda x: jnp.gradient(x), "x[5]"), {}, {"framework": "jax", "dtypes": "float64"})
+    found = run_one(op, Settings(max_cases=20))
+    assert found.verdict == "pass"
+    assert [why for why in found.rejected if why.startswith("0-d: forward returns []")]

@@ -41,7 +41,7 @@ class Beyond:
             for kept in (self._programs, higher, stacked):
                 kept.release()
             if whole:  # else the user's own functions would be compiled again
-                jax.clear_caches()
+                jax.clear_caches()  # type: ignore[no-untyped-call]
 
         return Foreign(
             framework=f"jax {jax.__version__}",
