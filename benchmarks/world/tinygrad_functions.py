@@ -290,11 +290,18 @@ def _unread(function, *arrays):
         function(*leaves).backward(leaf(cotangent))
         return [None if t.grad is None else t.grad.numpy() for t in leaves]
 
-    return function(*map(leaf, arrays)), pullback
+    return function(*map(leaf, arrays)).numpy(), pullback
 
 
-unread = gradcheck.tape(vjp=_unread, value=lambda t: t.numpy(), functions=Tensor, name="unread")
-unread.ops("clone")
-unread.op(lambda x: x.sort(-1)[0], "x[n 4]", name="sort")
-unread.op(lambda x: x.sort(0, descending=True)[0], "x[3 m]", name="sort_down")
-unread.op(lambda x: x.topk(2, -1)[0], "x[n 4]", name="topk")
+def _lifted(function):
+    """Of arrays, too."""
+    return lambda x: function(x if isinstance(x, Tensor) else leaf(x))
+
+
+unread = gradcheck.tape(
+    vjp=_unread, value=lambda t: t.numpy() if isinstance(t, Tensor) else t, name="unread"
+)
+unread.op(_lifted(Tensor.clone), "x[...]", name="clone")
+unread.op(_lifted(lambda x: x.sort(-1)[0]), "x[n 4]", name="sort")
+unread.op(_lifted(lambda x: x.sort(0, descending=True)[0]), "x[3 m]", name="sort_down")
+unread.op(_lifted(lambda x: x.topk(2, -1)[0]), "x[n 4]", name="topk")

@@ -167,7 +167,8 @@ def _found(job: Job, settings: Settings, console: Console) -> Found:
         raise NothingCollected(
             f"nothing to check in {', '.join(names)}: register a gate with @gradcheck.register, "
             "assign gradcheck.op(forward, backward, ...) to a name, let a package's __init__ "
-            "import its modules, or name another target"
+            "import its modules, or name another target (a tape has ops once they are named by "
+            "lib.ops(...), and offers them in the file that calls gradcheck.tape)"
         )
     return Found(names, every, ops, errors)
 

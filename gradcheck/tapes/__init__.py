@@ -13,6 +13,7 @@ from gradcheck.options import split_options
 from gradcheck.tapes.building import Defaults
 from gradcheck.tapes.calling import Functional, Library, Recorded
 from gradcheck.tapes.registry import Tape
+from gradcheck.tapes.trying import demand_arguments, demand_modules
 
 __all__ = ["Tape", "tape"]
 
@@ -81,6 +82,7 @@ def tape(
     parts = {"leaf": leaf, "value": value, "backward": backward, "grad": grad}
     library = _library(parts, vjp, constant, scalar=scalar)
     homes = tuple(functions) if isinstance(functions, (tuple, list)) else (functions,)
+    demand_modules(homes)
     return Tape(library, Defaults(given, homes, detach, name, module))
 
 
@@ -118,4 +120,5 @@ def _library(
             f"tape: {', '.join(missing)} missing: {shape}, or vjp=lambda f, *xs: (y, pullback)"
         )
     made: Any = parts
+    demand_arguments(made["backward"])
     return Recorded(**made, constant=constant, scalar=scalar)

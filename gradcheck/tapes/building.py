@@ -14,14 +14,13 @@ import numpy as np
 
 from gradcheck.adapters.description import Described, Description, op_from
 from gradcheck.adapters.source import short_path, source_of
-from gradcheck.errors import UsageError
 from gradcheck.model import Op, Options, Pullback
 from gradcheck.options import demand_inputs, split_options, with_domains, words
-from gradcheck.plain import told
 from gradcheck.results import Source
 from gradcheck.signed import Signed
 from gradcheck.tapes.calling import Function, Library, Recorded
 from gradcheck.tapes.naming import numpys
+from gradcheck.tapes.trying import tried_leaf
 
 SAME = "numpy"
 """``reference=``: NumPy's function of the same name, where there is one."""
@@ -126,22 +125,17 @@ def first_dtype(dtypes: Sequence[str]) -> np.dtype[Any]:
     return np.dtype(next((d for d in dtypes if d.startswith("float")), "float64"))
 
 
-def tensor_of(library: Recorded) -> type:
+def tensor_of(library: Recorded, dtype: np.dtype[Any]) -> type:
     """The Tensor class, from a leaf.
 
     Raises
     ------
     UsageError
-        No leaf can be made.
+        No leaf can be made, or it has no value.
     """
-    try:
-        made = library.leaf(1.0 if library.scalar else np.ones(2, np.float32))
-    except Exception as error:
-        what = "1.0" if library.scalar else "np.ones(2, np.float32)"
-        raise UsageError(
-            f"tape: leaf({what}) raises {type(error).__name__}: {told(error)}"
-        ) from error
-    return type(made)
+    return type(
+        tried_leaf(library.leaf, library.value, 1.0 if library.scalar else np.ones(2, dtype))
+    )
 
 
 def _source(function: Function) -> Source:

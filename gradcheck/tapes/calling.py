@@ -17,11 +17,16 @@ import numpy as np
 from gradcheck.arrays import Array, as_outputs, is_real
 from gradcheck.floats import eps_of
 from gradcheck.model import Outputs
+from gradcheck.tapes import trying
 
 Function = Callable[..., Any]
 """On the library's own values."""
 Pull = Callable[[Outputs], list[Any]]
 """From a cotangent for each output to a gradient for each input, None where there is none."""
+
+
+_GRAD = "what grad= gives of a leaf", "grad=lambda t: t.grad.data"
+_VALUE = "what value= gives of an output", "value=lambda t: t.data"
 
 
 class Library(Protocol):
@@ -70,7 +75,7 @@ class Recorded:
         return _arguments(self.backward) > 1
 
     def run(self, function: Function, primals: Sequence[Array], more: Mapping[str, Any]) -> Any:
-        return self._values(function(*(self.made(p) for p in primals), **more))
+        return self._values(self._called(function, [self.made(p) for p in primals], more))
 
     def vjp(
         self,
@@ -83,7 +88,7 @@ class Recorded:
 
         def recorded() -> tuple[Any, list[Any]]:
             leaves = [self.made(p, differentiated=w) for p, w in pairs]
-            return function(*leaves, **more), leaves
+            return self._called(function, leaves, more), leaves
 
         tapes = [recorded()]
         values = self._values(tapes[0][0])
@@ -97,6 +102,15 @@ class Recorded:
             ]
 
         return values, pullback
+
+    def _called(self, function: Function, leaves: Sequence[Any], more: Mapping[str, Any]) -> Any:
+        try:
+            output = function(*leaves, **more)
+        except TypeError as error:
+            trying.hinted(error, scalar=self.scalar)
+            raise
+        trying.demand_output(output)
+        return output
 
     def made(self, array: Array, *, differentiated: bool = True) -> Any:
         """A leaf, or a constant where no gradient is wanted; integers stay what they are."""
@@ -127,7 +141,7 @@ class Recorded:
         """The gradient of what `made` returned."""
         if not isinstance(leaf, np.ndarray) or not self.scalar:
             found = self.grad(leaf)
-            return found if found is None else np.asarray(found)
+            return found if found is None else trying.numbers(found, *_GRAD)
         found = [self.grad(v) for v in leaf.flat]
         if found and all(g is None for g in found):
             return None
@@ -137,6 +151,8 @@ class Recorded:
         """The sum of output times cotangent by the library itself; None where there is no entry."""
         if not self.scalar:
             product = output * self.made(cotangent, differentiated=False)
+            if cotangent.ndim:
+                trying.demand_sum(product)
             return product.sum() if cotangent.ndim else product
         cells = output.flat if isinstance(output, np.ndarray) else [output]
         total = None
@@ -156,7 +172,9 @@ class Recorded:
             numbers = [self.value(v) for v in value.flat]
             return np.array(numbers, dtype=None if numbers else np.float64).reshape(value.shape)
         plain = isinstance(value, (np.ndarray, np.generic, float, int))
-        return np.asarray(value if plain and not self._owned(value) else self.value(value))
+        if plain and not self._owned(value):
+            return np.asarray(value)
+        return trying.numbers(self.value(value), *_VALUE)
 
     def _owned(self, value: Any) -> bool:
         """A subclass of ndarray or of a number may be the library's Tensor."""
@@ -189,12 +207,13 @@ class Functional:
                 full[k] = x
             return function(*full, **more)
 
-        output, pull = self.fused(of_traced, *(primals[k] for k in traced))
+        output, pull = trying.demand_pair(self.fused(of_traced, *(primals[k] for k in traced)))
 
         def pullback(cotangents: Outputs) -> list[Any]:
             several = isinstance(output, (tuple, list))
             returned = pull(cotangents if several else cotangents[0])
             parts = returned if isinstance(returned, (tuple, list)) else (returned,)
+            trying.demand_as_many(parts, len(traced))
             found: list[Any] = [None] * len(primals)
             for k, gradient in zip(traced, parts, strict=True):
                 if gradient is not None:  # a copy: values of such a library are shared

@@ -130,6 +130,8 @@ class Homes:
         places += [self.tensor.__qualname__] if self.tensor is not None else []
         known = [n for m in (*self.modules, self.tensor) if m is not None for n in dir(m)]
         known = [n for n in known if not n.startswith("_")]
+        if self.tensor is np.ndarray:
+            return f"leaf= gives an ndarray, which has no {name!r}; as in leaf=lambda a: Tensor(a)"
         return f"there is no {name!r} in {', '.join(places)}.{did_you_mean(name, known)}"
 
 

@@ -33,6 +33,7 @@ class Tape:
         self._library, self._defaults = library, defaults
         self._made = Maker(library, defaults)
         self._ops: dict[str, Op] = {}
+        self._class: type | None = None
 
     @property
     def module(self) -> str:
@@ -134,6 +135,7 @@ class Tape:
         name = str(options.pop("name", None) or getattr(function, "__name__", "lambda"))
         domain = options.pop("domain", None)
         demand_free(name, self._ops)
+        self._tensor()
         _, rest = separated(options)
         return self._kept(
             name, self._made.op(name, function, signature, {"reference": None, **rest}, domain)
@@ -159,6 +161,7 @@ class Tape:
         if isinstance(nodes, bool) or not isinstance(nodes, int) or nodes < 1:
             raise UsageError(f"tape.engine: nodes={nodes!r}: a whole number, 1 or more")
         demand_free(name, self._ops)
+        self._tensor()
         _, rest = separated(options)
         dtype = first_dtype(words("dtypes", {**self._defaults.options, **rest}.get("dtypes")))
         opened = Laboratory(self._library, self._defaults.detach, nodes, dtype)
@@ -188,12 +191,16 @@ class Tape:
 
     def _found(self, word: Named, count: int) -> Function:
         demand_free(word.name, self._ops)
-        library, tensor = self._library, None
-        if isinstance(library, Recorded) and not word.is_sign:
-            tensor = tensor_of(library)
-        function = Homes(self._defaults.modules, tensor).find(word, count)
-        apart = is_scalar(library) and word.how != "@"
+        function = Homes(self._defaults.modules, self._tensor()).find(word, count)
+        apart = is_scalar(self._library) and word.how != "@"
         return elementwise(function, count) if apart else function
+
+    def _tensor(self) -> type | None:
+        """The Tensor class, if there is one; what makes a Tensor and reads it is tried once."""
+        if self._class is None and isinstance(self._library, Recorded):
+            dtypes = words("dtypes", self._defaults.options.get("dtypes"))
+            self._class = tensor_of(self._library, first_dtype(dtypes or ("float32",)))
+        return self._class
 
     def _kept(self, name: str, made: Op) -> Op:
         self._ops[name] = made
