@@ -7,6 +7,7 @@ arithmetic tells the two apart.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -31,16 +32,26 @@ def refusal(evaluator: Evaluator, case: Case, outputs: Outputs, *, refusable: bo
 def overflows(evaluator: Evaluator, case: Case, outputs: Outputs) -> bool:
     """Each entry that is infinite is finite in wider arithmetic, and too large for its own.
 
-    False where forward does not compute in wider arithmetic: nothing is known then.
+    By forward, or by its reference where forward does not compute in wider arithmetic. False where
+    neither does: nothing is known then.
     """
-    return any(_in(np.dtype(w), evaluator, case, outputs) for w in (np.longdouble, np.float64))
+    op = evaluator.op
+    written = [f for f in (op.forward, op.options.reference) if f is not None]
+    ways = [(f, np.dtype(w)) for f in written for w in (np.longdouble, np.float64)]
+    return any(_in(*way, evaluator, case, outputs) for way in ways)
 
 
-def _in(wide: np.dtype[Any], evaluator: Evaluator, case: Case, outputs: Outputs) -> bool:
+def _in(
+    written: Callable[..., Any],
+    wide: np.dtype[Any],
+    evaluator: Evaluator,
+    case: Case,
+    outputs: Outputs,
+) -> bool:
     primals = tuple(p.astype(wide) if is_real(p) else p for p in case.primals)
     try:
         with np.errstate(all="ignore"):
-            given = evaluator.call_forward(evaluator.op.forward, primals, case.attributes)
+            given = evaluator.call_forward(written, primals, case.attributes)
             made = as_outputs(given)
     except (UserCodeRaised, UsageError):
         return False

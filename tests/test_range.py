@@ -131,3 +131,29 @@ def test_a_small_slope_in_half_precision_is_judged_with_exact_tails_too() -> Non
 def test_overflow_beyond_float64_is_told_by_long_double() -> None:
     result = passes(np.exp, lambda dy, x: dy * np.exp(x), "x:-800..800[n]", max_cases=40)
     assert any("overflows" in what for what in result.rejected)
+
+
+@pytest.mark.parametrize("rightly", [True, False])
+def test_overflow_is_told_by_the_reference_where_forward_has_no_wider_arithmetic(
+    rightly: bool,
+) -> None:
+    """exp(800) is beyond float64; log(exp(x) + 1) is near 800, by a forward that overflows."""
+
+    def forward(x: Array) -> Array:
+        if x.dtype == np.longdouble:
+            raise TypeError("no such dtype")
+        return np.asarray(np.exp(x) if rightly else np.log(np.exp(x) + 1))
+
+    def backward(dy: Array, x: Array) -> Array:
+        return np.asarray(dy * (np.exp(x) if rightly else 1 / (1 + np.exp(-x))))
+
+    def softplus(x: Array) -> Array:
+        return np.asarray(np.logaddexp(0, x))
+
+    reference = np.exp if rightly else softplus
+    if rightly:
+        result = passes(forward, backward, "x:-800..800[n]", max_cases=40, reference=reference)
+        assert any("overflows" in what for what in result.rejected)
+    else:
+        found = fails(forward, backward, "x:-800..800[n]", max_cases=40, reference=reference)
+        assert "forward-not-finite" in {f.code for f in found.findings}
