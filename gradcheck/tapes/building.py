@@ -6,6 +6,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from gradcheck.results import Source
 from gradcheck.signed import Signed
 from gradcheck.tapes.calling import Function, Library, Recorded
 from gradcheck.tapes.naming import numpys
-from gradcheck.tapes.trying import tried_leaf
+from gradcheck.tapes.trying import tried
 
 SAME = "numpy"
 """``reference=``: NumPy's function of the same name, where there is one."""
@@ -133,9 +134,10 @@ def tensor_of(library: Recorded, dtype: np.dtype[Any]) -> type:
     UsageError
         No leaf can be made, or it has no value.
     """
-    return type(
-        tried_leaf(library.leaf, library.value, 1.0 if library.scalar else np.ones(2, dtype))
-    )
+    given: Any = 1.0 if library.scalar else np.ones(2, dtype)
+    if library.constant is not None:
+        tried("constant", library.constant, library.value, copy(given))
+    return type(tried("leaf", library.leaf, library.value, given))
 
 
 def _source(function: Function) -> Source:

@@ -58,34 +58,31 @@ def demand_arguments(backward: Callable[..., Any]) -> None:
     )
 
 
-def tried_leaf(leaf: Callable[[Any], Any], value: Callable[[Any], Any], given: Any) -> Any:
-    """A leaf of some ones, made to see what it is; it gives its value back.
+def tried(part: str, make: Callable[[Any], Any], value: Callable[[Any], Any], given: Any) -> Any:
+    """What ``leaf=`` or ``constant=`` makes of some ones; it gives its value back.
 
     Raises
     ------
     UsageError
-        ``leaf`` or ``value`` raises, or gives something else.
+        ``make`` or ``value`` raises, or gives something else.
     """
-    written = f"np.ones(2, np.{given.dtype})" if isinstance(given, np.ndarray) else str(given)
+    ones = f"np.ones(2, np.{given.dtype})" if isinstance(given, np.ndarray) else str(given)
+    written = f"{part}({ones})"
     try:
-        made = leaf(given)
+        made = make(given)
     except Exception as error:
-        raise UsageError(
-            f"tape: leaf({written}) raises {type(error).__name__}: {told(error)}"
-        ) from error
+        raise UsageError(f"tape: {written} raises {type(error).__name__}: {told(error)}") from error
     if made is None:
-        raise UsageError(f"tape: leaf({written}) gives None; as in leaf=lambda a: Tensor(a)")
+        raise UsageError(f"tape: {written} gives None; as in {part}=lambda a: Tensor(a)")
     try:
         found = value(made)
     except Exception as error:
         raise UsageError(
-            f"tape: value(leaf({written})) raises {type(error).__name__}: {told(error)}"
+            f"tape: value({written}) raises {type(error).__name__}: {told(error)}"
         ) from error
-    shape = numbers(found, f"value(leaf({written}))", "value=lambda t: t.data").shape
+    shape = numbers(found, f"value({written})", "value=lambda t: t.data").shape
     if shape != np.shape(given):
-        raise UsageError(
-            f"tape: value(leaf({written})) has shape {shape} instead of {np.shape(given)}"
-        )
+        raise UsageError(f"tape: value({written}) has shape {shape} instead of {np.shape(given)}")
     return made
 
 
@@ -174,6 +171,6 @@ def demand_as_many(parts: Sequence[Any], inputs: int) -> None:
     """
     if len(parts) != inputs:
         raise UsageError(
-            f"tape: the pullback of vjp= gives {len(parts)} gradients for {inputs} arrays: one for "
-            "each, None where there is none"
+            f"tape: arrays given to vjp=: {inputs}, gradients from its pullback: {len(parts)}; one "
+            "for each, None where there is none"
         )
