@@ -172,8 +172,6 @@ lib.op(lambda a, b: Tensor.einsum("ij,jk->ik", a, b), "a[n k], b[k m]", name="ei
 lib.op(lambda a, b: Tensor.einsum("bij,bjk->bik", a, b), "a[b n k], b[b k m]", name="einsum_batch")
 lib.op(lambda a: Tensor.einsum("ii->i", a), "a[n n]", name="einsum_diagonal")
 lib.op(lambda a: a.qr()[1], "a[2 2]", name="qr_r")
-lib.op(lambda a: a.qr()[0], "a[3 2]", name="qr_q")
-lib.op(lambda a: a.newton_schulz(2, (2.0, -1.5, 0.5)), "a[2 3]", name="newton_schulz")
 
 # -- neural networks -----------------------------------------------------------------------------
 
