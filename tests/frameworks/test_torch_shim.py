@@ -43,6 +43,19 @@ def run(pytester):
     return go
 
 
+@pytest.fixture
+def run_forking(pytester, run):
+    """The same where the shim forks: in a process of its own, this one may have imported JAX."""
+    if not sys.platform.startswith("linux") or torch.accelerator.is_available():
+        pytest.skip("the shim makes no child here")
+
+    def go(text, *options):
+        pytester.makepyfile(test_suite=text)
+        return pytester.runpytest_subprocess("-W", "ignore", *options)
+
+    return run if apart.can_fork() else go
+
+
 def lines(ran):
     text = ran.stdout.str()
     assert summary.TITLE in text
@@ -70,19 +83,23 @@ def test_planted_functions_and_unchanged_outcomes(run):
     assert "raises ZeroDivisionError" in text
 
 
-@pytest.mark.parametrize("forked", [True, False])
-def test_nothing_changes(run, pytester, monkeypatch, forked):
-    if forked and not apart.can_fork():
-        pytest.skip("no child of this process can run autograd here")
-    if not forked:
-        monkeypatch.setattr(apart, "can_fork", lambda: False)
-    found = []
-    for options in ((), (*SHIM, "--gradcheck-shim-cases=1")):
-        run(EFFECTS, *options).assert_outcomes(passed=1)
-        found.append(json.loads((pytester.path / "effects.json").read_text()))
-    if not forked:  # what the function keeps in Python's own objects cannot be known there
-        found[0][1] = found[1][1] = 0
-    assert found[0] == found[1]
+def effects(run, *options):
+    ran = run(EFFECTS, *options)
+    ran.assert_outcomes(passed=1)
+    with open("effects.json") as file:  # pytester's own folder is the current one
+        return json.load(file)
+
+
+def test_nothing_changes_beside_a_child(run, run_forking):
+    alone = effects(run)
+    assert effects(run_forking, *SHIM, "--gradcheck-shim-cases=1") == alone
+
+
+def test_nothing_changes_without_a_child(run, monkeypatch):
+    monkeypatch.setattr(apart, "can_fork", lambda: False)
+    alone, after = effects(run), effects(run, *SHIM, "--gradcheck-shim-cases=1")
+    assert after[1] > alone[1]  # what a function keeps in Python's own objects cannot be known
+    assert (after[0], *after[2:]) == (alone[0], *alone[2:])
 
 
 def test_verbose_names_every_call_with_its_times(run):
@@ -128,9 +145,9 @@ def test_ours_goes_wrong_and_no_test_hears_of_it(run, monkeypatch):
     )
 
 
-@pytest.mark.skipif(not apart.can_fork(), reason="no child of this process can run autograd here")
-def test_what_kills_or_never_ends_is_said(run, monkeypatch):
-    monkeypatch.setattr(apart, "GRACE", 0.5)
+def test_what_kills_or_never_ends_is_said(run_forking, pytester, monkeypatch):
+    monkeypatch.setattr(apart, "GRACE", apart.GRACE)
+    pytester.makeconftest("from gradcheck.torch_shim import apart\n\napart.GRACE = 0.5\n")
     text = HEAD + (
         "import os, time\nHOME = os.getpid()\n\n"
         "def dies(x):\n    os.getpid() == HOME or os.kill(os.getpid(), 11)\n    return x**2\n\n"
@@ -140,7 +157,7 @@ def test_what_kills_or_never_ends_is_said(run, monkeypatch):
         "@pytest.mark.parametrize('function', [dies, hangs])\n"
         "def test_it(function):\n    assert gradcheck(function, (point(),))\n"
     )
-    ran = run(text, *SHIM, "--gradcheck-shim-seconds=0.5")
+    ran = run_forking(text, *SHIM, "--gradcheck-shim-seconds=0.5")
     ran.assert_outcomes(passed=2)
     text = "\n".join(lines(ran))
     assert "dies: the child process that checked it died (killed by signal 11)" in text
