@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from gradcheck import fatal
 from gradcheck.adapters.binding import keywords_of
 from gradcheck.adapters.live import adapt_live
 from gradcheck.errors import GradientError, UsageError, did_you_mean
@@ -150,7 +152,8 @@ def _judge(op: Op, chosen: Mapping[str, Any]) -> OpResult | GradientError:
     illustrated, brief = session.illustrated, inside and not _final_replay()
     name = op.id.rpartition("::")[2]
     known = session.known(name, inside) if session.known is not None else ()
-    result = run_one(op, settings, fixed=given, illustrated=illustrated, brief=brief, known=known)
+    check = partial(run_one, fixed=given, illustrated=illustrated, brief=brief, known=known)
+    result = fatal.survived(op, lambda: check(op, settings))
     if session.keep is not None:
         kept = session.keep(result, inside)
         result = msgspec.structs.replace(result, waived=kept.waived)

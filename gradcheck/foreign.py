@@ -111,6 +111,10 @@ class Foreign:
     remarks: Callable[[], Iterable[Remark]] | None = None
     """What was seen since it was asked last."""
     random: Generator | None = None
+    compiled: bool = False
+    """The target is an op of the framework's own, in no line of Python: it may read anywhere."""
+    can_fork: Callable[[], bool] = lambda: False
+    """A forked child of this process can run the op."""
     filled: Callable[[], AbstractContextManager[Any]] | None = None
     """In it, memory that the framework hands out uninitialised holds NaN."""
     stacked: Callable[[Arrays, int, Any, Mapping[str, Any]], Any] | None = None

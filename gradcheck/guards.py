@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import faulthandler
 import io
 import math
+import os
 import sys
 import threading
 import time
@@ -48,6 +50,12 @@ class _Watchdog:
 
         A process that watches this one ends it where an exception cannot."""
 
+    def forget(self) -> None:
+        """In a forked child, which has no thread but the one that forked."""
+        self._wake = threading.Condition()
+        self._deadline = self._looks = math.inf
+        self._started = False
+
     def arm(self, seconds: float) -> None:
         with self._wake:
             if not self._started:
@@ -81,6 +89,8 @@ class _Watchdog:
 
 
 _watchdog = _Watchdog()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_watchdog.forget)
 
 
 def tell_deadlines(told: Callable[[float, float], None]) -> None:
@@ -127,6 +137,20 @@ def quiet() -> Iterator[None]:
     ):
         warnings.simplefilter("ignore")
         yield
+
+
+@contextlib.contextmanager
+def crashes_told() -> Iterator[None]:
+    """A crash of compiled code prints the lines of Python that it was called from."""
+    told = faulthandler.is_enabled()
+    if not told:
+        with contextlib.suppress(AttributeError, OSError, ValueError):  # no terminal
+            faulthandler.enable(sys.__stderr__, all_threads=False)  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        if not told:
+            faulthandler.disable()
 
 
 @contextlib.contextmanager

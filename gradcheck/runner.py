@@ -25,7 +25,7 @@ from gradcheck.figures import Cost, Figures
 from gradcheck.folding import Known
 from gradcheck.foreign import release
 from gradcheck.gathering import diagnose
-from gradcheck.guards import GlobalRandom, one_blas_thread, quiet, within_limit
+from gradcheck.guards import GlobalRandom, crashes_told, one_blas_thread, quiet, within_limit
 from gradcheck.history import History
 from gradcheck.illustrating import illustrate
 from gradcheck.model import Op, Recipe
@@ -93,7 +93,7 @@ def run_one(
     started = time.perf_counter()
     settings = _in_time(for_op(settings, op.options, fixed), until - started)
     random = GlobalRandom(settings.seed, op.random)
-    with random.restored(), quiet(), one_blas_thread():
+    with random.restored(), crashes_told(), quiet(), one_blas_thread():
         ready = prepare(Evaluator(op, random), settings, only, fixed=fixed, known=known)
         history = History()
         _try_all(ready.bench, ready.drawn, (ready.tally, history), started, until)

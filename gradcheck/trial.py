@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from gradcheck import editions, finite
+from gradcheck import editions, fatal, finite
 from gradcheck.arrays import all_finite, as_outputs, copy_tuple, is_real
 from gradcheck.attributes import guessed_numbers
 from gradcheck.beyond import Usual, is_accident, usual
@@ -30,6 +30,7 @@ from gradcheck.graphs.again import Kept
 from gradcheck.guards import TimeLimit, time_limit, timed
 from gradcheck.model import Case, Op, Outputs, Recipe
 from gradcheck.plain import told
+from gradcheck.repeating import random_forward
 from gradcheck.results import Finding, Severity
 from gradcheck.settings import CHECKS, Settings
 
@@ -118,6 +119,10 @@ class Bench:
         case = build(self.op, trial.recipe)
         if not self._valid(case, trial):
             return
+        if died := fatal.finding(self.evaluator, case):
+            grave = self.beyond(trial) if trial.recipe.beyond else died.severity
+            trial.findings.append(msgspec.structs.replace(died, severity=grave))
+            return
         kept = Kept.of(self.op)
         outputs = self._outputs(trial, case, kept.forward if kept else self.op.forward)
         if outputs is None:
@@ -131,7 +136,8 @@ class Bench:
             self._raised(trial, error)
             return
         if answer.outputs is not outputs and not framework.rounded(self.op, answer, outputs):
-            self._add(trial, _random_forward(memory.unwritten_output(self.evaluator, case)))
+            unwritten = memory.unwritten_output(self.evaluator, case)
+            self._add(trial, random_forward(self.op, unwritten))
             return
         large = sum(c.size for c in cotangents) >= values.LARGE
         if large and "cotangent (by backward)" not in answer.overwritten:
@@ -284,17 +290,3 @@ class Bench:
 
 def _finding(code: str, severity: Severity, message: str) -> Finding:
     return Finding(code=code, check=contract.NAME, severity=severity, message=message)
-
-
-def _random_forward(unwritten: str) -> Finding:
-    if unwritten:
-        return Finding(
-            code="unwritten-memory", check=memory.NAME, severity="fail", message=unwritten
-        )
-    return _finding(
-        "random-forward",
-        "not judged",
-        "forward is not a function of its inputs: the same call twice gives different outputs. "
-        "NumPy's global random state is pinned; a generator of your own is not. Seed it inside "
-        "forward, or hand the mask over as an input",
-    )

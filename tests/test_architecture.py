@@ -15,7 +15,7 @@ LEVELS = [  # from the top; a module may import its own level and those below
     {"runner", "tally", "vacuity", "audit", "trial", "gathering", "teaching", "explain", "selftest"}
     | {"equivalence", "health", "series", "cost", "history", "describing", "random_graphs"}
     | {"wishes", "explained", "folding", "drawing", "svg", "illustrating", "seen", "shrinking"}
-    | {"preparing", "execution"},
+    | {"preparing", "execution", "fatal", "repeating"},
     {
         "registry",
         "catalogue",
@@ -51,7 +51,7 @@ LEVELS = [  # from the top; a module may import its own level and those below
     | {"quotients", "draws"},
     {"model", "node", "results", "scores", "estimate", "arrays", "evaluation", "guards", "errors"}
     | {"environment", "constants", "floats", "refusals", "records", "figures", "codes", "layout"}
-    | {"plain", "reading", "foreign", "signed"},
+    | {"plain", "reading", "foreign", "signed", "forking"},
 ]
 RESULTS_ONLY = {"reporters", "policy", "files", "outputs", "stream", "waivers", "changes"}
 """Rooms that see results and errors, never an op."""

@@ -105,8 +105,9 @@ right = gradcheck.op(lambda x: np.where(x > 0, x, 0), backward, "x[n]")
         severity="not judged",
         what="The same inputs gave two different outputs: forward is no function of its inputs.",
         why=(
-            "A difference of two calls then shows the noise and not the slope. NumPy's global "
-            "random state is pinned by gradcheck; a generator of your own is not."
+            "A difference of two calls then shows the noise and not the slope. The global random "
+            "states of NumPy and PyTorch are pinned by gradcheck; a generator of your own is not, "
+            "nor a key of JAX that is kept between two calls."
         ),
         fix="Hand the random numbers over as an input, or seed the generator inside forward.",
         example=example("""
@@ -167,7 +168,8 @@ right = gradcheck.op(lambda x: x / 16, right_backward, "x[n]")
         severity="fail",
         what=(
             "The child process that checked the op crashed, was killed, or ended by itself. As a "
-            "warning: that happened once, and not again when the op was alone in a fresh process."
+            "warning: that happened once, and not again when the op was alone in a fresh process; "
+            "or at an input without entries, which PyTorch functions are tried at in a child."
         ),
         why=(
             "Compiled code reads or writes where it must not, takes more memory than there is, or "

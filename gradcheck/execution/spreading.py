@@ -79,6 +79,7 @@ class Apart:
         """Whether an op goes to a child: asked for, or it is no Python function."""
         settings = self._asked.shared.settings
         wanted = settings.isolate or bool(settings.memory_limit) or op.compiled
+        wanted |= op.foreign is not None and op.foreign.compiled
         return wanted and bool(op.target)
 
     def check(self, op: Op, recipe: str = "") -> OpResult:

@@ -15,7 +15,8 @@ from gradcheck.arrays import Array
 from gradcheck.foreign import Arrays, Derived, Foreign, ForwardMode, Unavailable, Variant
 from gradcheck.frameworks.protocol import Naming
 from gradcheck.frameworks.torch.arrays import array_of, is_real, tensors_in
-from gradcheck.frameworks.torch.calling import OfFunction
+from gradcheck.frameworks.torch.calling import OfFunction, is_native
+from gradcheck.frameworks.torch.forking import can_fork
 from gradcheck.frameworks.torch.higher import Higher, first_line, refusals
 from gradcheck.frameworks.torch.passes import Passes, Recorded
 from gradcheck.frameworks.torch.randomness import TorchRandom
@@ -70,6 +71,8 @@ class Beyond:
             remarks=watch.remarks if watch is not None else None,
             random=TorchRandom(self._passes.device),
             stacked=Stacked(self._passes, self._named),
+            compiled=is_native(self._passes.target),
+            can_fork=can_fork,
             filled=filled,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -245,6 +246,14 @@ def target_of(
 
 def is_function(thing: Any) -> bool:
     return isinstance(thing, type) and issubclass(thing, Function)
+
+
+def is_native(target: Target) -> bool:
+    """An op of PyTorch's own, or of a library's in C++: no line of Python is called."""
+    function = target.function if isinstance(target, OfCallable) else None
+    while isinstance(function, functools.partial):
+        function = function.func
+    return inspect.isbuiltin(function) or type(function).__module__ in ("torch._ops", "torch._C")
 
 
 def is_compiled(module: torch.nn.Module) -> bool:
