@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.aligning import aligned
 from gradcheck.arrays import (
     Array,
     Float,
@@ -63,6 +64,24 @@ class UserCodeRaised(Exception):
         own = __file__.rpartition("gradcheck")[0] + "gradcheck"
         theirs = [f for f in stack if not f.filename.startswith(own)]
         return "".join(traceback.format_list(theirs)).rstrip()
+
+
+class OtherOutputs(UserCodeRaised):
+    """Forward returned another number of outputs than before at the same inputs."""
+
+    def __init__(self, before: int, now: int) -> None:
+        told = (
+            f"forward returned {_counted(before)}, and {_counted(now)} when it was called again at "
+            "the same inputs for the backward pass, which gets one upstream gradient for each: let "
+            "their number depend on the inputs and attributes alone, not on a counter or a flag "
+            "that is kept between two calls"
+        )
+        super().__init__("forward", ValueError(told))
+        self.summary = told
+
+
+def _counted(outputs: int) -> str:
+    return f"{outputs} output{'s' * (outputs != 1)}"
 
 
 @dataclass(slots=True)
@@ -168,7 +187,8 @@ class Evaluator:
         Raises
         ------
         UserCodeRaised
-            Forward or backward raised.
+            Forward or backward raised; `OtherOutputs` where forward returned as many as the
+            cotangents are not.
         """
         primals = copy_tuple(case.primals)
         given = tuple(copy_array(c) if c.flags.writeable else c for c in cotangents)
@@ -234,40 +254,17 @@ class Evaluator:
         )
 
 
-def aligned(op: Op, returned: Any) -> tuple[Any, ...] | None:
-    """One gradient per input, or None where the count cannot be matched.
-
-    A bare array stands for a tuple of one; gradients for the differentiable inputs alone
-    (a loss that returns dx and not None for its labels) are put in their places.
-    """
-    inputs = op.inputs
-    if not isinstance(returned, (tuple, list)):
-        returned = (returned,)
-    if any(isinstance(r, (tuple, list)) for r in returned):
-        leaves = _flat(returned)  # a list of arrays was an argument, its gradients are one
-        returned = leaves if len(leaves) == len(inputs) else returned
-    if len(returned) == len(inputs):
-        return tuple(returned)
-    if returned and len(returned) == op.arity:  # None for a mode among the arguments
-        return tuple(returned[k] for k in op.slots)
-    places = [k for k, i in enumerate(inputs) if i.differentiable]
-    if len(returned) != len(places):
-        return None
-    full: list[Any] = [None] * len(inputs)
-    for place, gradient in zip(places, returned, strict=True):
-        full[place] = gradient
-    return tuple(full)
-
-
-def _flat(returned: Any) -> list[Any]:
-    if isinstance(returned, (tuple, list)):
-        return [leaf for item in returned for leaf in _flat(item)]
-    return [returned]
-
-
 def _as_given(cotangents: Outputs, returned: Any) -> Outputs:
-    """The cotangents as backward gets them: scalars where forward returned Python's or NumPy's."""
+    """The cotangents as backward gets them: scalars where forward returned Python's or NumPy's.
+
+    Raises
+    ------
+    OtherOutputs
+        There are more or fewer of them than outputs.
+    """
     parts = returned if isinstance(returned, (tuple, list)) else (returned,)
+    if len(parts) != len(cotangents):
+        raise OtherOutputs(len(cotangents), len(parts))
     pairs = zip(cotangents, parts, strict=True)
     return tuple([c if isinstance(p, np.ndarray) else c[()] for c, p in pairs])
 

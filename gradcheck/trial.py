@@ -24,7 +24,7 @@ from gradcheck.checks import contract, framework, meeting, memory, nodes, order,
 from gradcheck.checks.facts import Facts, Outcome, usable_gradients
 from gradcheck.cotangents import make
 from gradcheck.errors import UsageError
-from gradcheck.evaluation import Evaluator, UserCodeRaised
+from gradcheck.evaluation import Evaluator, OtherOutputs, UserCodeRaised
 from gradcheck.folding import Known, is_known
 from gradcheck.graphs.again import Kept
 from gradcheck.guards import TimeLimit, time_limit, timed
@@ -235,6 +235,9 @@ class Bench:
         if error.where == "forward" and trial.recipe.refusable:
             if not trial.findings:  # what was found before it refused stays found
                 trial.rejected = error.summary
+            return
+        if isinstance(error, OtherOutputs):
+            self._add(trial, _finding("output-count", "fail", error.summary))
             return
         hint = ""
         if error.where == "forward":

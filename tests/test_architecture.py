@@ -51,7 +51,7 @@ LEVELS = [  # from the top; a module may import its own level and those below
     | {"quotients", "draws"},
     {"model", "node", "results", "scores", "estimate", "arrays", "evaluation", "guards", "errors"}
     | {"environment", "constants", "floats", "refusals", "records", "figures", "codes", "layout"}
-    | {"plain", "reading", "foreign", "signed", "forking"},
+    | {"plain", "reading", "foreign", "signed", "forking", "aligning"},
 ]
 RESULTS_ONLY = {"reporters", "policy", "files", "outputs", "stream", "waivers", "changes"}
 """Rooms that see results and errors, never an op."""

@@ -100,3 +100,44 @@ def test_gradients_are_apart_where_an_entry_is(change: float, found: str) -> Non
     said = agreement.apart(facts, (other,), base)
     assert said.startswith(found)
     assert bool(said) == bool(found)
+
+
+@pytest.mark.parametrize("more", [True, False])
+@pytest.mark.parametrize("turn", range(1, 40))
+def test_another_number_of_outputs_at_any_call_is_no_fault_of_ours(turn: int, more: bool) -> None:
+    calls = [0]
+
+    class Moody:
+        def forward(self, x: Any) -> Any:
+            self.x = x
+            calls[0] += 1
+            outputs = np.sin(x), 2 * x, np.cos(x)
+            return outputs if (calls[0] == turn) == more else outputs[:2]
+
+        def backward(self, g: Any) -> Any:
+            return g[0] * np.cos(self.x) + 2 * g[1]
+
+    try:
+        found = gradcheck.check(Moody, X, max_cases=1).findings
+    except gradcheck.GradientError as error:
+        found = error.result.findings
+    codes = {f.code for f in found}
+    assert codes <= {"output-count", "wrong-gradient", "forward-raised", "random-forward"}
+
+
+def test_another_number_of_outputs_for_backward_is_a_finding() -> None:
+    class OneLess:
+        calls = 0
+
+        def forward(self, x: Any) -> Any:
+            OneLess.calls += 1
+            return (np.sin(x), np.cos(x))[: 1 + OneLess.calls % 2]
+
+        def backward(self, g: Any) -> Any:
+            return g
+
+    with pytest.raises(gradcheck.GradientError) as caught:
+        gradcheck.check(OneLess, X, max_cases=4)
+    first = caught.value.result.findings[0]
+    assert (first.code, first.check, first.severity) == ("output-count", "contract", "fail")
+    assert "returned 2 outputs, and 1 output when" in first.message

@@ -76,6 +76,8 @@ def _gaps(facts: Facts, made: StandIn, shares: list[Float]) -> list[Float]:
         outputs = made.evaluator.forward(near, facts.case.attributes)
     except UserCodeRaised:
         outputs = made.outputs
+    if len(outputs) != len(made.outputs):
+        outputs = made.outputs
     pairs = zip(outputs, made.outputs, strict=True)
     return [
         np.abs(a.astype(np.float64) - b) if a.shape == b.shape and is_real(b) else np.zeros(b.shape)

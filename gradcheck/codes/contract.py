@@ -29,6 +29,46 @@ right = gradcheck.op(dot, lambda dz, x, y: [dz * y, dz * x], "x[n], y[n]")
 """),
     ),
     Code(
+        name="output-count",
+        headline="another number of outputs",
+        check="contract",
+        severity="fail",
+        what="Called twice at the same inputs, forward returned another number of outputs.",
+        why=(
+            "Backward gets one upstream gradient for each output. Where their number changes from "
+            "call to call, nobody can tell which one belongs to which."
+        ),
+        fix=(
+            "Let the number of outputs depend on the inputs and attributes alone, and not on what "
+            "is kept between two calls."
+        ),
+        example=example("""
+def both_gradients(g, x):
+    return g[0] * np.cos(x) - g[-1] * np.sin(x) * (len(g) > 1)
+
+
+class Right:
+    def forward(self, x):
+        self.x = x
+        return np.sin(x), np.cos(x)
+
+    def backward(self, g):
+        return both_gradients(g, self.x)
+
+
+class Wrong(Right):
+    calls = 0
+
+    def forward(self, x):
+        Wrong.calls += 1
+        return super().forward(x)[: 1 + Wrong.calls % 2]
+
+
+wrong = gradcheck.op(Wrong, "x[n]")
+right = gradcheck.op(Right, "x[n]")
+"""),
+    ),
+    Code(
         name="no-gradient",
         headline="no gradient",
         check="contract",

@@ -15,7 +15,8 @@ import numpy as np
 
 from gradcheck.arrays import Array, is_real
 from gradcheck.errors import UsageError
-from gradcheck.evaluation import NodeRaised, aligned
+from gradcheck.aligning import aligned
+from gradcheck.evaluation import NodeRaised
 from gradcheck.graphs.tape import Step, Tape
 from gradcheck.model import Op, Outputs
 
