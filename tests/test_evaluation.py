@@ -103,7 +103,7 @@ def test_gradients_are_apart_where_an_entry_is(change: float, found: str) -> Non
 
 
 @pytest.mark.parametrize("more", [True, False])
-@pytest.mark.parametrize("turn", range(1, 40))
+@pytest.mark.parametrize("turn", range(1, 50))
 def test_another_number_of_outputs_at_any_call_is_no_fault_of_ours(turn: int, more: bool) -> None:
     calls = [0]
 
@@ -118,7 +118,7 @@ def test_another_number_of_outputs_at_any_call_is_no_fault_of_ours(turn: int, mo
             return g[0] * np.cos(self.x) + 2 * g[1]
 
     try:
-        found = gradcheck.check(Moody, X, max_cases=1).findings
+        found = gradcheck.check(Moody, X, max_cases=1, checks="contract purity").findings
     except gradcheck.GradientError as error:
         found = error.result.findings
     codes = {f.code for f in found}

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.aligning import aligned
 from gradcheck.arrays import Array, is_real
 from gradcheck.errors import UsageError
-from gradcheck.aligning import aligned
 from gradcheck.evaluation import NodeRaised
 from gradcheck.graphs.tape import Step, Tape
 from gradcheck.model import Op, Outputs
