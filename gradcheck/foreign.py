@@ -23,6 +23,20 @@ class Unavailable(Exception):
     """A framework cannot do this with the op, and says so: no finding, but a sentence."""
 
 
+_ADVICE = "_gradcheck_advice"
+
+
+def advised(error: Exception, advice: str) -> Exception:
+    """The same exception with what to do about it, where a door knows that better than we do."""
+    error.__dict__[_ADVICE] = advice
+    return error
+
+
+def advice_of(error: BaseException) -> str:
+    """What `advised` left; empty in any other exception."""
+    return str(getattr(error, "__dict__", {}).get(_ADVICE, ""))
+
+
 class Generator(Protocol):
     """A framework's global random state."""
 

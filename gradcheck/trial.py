@@ -26,6 +26,7 @@ from gradcheck.cotangents import make
 from gradcheck.errors import UsageError
 from gradcheck.evaluation import Evaluator, OtherOutputs, UserCodeRaised
 from gradcheck.folding import Known, is_known
+from gradcheck.foreign import advice_of
 from gradcheck.graphs.again import Kept
 from gradcheck.guards import TimeLimit, time_limit, timed
 from gradcheck.model import Case, Op, Outputs, Recipe
@@ -242,8 +243,12 @@ class Bench:
         hint = ""
         if error.where == "forward":
             hint = (
-                "; these inputs are declared: narrow the domain in the signature, or give "
-                "valid=lambda ...: ... for a relation between inputs"
+                f"; {advice}"
+                if (advice := advice_of(error.error))
+                else (
+                    "; these inputs are declared: narrow the domain in the signature, or give "
+                    "valid=lambda ...: ... for a relation between inputs"
+                )
             )
         severity: Severity = "fail"
         chosen = trial.recipe.attributes

@@ -101,7 +101,9 @@ class Description:
         named = positional(forward)
         required = [p.name for p in named if p.default is inspect.Parameter.empty]
         missing = [n for n in required[len(self.example) :] if n not in self.attributes]
-        call = f"forward({', '.join(p.name for p in named)})"
+        only = [n for n, p in keywords.items() if p.kind is inspect.Parameter.KEYWORD_ONLY]
+        shown = [*(p.name for p in named), *(["*"] * bool(only)), *only]
+        call = f"forward({', '.join(shown)})"
         if self.example and missing and self.signature is None:
             raise UsageError(f"the example call leaves out {', '.join(missing)} of {call}")
         if len(self.example) > len(named):

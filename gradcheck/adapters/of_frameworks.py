@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from gradcheck.adapters.description import Description, arguments_of, op_from
 from gradcheck.adapters.functions import Arguments
 from gradcheck.adapters.of_functions import pair_door
 from gradcheck.adapters.source import name_of
+from gradcheck.arrays import is_real
 from gradcheck.frameworks.protocol import Call, Framework, Gate
 from gradcheck.model import Domain, Input, Op, Outputs, Pullback
 from gradcheck.signed import Signed
@@ -101,7 +104,8 @@ def _as_keywords(
 ) -> Callable[..., Any]:
     """Forward's parameters, those of an example's plain values as keywords: they are attributes.
 
-    Takes them out of the example and puts them among the attributes.
+    Takes them out of the example and puts them among the attributes; arrays that are given by name
+    the other way, though forward takes them by name only.
     """
     parameters = list(inspect.signature(forward).parameters.values())
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
@@ -114,8 +118,36 @@ def _as_keywords(
             kept.append(value)
     description.example = tuple(kept)
     made = [p.replace(kind=p.KEYWORD_ONLY) if p.name in plain else p for p in parameters]
+    if description.signature is None:
+        given = {p.name for p in positional[: len(kept) + len(plain)]}
+        made = _with_named(made, description, given)
     made.sort(key=lambda p: p.kind)
     return Signed(made)
+
+
+def _with_named(
+    parameters: list[inspect.Parameter], description: Description, given: Set[str]
+) -> list[inspect.Parameter]:
+    """Arrays that are given by name stand behind those that are given by their place.
+
+    What is not given between them has a default, and becomes a keyword.
+    """
+    values, empty = description.attributes, inspect.Parameter.empty
+    any_named = [p for p in parameters if p.kind is p.VAR_KEYWORD]
+    rest = [p for p in parameters if p.name not in given and p not in any_named]
+    named = [p for p in rest if _is_numbers(values.get(p.name))]
+    left_out = [p for p in rest if p.default is empty and p.name not in values]
+    if not named or left_out:  # ``*xs`` among them
+        return parameters
+    description.example += tuple(values.pop(p.name) for p in named)
+    first = [p for p in parameters if p.name in given]
+    last = [p.replace(kind=p.KEYWORD_ONLY) for p in rest if p not in named]
+    first += [p.replace(kind=p.POSITIONAL_OR_KEYWORD) for p in named]
+    return [*first, *last, *any_named]
+
+
+def _is_numbers(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and (is_real(value) or value.dtype.kind in "iu")
 
 
 def _is_plain(value: Any, numbers: bool) -> bool:

@@ -37,11 +37,14 @@ FRAMEWORKS = (
         check="framework",
         severity="warning",
         needs="torch",
-        what="Forward keeps one of its inputs or outputs as an attribute of ctx.",
+        what=(
+            "Forward keeps one of its inputs or outputs as an attribute of ctx. It is a note where "
+            "that is of integers or booleans. Other tensors, numbers and shapes may be kept so."
+        ),
         why=(
             "With ctx.save_for_backward PyTorch frees the tensor after backward, and refuses one "
-            "that was changed in between. An attribute does neither: memory is held by a cycle, "
-            "and a changed input silently gives a wrong gradient."
+            "that was changed in between. An attribute does neither: an output is held by a "
+            "cycle, and a changed input silently gives a wrong gradient."
         ),
         fix="Write ctx.save_for_backward(x), and x, = ctx.saved_tensors in backward.",
         example=example(f"""

@@ -59,7 +59,7 @@ def framework_of(target: Any, values: Sequence[Any], asked: str | None = None) -
         No door of that name is installed, its framework is not, or the door cannot be loaded.
     """
     if asked is not None:
-        return _asked(asked)
+        return _demanded(_asked(asked), target, values)
     roots = dict.fromkeys(_roots(target))
     foreign = [v for v in _leaves(values) if not _PLAIN.issuperset(_roots(v))]
     if _PLAIN.issuperset(roots) and not foreign:
@@ -74,6 +74,20 @@ def framework_of(target: Any, values: Sequence[Any], asked: str | None = None) -
 def is_value(thing: Any) -> bool:
     """A framework's own value, though it can be called, as a model that is a pytree of JAX's."""
     return framework_of(None, (thing,)) is not None
+
+
+def _demanded(door: Framework, target: Any, values: Sequence[Any]) -> Framework:
+    """The door that was asked for, unless it is another one's that the target belongs to."""
+    if door.takes(target) or any(map(door.owns, _leaves(values))):
+        return door
+    own = framework_of(target, values)
+    if own is not None and own.name != door.name:
+        what = "the target is" if own.takes(target) else "the example's values are"
+        raise UsageError(
+            f"framework={door.name!r}: {what} of {own.name}: leave framework= out, or pass what "
+            f"is of {door.name}"
+        )
+    return door
 
 
 def _asked(name: str) -> Framework:

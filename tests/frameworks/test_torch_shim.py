@@ -90,8 +90,8 @@ def effects(run, *options):
         return json.load(file)
 
 
-def test_nothing_changes_beside_a_child(run, run_forking):
-    alone = effects(run)
+def test_nothing_changes_beside_a_child(run_forking):
+    alone = effects(run_forking)
     assert effects(run_forking, *SHIM, "--gradcheck-shim-cases=1") == alone
 
 

@@ -80,7 +80,7 @@ class Torch:
         demand_plain([*tensors, *own.tensors()])
         device = _device(call.device, [*tensors, *parameters.values()])
         names = _names(own, call.example)
-        names = {**names, **parameters}
+        names = {**call.attributes, **names, **parameters}
         pairs = frozenset(n for n, v in names.items() if any(map(_complex, tensors_in(v))))
         passes = Passes(own, device, pairs, frozenset(call.nondiff))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,11 +11,13 @@ import torch
 
 from gradcheck.arrays import Array
 from gradcheck.errors import UsageError
+from gradcheck.foreign import advised
 from gradcheck.frameworks.protocol import Named, Pull
 from gradcheck.frameworks.torch.arrays import Loans, array_of, is_real, memory_of, tensors_in
 from gradcheck.frameworks.torch.calling import Target, users_frames
 
 Tensors = list[torch.Tensor]
+_CONSTANT = re.compile(r"not differentiable with respect to argument '(\w+)'")
 _LEAF = "leaf Variable"
 """What torch says where something is changed in place whose gradient is wanted."""
 
@@ -66,6 +69,12 @@ class Passes:
         with users_frames(), torch.no_grad():
             returned = self.target.call(given)
         made = tensors_in(returned)
+        if made and self.target.watch is not None and isinstance(returned, (list, Mapping)):
+            raise UsageError(
+                f"forward returns {_kind(returned)}: PyTorch's autograd records the tensors that a "
+                "Function returns alone or in a tuple, and gives those in anything else no "
+                "gradient: return a tuple of tensors"
+            )
         if not made and not self._fixed:  # once there were some: fewer at an odd size
             raise UsageError(
                 f"forward returns {_kind(returned)}, and no tensor: return a tensor, or a tuple of "
@@ -110,7 +119,7 @@ class Passes:
                     return call(made.named)
             except RuntimeError as error:
                 if _LEAF not in str(error):
-                    raise
+                    raise _with_advice(error, made.named) from None
                 self._indirect = True
             return self._in_place(made, call)
 
@@ -236,6 +245,15 @@ def _without_way_back(outputs: Tensors) -> frozenset[int]:
     real = [k for k, t in enumerate(outputs) if is_real(t)]
     fixed = frozenset(k for k in real if not outputs[k].requires_grad)
     return fixed if len(fixed) < len(real) else frozenset()
+
+
+def _with_advice(error: RuntimeError, named: Mapping[str, Any]) -> Exception:
+    """PyTorch refuses an input that requires a gradient: that is no matter of its values."""
+    found = _CONSTANT.search(str(error))
+    if found is None:
+        return error
+    name = found.group(1) if found.group(1) in named else "name"
+    return advised(error, f'say that it is not differentiated: nondiff="{name}"')
 
 
 def _kind(value: Any) -> str:

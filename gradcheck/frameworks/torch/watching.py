@@ -13,6 +13,7 @@ import torch
 from torch.autograd import Function
 
 from gradcheck.foreign import Remark
+from gradcheck.frameworks.torch.arrays import is_real
 
 _OWN = frozenset({"saved_for_forward"})
 """What torch itself keeps in a context's attributes."""
@@ -28,7 +29,8 @@ class Watch:
         """Forward marks an input as changed in place."""
         self.fixed: frozenset[int] = frozenset()
         """Places of the outputs that forward marks as not differentiable."""
-        self._kept: dict[str, str] = {}
+        self._kept: dict[str, tuple[str, bool]] = {}
+        """Attributes of the context: what each holds, and whether that can have a gradient."""
         self._told: set[str] = set()
         self._unwanted: dict[str, None] = {}
         self._reduced: dict[str, tuple[int, ...]] = {}
@@ -75,7 +77,8 @@ class Watch:
                 continue
             for tensor in _tensors(value):
                 if id(tensor) in own:
-                    self._kept[name] = own[id(tensor)]
+                    real = is_real(tensor) or self._kept.get(name, ("", False))[1]
+                    self._kept[name] = own[id(tensor)], real
 
     def unwanted(self, name: str) -> None:
         """Backward computed a gradient that nobody asked for."""
@@ -87,14 +90,15 @@ class Watch:
 
     def remarks(self) -> Iterator[Remark]:
         """What was seen and not told yet."""
-        for name, what in self._kept.items():
+        for name, (what, real) in self._kept.items():
+            kind = "" if real else " of integers"
             yield Remark(
                 code="kept-by-attribute",
                 message=(
-                    f"ctx.{name} holds {what}: keep it with ctx.save_for_backward, which frees it "
-                    "after backward and notices when it was changed in between"
+                    f"ctx.{name} holds {what}{kind}: keep it with ctx.save_for_backward, which "
+                    "frees it after backward and notices when it was changed in between"
                 ),
-                severity="warning",
+                severity="warning" if real else "note",  # without a gradient it is in no cycle
             )
         for name, shape in self._reduced.items():
             yield Remark(
