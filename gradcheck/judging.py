@@ -53,6 +53,8 @@ class Judge:
         self.structures: dict[int, Structure] = {}
         """By input, what lets its entries move in groups; goes where it turns out not to hold."""
         self._quick = Screen(point, claims, rules)
+        self.first = False
+        """One error is enough: it alone is confirmed, and one direction is narrowed down."""
 
     def compare(self, along: Sequence[Move], confirmed: int = 0) -> Judged:
         """The quick path for all, the ladder for what it leaves.
@@ -92,6 +94,7 @@ class Judge:
     def finish(self, screened: Screened, wrong: int = 0) -> Judged:
         """Climb with what is left; once enough are confirmed wrong, count the plain ones."""
         judged, asked = screened.judged, 0
+        wrong = max(wrong, CONFIRMED - 1) if self.first else wrong
         for i in screened.open:
             if wrong >= CONFIRMED and screened.obvious[i]:
                 judged.status[i] = Status.FAIL
@@ -214,14 +217,16 @@ class Judge:
         if not wrong:
             return judged
         parts = [judged.take([i for i in range(len(along)) if i not in wrong])]
-        open_ = [judged.take([i]) for i in wrong]
-        single = 0
+        narrowed = wrong[:1] if self.first else wrong
+        parts += [judged.take([i]) for i in wrong[len(narrowed) :]]
+        open_ = [judged.take([i]) for i in narrowed]
+        single, most = 0, 1 if self.first else NARROWED
         while open_:
             part = open_.pop()
             k, entries, _ = part.moves[0].parts[0]
             single += len(entries) == 1
             worse: list[int] = []
-            if len(entries) > 1 and single < NARROWED:
+            if len(entries) > 1 and single < most:
                 split = np.array_split(entries, 2)
                 known = CONFIRMED if len(entries) > 2 else 0  # single entries are confirmed
                 halves = self.compare([moves.part(k, h, speeds) for h in split], known)

@@ -201,7 +201,7 @@ def _second(outcome: Outcome, facts: Facts, derived: Derived) -> None:
         return
     if inner is None:
         return
-    found = values.check(inner)
+    found = values.check(inner, first=True)
     outcome.comparisons += found.comparisons
     for finding in found.findings:
         if finding.severity == "fail":

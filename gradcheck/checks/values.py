@@ -37,13 +37,14 @@ LARGE = 2**17
 _MODES = {Way.BLOCKS: "blocks", Way.DIRECTIONS: "projected", Way.JOINT: "projected"}
 
 
-def check(facts: Facts) -> Outcome:
-    """Compare every usable gradient of the case."""
+def check(facts: Facts, *, first: bool = False) -> Outcome:
+    """Compare every usable gradient of the case; with ``first``, up to one that is wrong."""
     outcome = Outcome()
     function = _function(outcome, facts)
     if function is not None and not function.usable:
         return outcome
     judge = _judge(facts, point(facts, function))
+    judge.first = first
     along = {k: _along(facts, judge, k) for k in facts.compared}
     if NODES in facts.so_far and by_nodes(facts) and _together(outcome, facts, judge, along):
         outcome.by_nodes = True
@@ -60,6 +61,8 @@ def check(facts: Facts) -> Outcome:
         judged = found.judged
         single = [judged.moves[i].single for i in judged.where(Status.CONVENTION)]
         kinked += [s for s in single if s is not None]
+        if first and outcome.failed:
+            return outcome
     _along_ties(outcome, facts, judge, kinked)
     return outcome
 
