@@ -54,7 +54,7 @@ class Judge:
         """By input, what lets its entries move in groups; goes where it turns out not to hold."""
         self._quick = Screen(point, claims, rules)
         self.first = False
-        """One error is enough: it alone is confirmed, and one direction is narrowed down."""
+        """One error is enough: it is confirmed, and one direction is narrowed down."""
 
     def compare(self, along: Sequence[Move], confirmed: int = 0) -> Judged:
         """The quick path for all, the ladder for what it leaves.
@@ -216,11 +216,9 @@ class Judge:
         wrong = judged.where(Status.FAIL, Status.SLIGHT)
         if not wrong:
             return judged
-        parts = [judged.take([i for i in range(len(along)) if i not in wrong])]
-        narrowed = wrong[:1] if self.first else wrong
-        parts += [judged.take([i]) for i in wrong[len(narrowed) :]]
-        open_ = [judged.take([i]) for i in narrowed]
-        single, most = 0, 1 if self.first else NARROWED
+        single, count, most = (0, 1, 1) if self.first else (0, len(wrong), NARROWED)
+        parts = [judged.take([i for i in range(len(along)) if i not in wrong[:count]])]
+        open_ = [judged.take([i]) for i in wrong[:count]]
         while open_:
             part = open_.pop()
             k, entries, _ = part.moves[0].parts[0]

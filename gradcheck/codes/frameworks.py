@@ -39,7 +39,8 @@ FRAMEWORKS = (
         needs="torch",
         what=(
             "Forward keeps one of its inputs or outputs as an attribute of ctx. It is a note where "
-            "that is of integers or booleans. Other tensors, numbers and shapes may be kept so."
+            "that is of integers or booleans. Of tensors that forward makes itself nothing is "
+            "said: nobody else can change them. Numbers and shapes belong on ctx."
         ),
         why=(
             "With ctx.save_for_backward PyTorch frees the tensor after backward, and refuses one "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,13 +10,12 @@ import torch
 
 from gradcheck.arrays import Array
 from gradcheck.errors import UsageError
-from gradcheck.foreign import advised
 from gradcheck.frameworks.protocol import Named, Pull
+from gradcheck.frameworks.torch.advising import with_advice
 from gradcheck.frameworks.torch.arrays import Loans, array_of, is_real, memory_of, tensors_in
 from gradcheck.frameworks.torch.calling import Target, users_frames
 
 Tensors = list[torch.Tensor]
-_CONSTANT = re.compile(r"not differentiable with respect to argument '(\w+)'")
 _LEAF = "leaf Variable"
 """What torch says where something is changed in place whose gradient is wanted."""
 
@@ -119,7 +117,7 @@ class Passes:
                     return call(made.named)
             except RuntimeError as error:
                 if _LEAF not in str(error):
-                    raise _with_advice(error, made.named) from None
+                    raise with_advice(error, made.named) from None
                 self._indirect = True
             return self._in_place(made, call)
 
@@ -245,15 +243,6 @@ def _without_way_back(outputs: Tensors) -> frozenset[int]:
     real = [k for k, t in enumerate(outputs) if is_real(t)]
     fixed = frozenset(k for k in real if not outputs[k].requires_grad)
     return fixed if len(fixed) < len(real) else frozenset()
-
-
-def _with_advice(error: RuntimeError, named: Mapping[str, Any]) -> Exception:
-    """PyTorch refuses an input that requires a gradient: that is no matter of its values."""
-    found = _CONSTANT.search(str(error))
-    if found is None:
-        return error
-    name = found.group(1) if found.group(1) in named else "name"
-    return advised(error, f'say that it is not differentiated: nondiff="{name}"')
 
 
 def _kind(value: Any) -> str:
