@@ -144,7 +144,7 @@ def crashes_told() -> Iterator[None]:
     """A crash of compiled code prints the lines of Python that it was called from."""
     told = faulthandler.is_enabled()
     if not told:
-        with contextlib.suppress(AttributeError, OSError, ValueError):  # no terminal
+        with contextlib.suppress(AttributeError, OSError, RuntimeError, ValueError):  # no file
             faulthandler.enable(sys.__stderr__, all_threads=False)  # type: ignore[arg-type]
     try:
         yield
