@@ -26,6 +26,7 @@ from gradcheck.judging import Judge
 from gradcheck.model import Recipe
 from gradcheck.point import Move, Point
 from gradcheck.quotients import Quick
+from gradcheck.screening import Screened
 from gradcheck.settings import Settings
 from gradcheck.trial import Bench
 from suite import SuiteOp
@@ -129,8 +130,9 @@ class Recalling(Judge):
 class LadderForAll(Recalling):
     """Nothing is settled on three evaluations; as ever they are a witness against a fail."""
 
-    def differences(self, along: Sequence[Move]) -> Quick:
-        return super().differences(along)._replace(jump=np.full(len(along), np.inf))
+    def screen(self, along: Sequence[Move]) -> Screened:
+        made, nothing = super().screen(along), np.zeros(len(along), bool)
+        return replace(made, settled=nothing, obvious=nothing)
 
 
 class QuickAlone(Recalling):
@@ -143,7 +145,7 @@ class QuickAlone(Recalling):
         scale = np.fmax(np.fmax(np.abs(analytic), np.abs(found.value)), found.scale)
         settled = compare.settled(analytic, noise, found, self.rules, np.zeros_like(analytic))
         outside = np.abs(analytic - found.value) > found.bound + noise
-        smooth = found.jump <= self.rules.resolution * scale
+        smooth = found.truncation <= self.rules.resolution * scale
         otherwise = np.where(outside & smooth, Status.FAIL, Status.INCONCLUSIVE)
         return np.asarray(np.where(settled, Status.PASS, otherwise))
 

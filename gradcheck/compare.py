@@ -140,10 +140,9 @@ def settled(analytic: Float, noise: Float, quick: Quick, rules: Rules, floor: Fl
 
 
 def passes(analytic: N, noise: N, quick: QuickEstimates[N], least: N) -> Any:
-    """Agreement within all bounds, which are no larger than ``least``, and no kink to be seen."""
-    gap = abs(analytic - quick.value)
-    near = gap <= quick.bound + noise
-    return near & (gap + quick.bound + noise <= least) & (quick.jump <= least)
+    """Agreement within all bounds, which are no larger than ``least``; a kink makes them larger."""
+    gap, width = abs(analytic - quick.value), quick.bound + noise
+    return (gap <= width) & (gap + width <= least)
 
 
 def obviously_wrong(analytic: Float, noise: Float, quick: Quick, rules: Rules) -> Float:
@@ -155,11 +154,8 @@ def obviously_wrong(analytic: Float, noise: Float, quick: Quick, rules: Rules) -
     with np.errstate(all="ignore"):
         scale = _scales(np.fmax(np.fmax(np.abs(analytic), np.abs(quick.value)), quick.scale))
         gap = np.abs(analytic - quick.value)
-        smooth = quick.jump <= rules.resolution * scale
         sharp = quick.bound <= rules.resolution * scale
-        return np.asarray(
-            smooth & sharp & (gap > 100 * (quick.bound + noise)) & (gap > 1e-3 * scale)
-        )
+        return np.asarray(sharp & (gap > 100 * (quick.bound + noise)) & (gap > 1e-3 * scale))
 
 
 def _scales(known: Float) -> Float:

@@ -54,7 +54,7 @@ def quick(point: Point, k: int, found: Structure) -> Quick | None:
         None where the structure does not hold.
     """
     made = _Groups(point, k, found).estimates()
-    if made is not None and not (made.jump > RESOLUTION[point.precision] * made.scale).any():
+    if made is not None and not (made.truncation > RESOLUTION[point.precision] * made.scale).any():
         return made
     # an output may have been counted for one entry that another moves too, downwards alone
     again = find(point, k, (1.0, -1.0))

@@ -16,8 +16,6 @@ N = TypeVar("N", float, Float)
 """What is known of one move, or of n: arrays of shape (n,)."""
 _NOISE_OF_VALUE = math.sqrt(6**2 + 2**2 + 3**2 + 1) / 6
 """Standard deviation of D - third / 6h for unit noise in phi, times h."""
-_NOISE_OF_THIRD = math.sqrt(1 + 3**2 + 3**2 + 1)
-"""The same of the third difference."""
 
 
 class QuickEstimates(NamedTuple, Generic[N]):
@@ -29,9 +27,6 @@ class QuickEstimates(NamedTuple, Generic[N]):
     roundoff: N
     step: N
     scale: N
-    jump: N
-    """How much the slope may jump at the point, beyond noise: h^2 times the third derivative
-    where the function is smooth."""
 
 
 Quick = QuickEstimates[Float]
@@ -91,12 +86,12 @@ def finish(point: Point, sums: Sums[Float], touched: Array, width: Float, inputs
         The largest |x| that moves.
     """
     made = _estimates(point, sums, width, inputs)
-    bound, jump = made.bound, made.jump
+    bound = made.bound
     if not np.all(touched):
         hidden = _hidden(point) / made.step
         bound = bound + np.where(touched, 0.0, _counted(point, hidden))
     bound = np.where(np.isfinite(made.value), bound, np.inf)
-    return made._replace(bound=bound, jump=np.maximum(jump, 0.0))
+    return made._replace(bound=bound)
 
 
 def finish_one(
@@ -107,12 +102,15 @@ def finish_one(
     bound = made.bound
     if not touched:
         bound += float(_counted(point, np.asarray(_hidden(point) / made.step)))
-    bound = bound if math.isfinite(made.value) else math.inf
-    return made._replace(bound=bound, jump=max(made.jump, 0.0))
+    return made._replace(bound=bound if math.isfinite(made.value) else math.inf)
 
 
 def _estimates(point: Point, sums: Sums[N], width: N, inputs: N) -> QuickEstimates[N]:
-    """As if all moves were touched and finite, the jump less its noise."""
+    """As if all moves were touched and finite.
+
+    A slope that jumps by J at the point makes a third difference of J h, and so a truncation of
+    J / 3: as much as the value is then off from one of its sides.
+    """
     curved = sums.third / (3 * width)
     wide = abs(width)
     h = wide / 2
@@ -122,9 +120,8 @@ def _estimates(point: Point, sums: Sums[N], width: N, inputs: N) -> QuickEstimat
     sigma = 0.5 * point.eps * (sums.own + loose * loose) ** 0.5
     truncation = SAFE * abs(curved)
     roundoff = KAPPA * sigma * _NOISE_OF_VALUE / h
-    jump = abs(sums.third) / h - KAPPA * sigma * _NOISE_OF_THIRD / h
     value = sums.first / width - curved
-    return QuickEstimates(value, truncation + roundoff, truncation, roundoff, h, scale, jump)
+    return QuickEstimates(value, truncation + roundoff, truncation, roundoff, h, scale)
 
 
 def _hidden(point: Point) -> float:

@@ -178,7 +178,7 @@ def test_what_only_one_side_shows_is_looked_at_from_both() -> None:
     made = compressed.quick(point, 0, found)
     assert made is not None
     same(made, quick(point, Entries(0, np.arange(64))), 1.0)
-    assert made.jump[5] > 0.1
+    assert made.truncation[5] > 0.03
 
 
 def test_what_shows_only_when_two_move_together_is_not_counted_for_either() -> None:
