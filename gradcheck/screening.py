@@ -96,10 +96,8 @@ class Screen:
             if compare.passes(analytic, noise, found, rules.resolution * judged_on):
                 sides = np.array([analytic]), np.array([noise])
                 own = np.array([max(scale, floor)])
-                judged, passed = (
-                    self._judged([move], sides, own, stacked([found])),
-                    np.ones(1, bool),
-                )
+                judged = self._judged([move], sides, own, stacked([found]))
+                passed = np.array([True])
                 return Screened(judged, passed, passed, np.array([floor]))
         return self.many([move], stacked([found]))
 

@@ -17,7 +17,7 @@ from gradcheck.differences import quick, quick_one
 from gradcheck.floats import eps_of
 from gradcheck.judged import Judged
 from gradcheck.judging import Judge
-from gradcheck.point import Move, Point
+from gradcheck.point import Entries, Move, Point
 from gradcheck.quotients import stacked
 from gradcheck.screening import Screen
 from tests.gates import Array
@@ -116,3 +116,22 @@ def test_a_wrong_direction_fails_and_a_right_one_passes() -> None:
         screen, point, move = screened(np.linspace(-2, 2, 50), "smooth", off)
         judge = Judge(point, screen._claims, Rules.of("float64", None))
         assert judge.compare([move]).status.tolist() == [int(status)]
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_the_third_point_lies_away_from_zero(side: int) -> None:
+    """log at 1.5 h: x - 2h would be outside of its domain, as x + 2h is for log(-x) at -1.5 h."""
+    h = 2.0**-15
+    point = at(lambda x: np.log(side * x), side * np.array([1.5 * h]))
+    found = quick(point, Entries(0, 1))
+    assert np.isfinite(found.value + found.bound).all()
+    assert abs(found.value - point.cotangent / point.primals[0]) <= found.bound
+
+
+@given(left=st.floats(-10, 10), right=st.floats(-10, 10))
+def test_a_kink_at_the_point_is_in_the_bound(left: float, right: float) -> None:
+    """The slope of the side on which the third point lies is within it; the other is not passed."""
+    point = at(lambda x: np.where(x < 0, left * x, right * x), np.zeros(1))
+    found, jump = quick(point, Entries(0, 1)), abs(point.cotangent[0] * (right - left))
+    assert found.truncation[0] == pytest.approx(jump / 3)
+    assert abs(found.value[0] - point.cotangent[0] * right) <= found.bound[0] * (1 + 1e-9)
