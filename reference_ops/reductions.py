@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 import gradcheck
-from reference_ops._shapes import Array, kept_shape, require, spread
+from reference_ops._shapes import Array, kept_shape, spread
 from reference_ops.probabilities import log_total
 
 Axis = int | tuple[int, ...] | None
@@ -35,7 +35,8 @@ def _enough(x: Array, axis: Axis = None, ddof: int = 0, keepdims: bool = False) 
 
 
 def _require_enough(name: str, x: Array, axis: Axis, ddof: int = 0) -> None:
-    require(_enough(x, axis, ddof), f"{name} of {_count(x, axis) or 'no'} numbers with ddof={ddof}")
+    if not _enough(x, axis, ddof):
+        raise ValueError(f"{name} of {_count(x, axis) or 'no'} numbers with ddof={ddof}")
 
 
 @gradcheck.register("x[n m 2], axis=None|0|-1|(0, -1), keepdims=False|True", scope="forward")
