@@ -424,3 +424,20 @@ def test_blocks_below_the_noise_of_forward_do_not_cost_more_than_the_budget() ->
     assert result.modes["blocks"] > 256
     assert result.forward_points < budget
     assert checked(loss, one_wrong(backward, (17,), 1.1), x, budget=budget).verdict == "fail"
+
+
+@pytest.mark.parametrize("off", [1.0, 1.1])
+def test_evaluations_of_many_outputs_count_as_several(off: float) -> None:
+    """20,000 of them would take a minute; one entry that is wrong is found along directions."""
+    x = normal(compressed.MOST + 1)
+
+    def backward(dz: Array, x: Array) -> Array:
+        dx = dz * (1 - np.tanh(x) ** 2)
+        dx[1000] *= off
+        return dx
+
+    result = checked(np.tanh, backward, x)
+    assert result.verdict == ("pass" if off == 1 else "fail")
+    assert result.forward_points < 1000
+    if off == 1:
+        assert result.modes["projected"] and not result.modes.get("blocks")

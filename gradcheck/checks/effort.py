@@ -41,6 +41,8 @@ LARGE = 128
 """Entries of a graph's inputs from which on the entries of its nodes are looked at instead."""
 NODES = 64
 """Nodes up to which all are."""
+SWEPT = 2**14
+"""Outputs of one evaluation of the budget: one that has more of them counts as several."""
 
 
 def by_nodes(facts: Facts) -> bool:
@@ -92,9 +94,10 @@ def chosen(judge: Judge, along: Mapping[int, Sequence[Move]], budget: int) -> Ef
     along : mapping
         By input, the moves of a full check.
     budget : int
-        Evaluations of forward for one case.
+        Evaluations of forward for one case, of `SWEPT` outputs or fewer.
     """
     ways, cost = dict[int, Way](), 0
+    budget = int(budget / max(1.0, judge.point.here.size / SWEPT))
     for k, wanted in along.items():
         if cost > budget:
             break
