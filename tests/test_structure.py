@@ -440,4 +440,5 @@ def test_evaluations_of_many_outputs_count_as_several(off: float) -> None:
     assert result.verdict == ("pass" if off == 1 else "fail")
     assert result.forward_points < 1000
     if off == 1:
-        assert result.modes["projected"] and not result.modes.get("blocks")
+        assert result.modes["projected"]
+        assert not result.modes.get("blocks")
