@@ -79,9 +79,11 @@ def copy_tuple(arrays: Sequence[Array]) -> tuple[Array, ...]:
     """
     if len(arrays) == 1:
         return (copy_array(arrays[0]),)
-    bases = [id(a.base) for a in arrays if isinstance(a.base, np.ndarray)]
-    if len(set(bases)) < len(bases):
+    bases = [id(a.base) for a in arrays if a.base is not None and isinstance(a.base, np.ndarray)]
+    if bases and len(set(bases)) < len(bases):
         return _copy_views(arrays)
+    if len(set(map(id, arrays))) == len(arrays):
+        return tuple([copy_array(a) for a in arrays])
     memo: dict[int, Array] = {}
     return tuple(memo.setdefault(id(a), copy_array(a)) for a in arrays)
 
@@ -176,6 +178,8 @@ def relative_error(a: float, b: float) -> float:
 
 def unravel(flat: int, shape: tuple[int, ...]) -> tuple[int, ...]:
     """Entry of a flat position as plain integers; ``()`` for a 0-d array."""
+    if not flat:
+        return (0,) * len(shape)
     return tuple(int(i) for i in np.unravel_index(flat, shape)) if shape else ()
 
 

@@ -217,6 +217,9 @@ def quick_one(point: Point, move: Move) -> QuickEstimates[float]:
     size = point.size_of(move)
     entries = sum(len(e) for _, e, _ in move.parts)
     h = step_of(point) * _power_near(size) * _shorter(point, entries)
+    if entries == 1:
+        k, place, _ = move.parts[0]
+        h *= float(away(point.entries(k, place))[0])
     made, touched = streaming.sums(point, move, h, root=entries >= _MANY)
     width = 2 * h
     if not move.whole:

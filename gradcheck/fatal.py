@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -16,6 +18,7 @@ from gradcheck.evaluation import Evaluator
 from gradcheck.execution.data import Answer, Death, packed, unpacked
 from gradcheck.execution.death import described, judged
 from gradcheck.forking import ChildDied, in_a_child
+from gradcheck.guards import alone
 from gradcheck.model import Case, Op
 from gradcheck.results import Finding, OpResult
 
@@ -32,7 +35,7 @@ def survived(op: Op, check: Callable[[], OpResult]) -> OpResult:
         As the check does.
     """
     foreign = op.foreign
-    if foreign is None or not foreign.compiled or not foreign.can_fork():
+    if foreign is None or not foreign.compiled or not (alone() and foreign.can_fork()):
         return check()
 
     def answer() -> str:
@@ -57,17 +60,11 @@ def finding(evaluator: Evaluator, case: Case) -> Finding | None:
     if foreign is None or all(p.size for p in case.primals) or not foreign.can_fork():
         return None
 
-    def passes() -> str:
-        try:
-            outputs = evaluator.forward(case.primals, case.attributes)
-            evaluator.answer(case, tuple(np.ones_like(o) for o in outputs))
-        except BaseException:  # it is raised again where it can be told
-            return "raised"
-        return "done"
-
     try:
-        in_a_child(passes, PATIENCE)
+        in_a_child(partial(_passes, evaluator, case), PATIENCE)
     except ChildDied as error:
+        if _dies_anyway(evaluator, case):
+            return None
         odd = f" ({case.recipe.note})" if case.recipe.note else ""
         message = (
             f"forward or backward ends its process at an input without entries{odd}: a child that "
@@ -78,3 +75,24 @@ def finding(evaluator: Evaluator, case: Case) -> Finding | None:
     except TimeoutError:
         return None
     return None
+
+
+def _passes(evaluator: Evaluator, case: Case) -> str:
+    try:
+        outputs = evaluator.forward(case.primals, case.attributes)
+        evaluator.answer(case, tuple(np.ones_like(o) for o in outputs))
+    except BaseException:  # it is raised again where it can be told
+        return "raised"
+    return "done"
+
+
+def _dies_anyway(evaluator: Evaluator, case: Case) -> bool:
+    """A child dies of the op's example too: a library in it works in no forked child."""
+    example = evaluator.op.example
+    if example is None or not all(np.size(p) for p in example):
+        return False
+    try:
+        in_a_child(partial(_passes, evaluator, replace(case, primals=tuple(example))), PATIENCE)
+    except (ChildDied, TimeoutError):
+        return True
+    return False

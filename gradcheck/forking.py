@@ -58,10 +58,18 @@ def in_a_child(work: Callable[[], str], seconds: float = math.inf) -> str:
         os.close(reading)
         if not ended:
             os.kill(child, signal.SIGKILL)
-        _, status = os.waitpid(child, 0)
+        code = _ended(child)
     if not text:
-        raise ChildDied(os.waitstatus_to_exitcode(status))
+        raise ChildDied(code)
     return text
+
+
+def _ended(child: int) -> int:
+    """The exit code of a child, waited for; a signal's number, negative."""
+    try:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    except ChildProcessError:  # SIGCHLD is ignored here: the system has waited for it
+        return _STOPPED
 
 
 def _forked() -> int:

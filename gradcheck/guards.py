@@ -22,6 +22,10 @@ from gradcheck.foreign import Generator
 T = TypeVar("T")
 
 
+_LIMIT = "gradcheck-limit"
+"""The name of our own thread."""
+
+
 class TimeLimit(BaseException):
     """The user's code ran longer than its limit.
 
@@ -59,7 +63,7 @@ class _Watchdog:
     def arm(self, seconds: float) -> None:
         with self._wake:
             if not self._started:
-                threading.Thread(target=self._watch, daemon=True, name="gradcheck-limit").start()
+                threading.Thread(target=self._watch, daemon=True, name=_LIMIT).start()
                 self._started = True
             self._thread_id = threading.get_ident()
             self._deadline = time.monotonic() + seconds
@@ -109,6 +113,12 @@ def time_limit(seconds: float | None) -> Iterator[None]:
         yield
     finally:
         _watchdog.disarm()
+
+
+def alone() -> bool:
+    """No thread of Python's runs but this one: none holds a lock, which a fork would keep held."""
+    others = [t for t in threading.enumerate() if t.name != _LIMIT]
+    return others == [threading.current_thread()]
 
 
 def within_limit(work: Callable[[], T], seconds: float | None, otherwise: T) -> T:

@@ -40,15 +40,40 @@ def working_precision(evaluator: Evaluator, case: Case) -> str:
     return half or ("float32" if narrow else own)
 
 
+def heard(evaluator: Evaluator, case: Case) -> frozenset[int]:
+    """Inputs whose way to every output is finer than float32, where forward as a whole is not."""
+    if str(case.dtype) != "float64":
+        return frozenset()
+    try:
+        base = _jittered(case.primals, 2.0**-7)
+        here = _outputs(evaluator, base, case)
+        moved = {
+            k: partial(_changed, evaluator, case, base, [k])
+            for k, a in enumerate(base)
+            if is_real(a)
+        }
+        return frozenset(k for k, one in moved.items() if here.size and _hears(here, one))
+    except (UserCodeRaised, UsageError):
+        return frozenset()
+
+
+def _changed(
+    evaluator: Evaluator,
+    case: Case,
+    base: tuple[Array, ...],
+    places: Sequence[int],
+    change: float,
+) -> Float:
+    """Outputs with some inputs changed by this share of themselves."""
+    return _outputs(evaluator, _scaled(base, 1 + change, places), case)
+
+
 def _single(evaluator: Evaluator, case: Case) -> bool:
     """Forward computes in float32 behind float64 arrays, or takes one of its inputs through it."""
     base = _jittered(case.primals, 2.0**-7)
     here = _outputs(evaluator, base, case)
     real = [k for k, a in enumerate(base) if is_real(a)]
-
-    def moved(places: Sequence[int], change: float) -> Float:
-        return _outputs(evaluator, _scaled(base, 1 + change, places), case)
-
+    moved = partial(_changed, evaluator, case, base)
     if _deaf(here, partial(moved, real)):
         return True
     # weights in float32 times values in float64 hear a change of all inputs: by the values

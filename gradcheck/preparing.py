@@ -14,7 +14,7 @@ from gradcheck.floats import HALF, MIXED
 from gradcheck.folding import Known
 from gradcheck.guards import within_limit
 from gradcheck.model import Recipe
-from gradcheck.precision import working_precision
+from gradcheck.precision import heard, working_precision
 from gradcheck.settings import Settings
 from gradcheck.tally import Tally
 from gradcheck.templates import plan
@@ -59,6 +59,9 @@ def prepare(
     usual = {d: d for d in settings.dtypes}
     measured = within_limit(lambda: _precisions(bench, drawn, settings), limit, usual)
     bench.precision.update(measured)
+    if measured.get("float64") == "float32":
+        nothing: dict[str, frozenset[int]] = {}
+        bench.sharp.update(within_limit(lambda: _sharp(bench, drawn), limit, nothing))
     evaluator.random.observe()
     if seen := drawn if drawn and not drawn[0].value.beyond else _first(made, settings, 1):
         within_limit(lambda: bench.look(seen[0].value), limit, None)
@@ -88,3 +91,9 @@ def _precisions(bench: Bench, drawn: list[engine.Drawn], settings: Settings) -> 
         if first is not None and dtype not in (*HALF, MIXED):
             found[dtype] = working_precision(bench.evaluator, build(bench.op, first))
     return found
+
+
+def _sharp(bench: Bench, drawn: list[engine.Drawn]) -> dict[str, frozenset[int]]:
+    """The inputs that float32 on the way of others does not touch, in float64."""
+    first = next(d.value for d in drawn if d.value.dtype == "float64")
+    return {"float64": heard(bench.evaluator, build(bench.op, first))}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from contextlib import closing
 from functools import partial
 
 import numpy as np
@@ -17,20 +18,19 @@ _Summed = Callable[..., tuple[float, ...]]
 
 
 def sums(point: Point, move: Move, step: float, *, root: bool) -> tuple[Sums[float], bool]:
-    """The sums along one move at h and 2h, and whether any output moves.
+    """The sums along one move, at h, -h and 2h, and whether any output moves.
 
     ``root``: for the noise of many entries, the root of the sum of squares.
     """
     touched = np.zeros(point.here.size, bool)
-    outputs = _outputs(point, move, (step, -step, 2 * step))
-    with np.errstate(all="ignore"):
+    made = _outputs(point, move, (step, -step, 2 * step))
+    with closing(made) as outputs, np.errstate(all="ignore"):  # the primals are back at its end
         near = _in_blocks(partial(_near, point, touched), next(outputs), next(outputs))
         far = _in_blocks(partial(_far, point, touched), next(outputs))
-    outputs.close()
     first, bent, sides, squares, own = near
     spread = squares**0.5 if root else sides
-    made = Sums(first, far[0] - 2 * bent - first, sides, spread, own + far[1])
-    return made, bool(np.count_nonzero(touched))
+    found = Sums(first, far[0] - 2 * bent - first, sides, spread, own + far[1])
+    return found, bool(np.count_nonzero(touched))
 
 
 def _outputs(point: Point, move: Move, steps: tuple[float, ...]) -> Generator[Float, None, None]:

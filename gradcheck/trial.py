@@ -56,10 +56,8 @@ class Trial:
     @property
     def judged(self) -> bool:
         """Some comparison of this case came to a conclusion."""
-        made = [o for n, o in self.outcomes.items() if n == values.NAME]
-        return any(o.comparisons > o.inconclusive for o in made) or (
-            values.NAME not in self.outcomes and bool(self.outcomes)
-        )
+        made = self.outcomes.get(values.NAME)
+        return bool(self.outcomes) if made is None else made.comparisons > made.inconclusive
 
     @property
     def failed(self) -> bool:
@@ -75,6 +73,8 @@ class Bench:
     settings: Settings
     precision: dict[str, str]
     """Working precision by dtype."""
+    sharp: dict[str, frozenset[int]] = field(default_factory=dict)
+    """By dtype, the inputs that are judged in it though others go through a narrower one."""
     usually: Usual = field(default_factory=Usual)
     """What forward does at the first case."""
     known: Known = ()
@@ -98,8 +98,8 @@ class Bench:
             return
         if seconds > SLOW:
             points = max(64, 2 ** int(math.log2(BUDGET_SECONDS / seconds)))
-            budget = min(points, self.settings.budget)
-            self.settings = msgspec.structs.replace(self.settings, budget=budget)
+            points = min(points, self.settings.budget)
+            self.settings = msgspec.structs.replace(self.settings, budget=points)
 
     def run(self, recipe: Recipe, checks: Iterable[str] | None = None) -> Trial:
         """Run one case, within the time limit."""
@@ -154,6 +154,7 @@ class Bench:
             usable_gradients(self.op, case, answer.gradients),
             trial.outcomes,
             tape=kept.base if kept else None,
+            sharp=self.sharp.get(trial.recipe.dtype, frozenset()),
         )
 
     def _check(self, trial: Trial, facts: Facts, checks: tuple[str, ...]) -> None:
@@ -271,8 +272,7 @@ class Bench:
             trial.outcomes.clear()
             trial.rejected = f"out of time ({self.settings.op_time_limit:g} s for one case)"
             return
-        seconds = f"{self.settings.time_limit:g} s"
-        message = f"{stage} did not return within {seconds} (--time-limit)"
+        message = f"{stage} did not return within {self.settings.time_limit:g} s (--time-limit)"
         self._add(trial, _finding("never-ends", "fail", message))
 
     def _add(self, trial: Trial, finding: Finding) -> None:

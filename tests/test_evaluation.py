@@ -103,7 +103,7 @@ def test_gradients_are_apart_where_an_entry_is(change: float, found: str) -> Non
 
 
 @pytest.mark.parametrize("more", [True, False])
-@pytest.mark.parametrize("turn", range(1, 50))
+@pytest.mark.parametrize("turn", range(1, 39))
 def test_another_number_of_outputs_at_any_call_is_no_fault_of_ours(turn: int, more: bool) -> None:
     calls = [0]
 
@@ -123,6 +123,7 @@ def test_another_number_of_outputs_at_any_call_is_no_fault_of_ours(turn: int, mo
         found = error.result.findings
     codes = {f.code for f in found}
     assert codes <= {"output-count", "wrong-gradient", "forward-raised", "random-forward"}
+    assert codes or calls[0] >= turn
 
 
 def test_another_number_of_outputs_for_backward_is_a_finding() -> None:

@@ -358,6 +358,32 @@ def test_errors_that_float32_can_show_are_found_behind_float64(k: int, mistake: 
     assert {f.input for f in caught.value.result.findings if f.severity == "fail"} == {"qkv"[k]}
 
 
+NARROW = "x[n d], w[n d]"
+
+
+@pytest.mark.parametrize("nondiff", [(), ("w",)])
+@pytest.mark.parametrize("factor", [1.0, 1.0008])
+def test_float32_on_the_way_of_one_input_does_not_dull_the_others(
+    factor: float, nondiff: tuple[str, ...]
+) -> None:
+    def forward(x: Array, w: Array) -> Array:
+        return np.asarray(np.sin(x) * w.astype(np.float32).astype(np.float64))
+
+    def backward(d: Array, x: Array, w: Array) -> list[Array | None]:
+        dw = None if nondiff else np.asarray(d * np.sin(x))
+        return [factor * d * np.cos(x) * w.astype(np.float32), dw]
+
+    op = gradcheck.op(forward, backward, NARROW, dtypes="float64", nondiff=nondiff, name="narrow")
+    try:
+        result = gradcheck.check(op, max_cases=25)
+    except gradcheck.GradientError as error:
+        result = error.result
+    assert result.verdict == ("pass" if factor == 1 else "fail")
+    assert {f.input for f in result.findings if f.severity == "fail"} == (
+        set() if factor == 1 else {"x"}
+    )
+
+
 # -- the fit itself -----------------------------------------------------------------------------
 
 

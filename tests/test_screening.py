@@ -118,18 +118,32 @@ def test_a_wrong_direction_fails_and_a_right_one_passes() -> None:
         assert judge.compare([move]).status.tolist() == [int(status)]
 
 
+@pytest.mark.parametrize("outputs", [1, 100_000])
 @pytest.mark.parametrize("side", [1, -1])
-def test_the_third_point_lies_away_from_zero(side: int) -> None:
+def test_the_third_point_lies_away_from_zero(side: int, outputs: int) -> None:
     """log at 1.5 h: x - 2h would be outside of its domain, as x + 2h is for log(-x) at -1.5 h."""
     h = 2.0**-15
-    point = at(lambda x: np.log(side * x), side * np.array([1.5 * h]))
+    point = at(lambda x: np.log(side * x) * np.ones(outputs), side * np.array([1.5 * h]))
     found = quick(point, Entries(0, 1))
     assert np.isfinite(found.value + found.bound).all()
-    assert abs(found.value - point.cotangent / point.primals[0]) <= found.bound
+    assert abs(found.value - point.cotangent.sum() / point.primals[0]) <= found.bound
 
 
-@given(left=st.floats(-10, 10), right=st.floats(-10, 10))
-def test_a_kink_at_the_point_is_in_the_bound(left: float, right: float) -> None:
+def test_a_kink_half_a_step_ahead_is_not_seen_and_nothing_right_fails_by_it() -> None:
+    """Its four samples lie on a parabola: what the quick path says there can only pass."""
+    h = 2.0**-15
+    point = at(lambda x: np.maximum(x - h / 2, 0), np.zeros(1))
+    found = quick(point, Entries(0, 1))
+    assert found.value == pytest.approx(point.cotangent / 4)
+    assert found.bound < 1e-9
+    claims = Claims([np.zeros(1)], lambda _: 2.0**-52, lambda: (np.zeros(1),), lambda _: [])
+    judge = Judge(point, claims, Rules.of("float64", None))
+    assert judge.screen(Entries(0, 1)).open == [0]
+    assert judge.compare(Entries(0, 1)).status.tolist() != [int(Status.FAIL)]
+
+
+@given(left=st.integers(-999, 999), right=st.integers(-999, 999))
+def test_a_kink_at_the_point_is_in_the_bound(left: int, right: int) -> None:
     """The slope of the side on which the third point lies is within it; the other is not passed."""
     point = at(lambda x: np.where(x < 0, left * x, right * x), np.zeros(1))
     found, jump = quick(point, Entries(0, 1)), abs(point.cotangent[0] * (right - left))

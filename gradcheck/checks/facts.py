@@ -44,6 +44,8 @@ class Facts:
     """What the checks before this one found at the case, by name."""
     tape: Tape | None = None
     """A graph's forward pass at the case, beside which others near it are computed."""
+    sharp: frozenset[int] = frozenset()
+    """Inputs whose way through forward has the precision of their dtype, not ``precision``."""
     _noise: list[tuple[Float, ...]] = field(default_factory=list)
     _passed: list[tuple[Tape, Gradients]] = field(default_factory=list)
 

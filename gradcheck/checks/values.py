@@ -45,19 +45,21 @@ def check(facts: Facts, *, first: bool = False) -> Outcome:
         return outcome
     judge = _judge(facts, point(facts, function))
     judge.first = first
+    sharp = _sharper(facts, judge) if function is None else judge
     along = {k: _along(facts, judge, k) for k in facts.compared}
     if NODES in facts.so_far and by_nodes(facts) and _together(outcome, facts, judge, along):
         outcome.by_nodes = True
         return outcome
     effort = chosen(judge, along, facts.settings.budget)
     if Way.JOINT in effort.ways.values():
-        if _together(outcome, facts, judge, along):
+        if sharp is judge and _together(outcome, facts, judge, along):
             return outcome
         effort = Effort(dict.fromkeys(along, Way.DIRECTIONS), 1)
     kinked: list[tuple[int, int]] = []
     for k, moves_ in along.items():
-        found = look(judge, (k, moves_), effort, _speeds(facts, judge, k))
-        _record(outcome, facts, judge.claims, k, found)
+        own = sharp if k in facts.sharp else judge
+        found = look(own, (k, moves_), effort, _speeds(facts, own, k))
+        _record(outcome, facts, own.claims, k, found)
         judged = found.judged
         single = [judged.moves[i].single for i in judged.where(Status.CONVENTION)]
         kinked += [s for s in single if s is not None]
@@ -121,6 +123,16 @@ def _judge(facts: Facts, here: Point) -> Judge:
         explained = _explained(facts, here)
         rules = replace(rules, tails=True, explained=explained, smallest=smallest)
     return Judge(here, Claims(facts.gradients, eps, facts.noise, facts.pulled), rules)
+
+
+def _sharper(facts: Facts, judge: Judge) -> Judge:
+    """Who judges `Facts.sharp`: in the precision of their dtype."""
+    if not facts.sharp:
+        return judge
+    exact = replace(facts, precision=facts.case.recipe.dtype)
+    sharp = _judge(exact, point(exact))
+    sharp.first, sharp.structures = judge.first, judge.structures
+    return sharp
 
 
 def _explained(facts: Facts, point: Point) -> float:

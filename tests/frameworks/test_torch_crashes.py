@@ -19,6 +19,7 @@ CRASHES = """
 import json
 import os
 import signal
+import threading
 import time
 from dataclasses import replace
 
@@ -45,6 +46,18 @@ def sleeps(x):
     return 2 * x
 
 
+class DiesInChildren(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        if os.getpid() != HOME:
+            os.abort()
+        return 2 * x
+
+    @staticmethod
+    def backward(ctx, g):
+        return 2 * g
+
+
 def checked(*target, **options):
     try:
         return gradcheck.check(*target, max_cases=20, checks="values", **options)
@@ -61,12 +74,20 @@ results = {
     "declared": checked(Divides, x),
     "forward": checked(Divides, x, scope="forward"),
     "late": checked(sleeps, x),
+    "elsewhere": checked(DiesInChildren, x),
     "sin": checked(torch.sin, x),
     "dies": fatal.survived(native, lambda: os.kill(os.getpid(), signal.SIGSEGV)),
 }
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+results["unwaited"] = checked(torch.sin, x)
+stop = threading.Event()
+threading.Thread(target=stop.wait, daemon=True).start()
+seen = []
+results["beside"] = fatal.survived(native, lambda: (seen.append(1), checked(torch.sin, x))[1])
+stop.set()
 told = {n: [r.verdict, [(f.code, f.severity, f.message) for f in r.findings]]
         for n, r in results.items()}
-print(json.dumps(told))
+print(json.dumps({**told, "seen": seen}))
 """
 
 
@@ -90,7 +111,9 @@ def test_what_dies_without_entries_and_what_dies_in_no_line_of_python(tmp_path):
         assert (told[scope][0], code, found) == (verdict, "process-died", severity)
         assert "at an input without entries (zero-size): a child that tried it was" in message
         assert "killed by signal 8 (SIGFPE)" in message
-    assert told["late"] == told["sin"] == ["pass", []]
+    assert told["late"] == told["sin"] == told["unwaited"] == ["pass", []]
+    assert told["elsewhere"] == ["pass", []], "a library that works in no child is not blamed"
+    assert (told["beside"], told["seen"]) == (["pass", []], [1]), "another thread runs: no fork"
     verdict, ((code, severity, message),) = told["dies"]
     assert (verdict, code, severity) == ("fail", "process-died", "fail")
     assert "signal 11 (SIGSEGV)" in message
