@@ -79,11 +79,9 @@ def copy_tuple(arrays: Sequence[Array]) -> tuple[Array, ...]:
     """
     if len(arrays) == 1:
         return (copy_array(arrays[0]),)
-    bases = [id(a.base) for a in arrays if a.base is not None and isinstance(a.base, np.ndarray)]
-    if bases and len(set(bases)) < len(bases):
+    bases = [id(a.base) for a in arrays if isinstance(a.base, np.ndarray)]
+    if len(set(bases)) < len(bases):
         return _copy_views(arrays)
-    if len(set(map(id, arrays))) == len(arrays):
-        return tuple([copy_array(a) for a in arrays])
     memo: dict[int, Array] = {}
     return tuple(memo.setdefault(id(a), copy_array(a)) for a in arrays)
 

@@ -145,3 +145,15 @@ def clean_environment() -> dict[str, str]:
         "PYTHONIOENCODING",
     )
     return {k: v for k, v in os.environ.items() if not k.startswith(dropped)}
+
+
+def python(folder: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """This Python run in a folder, in a clean environment."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=check,
+    )

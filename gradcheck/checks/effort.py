@@ -160,7 +160,7 @@ def look(judge: Judge, one: tuple[int, Sequence[Move]], effort: Effort, speeds: 
     if screened.climbing <= most or not isinstance(along, Entries):
         return Found(judge.finish(screened), Way.ENTRIES, grouped)
     settled = screened.passed()
-    rest = _along_few(judge, k, np.flatnonzero(~screened.settled), speeds)
+    rest = _along_few(judge, k, np.array(screened.open), speeds)
     judged = Judged.joined([settled, rest])
     return Found(judged, Way.DIRECTIONS, grouped, len(settled.moves))
 
@@ -187,11 +187,11 @@ def _in_blocks(judge: Judge, k: int, effort: Effort, speeds: Speeds) -> Judged |
     ends = np.arange(0, size, each)[1:]
     blocks = moves.of(k, np.split(np.arange(size), ends), speeds)
     screened = judge.screen(blocks)
-    open_ = np.flatnonzero(~screened.settled)
+    open_ = screened.open
     if 2 * len(open_) > len(blocks):
         return None
     passed = screened.passed()
-    if not len(open_):
+    if not open_:
         return passed
     entries = np.concatenate([blocks[i].parts[0][1] for i in open_])
     if (QUICK + LADDER) * len(entries) > effort.budget:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import functools
 import json
-import subprocess
 import sys
 
 import pytest
 
-from tests.project import clean_environment
+from tests.project import python
 
 torch = pytest.importorskip("torch")
 
@@ -97,14 +96,7 @@ print(json.dumps({**told, "seen": seen}))
 )
 def test_what_dies_without_entries_and_what_dies_in_no_line_of_python(tmp_path):
     """In a process of its own: this one may have imported JAX, and is then not forked."""
-    ran = subprocess.run(
-        [sys.executable, "-c", CRASHES],
-        cwd=tmp_path,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    ran = python(tmp_path, "-c", CRASHES)
     told = json.loads(ran.stdout)
     for scope, verdict, severity in (("declared", "pass", "warning"), ("forward", "fail", "fail")):
         ((code, found, message),) = told[scope][1]
@@ -126,14 +118,7 @@ def test_a_crash_that_nothing_catches_tells_its_lines(tmp_path):
         "gradcheck.check(dies, lambda dz, x: dz, numpy.ones(2))\n"
     )
     (tmp_path / "own.py").write_text(script)
-    ran = subprocess.run(
-        [sys.executable, "own.py"],
-        cwd=tmp_path,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ran = python(tmp_path, "own.py", check=False)
     assert ran.returncode == -11
     assert 'own.py", line 4 in dies' in ran.stderr
 

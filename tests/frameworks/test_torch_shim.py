@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import subprocess
 import sys
 
 import pytest
 
 from tests.frameworks.shim_suites import EFFECTS, HEAD, OUTCOMES, PLANTED
-from tests.project import clean_environment
+from tests.project import python
 
 torch = pytest.importorskip("torch")
 
@@ -200,14 +199,7 @@ def test_outside_of_pytest(tmp_path):
         "assert torch.autograd.gradcheck(Tiny.apply, (point(),))\n"
     )
     (tmp_path / "own.py").write_text(script.replace("import pytest\n", ""))
-    ran = subprocess.run(
-        [sys.executable, "own.py"],
-        cwd=tmp_path,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    ran = python(tmp_path, "own.py")
     first, counts, _, found = ran.stderr.splitlines()
     assert first == summary.TITLE
     assert counts.startswith("1 call in 1 test: 0 agreements, 1 wrong gradient that passed")
