@@ -33,7 +33,9 @@ LEADING, BEFORE_ALL, VMAPPED = "leading", "before all axes", "vmapped"
 output has, as a gain that is broadcast needs it, or by a framework's own vmap."""
 
 
-def displaced(point: Point, k: int, flat: Array, values: Float) -> Float:
+def displaced(
+    point: Point, k: int, flat: Array, values: Float, memory: Float | None = None
+) -> Float:
     """Outputs with some entries of input ``k`` replaced, in each of n ways.
 
     Parameters
@@ -44,17 +46,18 @@ def displaced(point: Point, k: int, flat: Array, values: Float) -> Float:
         Which entries; one may be named twice, with one value.
     values : (n, s) array
         What they become.
+    memory : (N, m) array, optional
+        Where the outputs go, with N no less than n; fresh memory costs more than what they are.
 
     Returns
     -------
     (n, m) array
     """
-    found = np.empty((len(flat), point.here.size))
+    found = np.empty((len(flat), point.here.size)) if memory is None else memory[: len(flat)]
     done = 0
     if len(flat) >= FEWEST and _fits(point, k):
         done = _stacked(point, k, (flat, values), found)
-    for row in range(done, len(flat)):
-        found[row] = point.with_entries(k, flat[row], values[row])
+    point.fill(found[done:], k, flat[done:], values[done:])
     return found
 
 

@@ -20,7 +20,7 @@ from gradcheck.batching import displaced
 from gradcheck.compare import RESOLUTION
 from gradcheck.differences import away, scale_of, step_of
 from gradcheck.point import Point
-from gradcheck.quotients import Quick, Sums, finish
+from gradcheck.quotients import Quick, Sums, finish, weights
 from gradcheck.structure import NOBODY, Structure
 
 FEWEST = 24
@@ -71,11 +71,11 @@ class _Moved:
         x = point.entries(k, np.arange(point.primals[k].size))
         amount = 0.5 + 0.5 * np.random.default_rng(x.size).random(x.size)  # none cancels another
         self._x, self._by = x, scale_of(np.abs(x)) * 2 * step_of(point) * amount
-        self._all = np.arange(x.size)
 
     def __call__(self, mask: Array) -> Float:
-        moved = self._point.rounded(self._x + mask.reshape(-1) * self._by)
-        return self._point.with_entries(self._k, self._all, moved)
+        moved = mask.reshape(-1) * self._by
+        moved += self._x
+        return self._point.with_entries(self._k, slice(None), self._point.rounded(moved))
 
 
 class _Groups:
@@ -88,15 +88,28 @@ class _Groups:
         reach = scale_of(self._sizes) * step_of(point) * away(x)
         self._moved = np.stack([point.rounded(x + times * reach) for times in (1, -1, 2)])
         self._width = self._moved[0] - self._moved[1]
-        self._most = found.members().shape[1]
+        self._members = found.members()
+        self._layout = found.layout()
+        self._first = found if self._layout[1] == 1 else found.at(self._first_rows())
+        """The structure of the first row of outputs of each block: the others follow the same."""
+        self._here = point.here.reshape(self._layout)
+        self._cotangent = point.cotangent.reshape(self._layout)
+        self._squares = weights(point).reshape(self._layout) ** 2
+        chunk = min(max(1, _CHUNK // (3 * point.here.size)), found.groups)
+        self._memory = np.empty((3 * chunk, point.here.size))
+        """For the outputs of some groups."""
         self._sums = np.zeros((4, x.size + 1))
         """The columns of `Sums`; what follows no entry of its group goes to the last place."""
-        self._memory = np.empty((4, 0, 0))
+
+    def _first_rows(self) -> Array:
+        """Places of the outputs of the first row of each block."""
+        places = np.arange(self._point.here.size).reshape(self._layout)
+        return places[:, 0, :].reshape(-1)
 
     def estimates(self) -> Quick | None:
         """None where an output changes that should not."""
-        waiting = [(np.arange(self._found.groups), self._found.members())]
-        chunk = max(1, _CHUNK // (3 * self._point.here.size))
+        waiting = [(np.arange(self._found.groups), self._members)]
+        chunk = len(self._memory) // 3
         while waiting:
             groups, members = waiting.pop()
             for start in range(0, len(groups), chunk):
@@ -118,8 +131,8 @@ class _Groups:
     def _tried(self, groups: Array, members: Array) -> list[int] | None:
         """Evaluate and count; which forward refused, to be halved. None: the structure is wrong."""
         outputs = self._evaluated(members)
-        owners = self._found.owners(groups)
-        if members.shape[1] < self._most:  # part of a group: the others of it stay
+        owners = self._first.owners(groups)
+        if members.shape[1] < self._members.shape[1]:  # part of a group: the others of it stay
             moved = np.zeros(len(self._sizes) + 1, bool)
             moved[members[0]] = True
             owners = np.where(moved[owners], owners, NOBODY)
@@ -136,7 +149,8 @@ class _Groups:
         """(g, 3, m) outputs ahead, behind and far."""
         groups, size = members.shape
         rows = self._moved[:, members].swapaxes(0, 1).reshape(3 * groups, size)
-        outputs = displaced(self._point, self._k, np.repeat(members, 3, axis=0), rows)
+        flat = np.repeat(members, 3, axis=0)
+        outputs = displaced(self._point, self._k, flat, rows, self._memory)
         return outputs.reshape(groups, 3, -1)
 
     def _add(self, outputs: Float, owners: Array) -> bool:
@@ -144,40 +158,46 @@ class _Groups:
 
         Works in place, also on what it is given: fresh memory costs more than the sums.
         """
-        w, columns = self._point.cotangent, self._columns(owners.shape)
-        ahead, behind, far = (outputs[:, place] for place in range(3))
-        first, third, sides, own = columns
-        np.maximum(np.abs(ahead, out=own), np.abs(behind), out=own)
-        np.maximum(own, self._point.tiny, out=own)
-        moved = ahead - behind
-        ahead += behind
-        ahead -= 2 * self._point.here
-        far -= self._point.here
-        bent, beyond = ahead, far
-        np.subtract(np.multiply(bent, -2, out=third), moved, out=third)
-        third += beyond
-        third *= w
-        np.multiply(moved, w, out=first)
-        side = np.maximum(np.abs(moved, out=moved), np.abs(bent, out=bent), out=moved)
-        touched = (side != 0) | (beyond != 0)
         alone = owners < 0
-        if alone.any():
-            refused = np.isnan(side).all(axis=1) | np.isnan(beyond).all(axis=1)
-            if (touched & alone)[~refused].any():
+        some = bool(alone.any())
+        refused = np.any(np.isnan(outputs).all(axis=2), axis=1) if some else None
+        moved = outputs.reshape(*outputs.shape[:2], *self._layout)
+        moved -= self._here
+        touched = moved != 0
+        if refused is not None:
+            follows = np.logical_or.reduce(touched, axis=(1, 3)).reshape(owners.shape)
+            if (follows & alone)[~refused].any():
                 return False
             owners = np.where(alone, self._sums.shape[1] - 1, owners)
-        np.multiply(side, np.abs(w), out=sides)
-        own *= touched
-        own *= w
-        np.square(own, out=own)
+        columns = self._columns(moved, touched)
         self._count(owners.reshape(-1), columns.reshape(len(columns), -1))
         return True
 
-    def _columns(self, shape: tuple[int, ...]) -> Float:
-        """Memory for the columns of `Sums`, the same as before where it fits."""
-        if self._memory.shape[1:] != shape:
-            self._memory = np.empty((4, *shape))
-        return self._memory
+    def _columns(self, moved: Float, touched: Array) -> Float:
+        """The columns of `Sums` over the outputs that stand together: (4, g, blocks, apart)."""
+        blocks, alike, apart = self._layout
+        columns, w = np.empty((4, len(moved), blocks, apart)), self._cotangent
+        first, third, sides, own = columns
+        if alike == 1:
+            moved *= w
+            ahead, behind, far = moved[:, :, :, 0].swapaxes(0, 1)
+        else:
+            ahead, behind, far = np.einsum("gjban,ban->jgbn", moved, w)
+        np.subtract(ahead, behind, out=first)
+        np.multiply(ahead, -3, out=third)
+        third -= behind
+        third += far
+        side = np.abs(moved[:, :2], out=moved[:, :2])
+        if alike == 1:
+            np.add(side[:, 0, :, 0], side[:, 1, :, 0], out=sides)
+        else:
+            np.einsum("gjban,ban->gbn", side, np.abs(w), out=sides)
+        if np.all(touched):
+            own[...] = self._squares.sum(axis=1)
+        else:
+            moves = np.logical_or.reduce(touched, axis=1).astype(float)
+            np.einsum("gban,ban->gbn", moves, self._squares, out=own)
+        return columns
 
     def _count(self, places: Array, columns: Float) -> None:
         """Add columns to the sums, first within the runs of one place."""

@@ -20,7 +20,16 @@ from gradcheck.batching import displaced
 from gradcheck.estimate import Samples
 from gradcheck.floats import HALF
 from gradcheck.point import Entries, Move, Point
-from gradcheck.quotients import Quick, QuickEstimates, Sums, finish, finish_one, joined, stacked
+from gradcheck.quotients import (
+    Quick,
+    QuickEstimates,
+    Sums,
+    finish,
+    finish_one,
+    joined,
+    stacked,
+    weights,
+)
 
 QUICK_EXPONENT = {"float64": 15, "float32": 5, "float16": 3, "bfloat16": 2}
 """The step is 2**-this times the input's scale: 3.1e-5 (and 6.1e-5), 0.031 (0.0625), ...
@@ -151,7 +160,11 @@ def step_of(point: Point) -> float:
 
 def scale_of(sizes: Float) -> Float:
     """The power of two nearest max(|x|, 1): steps are taken in proportion to it."""
-    return np.asarray(2.0 ** np.round(np.log2(np.maximum(sizes, 1.0))))
+    made = np.array(sizes, np.float64)
+    np.maximum(made, 1.0, out=made)
+    np.log2(made, out=made)
+    np.round(made, out=made)
+    return np.power(2.0, made, out=made)
 
 
 def _power_near(size: float) -> float:
@@ -230,18 +243,17 @@ def quick_one(point: Point, move: Move) -> QuickEstimates[float]:
 
 def _combine(point: Point, outputs: Float, width: Float, inputs: Float, entries: int) -> Quick:
     """The estimates of n moves of so many entries, from (n, 3, m) outputs: ahead, behind, far."""
-    w, here = point.cotangent, point.here
-    ahead, behind, far = (outputs[:, place] for place in range(3))
-    moved, bent, beyond = ahead - behind, ahead + behind - 2 * here, far - here
-    side = np.maximum(np.abs(moved), np.abs(bent))
-    touched = (side != 0) | (beyond != 0)
-    size = np.maximum(np.maximum(np.abs(ahead), np.abs(behind)), point.tiny)
+    w = point.cotangent
+    moved = outputs - point.here
+    ahead, behind, far = (moved.reshape(3 * len(moved), w.size) @ w).reshape(-1, 3).T
+    touched = (moved != 0).any(axis=1)
+    side = np.abs(moved[:, 0]) + np.abs(moved[:, 1])
     sides = side @ np.abs(w)
     sums = Sums(
-        first=moved @ w,
-        third=(beyond - 2 * bent - moved) @ w,
+        first=ahead - behind,
+        third=far - 3 * ahead - behind,
         sides=sides,
         spread=np.linalg.norm(side * w, axis=1) if entries >= _MANY else sides,
-        own=(np.where(touched, w * size, 0.0) ** 2).sum(axis=1),
+        own=touched @ weights(point) ** 2,
     )
     return finish(point, sums, touched.any(axis=1), width, inputs)

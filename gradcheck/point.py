@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, overload
 
@@ -117,8 +117,10 @@ class Point:
     def displaced(self, move: Move, step: float) -> Float:
         """Outputs at primals + step * move; NaN where forward refuses or changes shape."""
         if move.whole:
-            (outputs,) = self.along(move, (step,))
-            return outputs
+            try:
+                return self.far_along(move, step)
+            finally:
+                self.put_back(move)
         parts = [(self._flat[k], entries, speeds) for k, entries, speeds in move.parts]
         olds = [target[entries] for target, entries, _ in parts]
         for (target, entries, speeds), old in zip(parts, olds, strict=True):
@@ -129,19 +131,16 @@ class Point:
             for (target, entries, _), old in zip(parts, olds, strict=True):
                 target[entries] = old
 
-    def along(self, move: Move, steps: Sequence[float]) -> Iterator[Float]:
-        """`displaced` at each of some steps, where all entries of some inputs move.
+    def far_along(self, move: Move, step: float) -> Float:
+        """`displaced` where all entries of some inputs move, which stay there (`put_back`)."""
+        for k, _, speeds in move.parts:
+            self._shift(k, speeds, step)
+        return self._outputs()
 
-        Nothing is gathered or kept, and the primals are put back once, at the end.
-        """
-        try:
-            for step in steps:
-                for k, _, speeds in move.parts:
-                    self._shift(k, speeds, step)
-                yield self._outputs()
-        finally:
-            for k, _, _ in move.parts:
-                self._flat[k][:] = self._primals[k]
+    def put_back(self, move: Move) -> None:
+        """The inputs that a whole move has moved are at the primals again."""
+        for k, _, _ in move.parts:
+            self._flat[k][:] = self._primals[k]
 
     def _shift(self, k: int, speeds: Array, step: float) -> None:
         """Put input ``k`` at its primal + step * speeds."""
@@ -161,26 +160,47 @@ class Point:
                 largest = max(largest, float(moved.max()), -float(moved.min()))
         return largest
 
-    def with_entries(self, k: int, flat: Array, values: Float) -> Float:
+    def with_entries(self, k: int, flat: Array | slice, values: Float) -> Float:
         """Outputs with some entries of input ``k`` replaced."""
         target = self._flat[k]
-        old = target[flat]
+        old = np.array(target[flat])
         target[flat] = values
         try:
             return self._outputs()
         finally:
             target[flat] = old
 
+    def fill(self, found: Float, k: int, flat: Array, values: Float) -> None:
+        """Put into each row the outputs with some entries of input ``k`` replaced: (n, m).
+
+        ``flat`` and ``values`` are (n, s).
+        """
+        target, olds = self._flat[k], self._primals[k][flat]
+        try:
+            for row, (entries, new, old) in enumerate(zip(flat, values, olds, strict=True)):
+                target[entries] = new
+                found[row] = self._computed()[0]
+                target[entries] = old
+        except BaseException:  # a limit, or an interrupt
+            target[:] = self._primals[k]
+            raise
+
     def _outputs(self) -> Float:
+        outputs, made = self._computed()
+        if made is None:
+            return np.full(self.here.shape, np.nan)
+        own: Float = outputs if _fresh(made) else outputs.copy()
+        return own
+
+    def _computed(self) -> tuple[Any, tuple[Array, ...] | None]:
+        """Outputs at the working arrays, and the arrays they are of; NaN where they are none."""
         try:
             given = copy_tuple(self.work) if self.in_place else self.work
             made = self.evaluator.forward_in_place(given, self.attributes)
-            outputs = flatten(made)
-            if outputs.shape == self.here.shape:
-                return outputs if _fresh(made) else outputs.copy()
         except UserCodeRaised:
-            pass
-        return np.full(self.here.shape, np.nan)
+            return np.nan, None
+        outputs = flatten(made)
+        return (outputs, made) if outputs.shape == self.here.shape else (np.nan, None)
 
     def rounded(self, values: Float) -> Float:
         """What the values become in the precision that forward computes in."""
@@ -209,4 +229,5 @@ _OURS = _own()
 
 def _fresh(made: tuple[Array, ...]) -> bool:
     """An array that forward made for this call, and nobody else holds: it need not be copied."""
-    return len(made) == 1 and made[0].base is None and _holders(made) <= _OURS
+    one = len(made) == 1 and made[0].base is None and made[0].flags.writeable
+    return one and _holders(made) <= _OURS

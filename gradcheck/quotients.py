@@ -68,7 +68,12 @@ class Sums(NamedTuple, Generic[N]):
     """The same for the noise of |x phi'|: along many entries the root of the sum of squares, as the
     rounding of each output is its own."""
     own: N
-    """sum (w y)^2 over the outputs that move."""
+    """sum (w y)^2 over the outputs that move, y those at x: how far they move is in ``spread``."""
+
+
+def weights(point: Point) -> Float:
+    """(m,) |w y|: what the rounding of each output at the point counts for."""
+    return np.abs(point.cotangent) * np.maximum(np.abs(point.here), point.tiny)
 
 
 def finish(point: Point, sums: Sums[Float], touched: Array, width: Float, inputs: Float) -> Quick:
@@ -116,7 +121,7 @@ def _estimates(point: Point, sums: Sums[N], width: N, inputs: N) -> QuickEstimat
     h = wide / 2
     # the slopes of both sides without cancellation: even at the bottom of x^2 there is a scale
     scale = sums.sides / wide
-    loose = inputs * sums.spread / wide
+    loose = sums.spread * (1 + inputs / wide)
     sigma = 0.5 * point.eps * (sums.own + loose * loose) ** 0.5
     truncation = SAFE * abs(curved)
     roundoff = KAPPA * sigma * _NOISE_OF_VALUE / h

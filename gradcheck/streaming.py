@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from contextlib import closing
-from functools import partial
+from collections.abc import Callable
 
 import numpy as np
 
@@ -23,67 +21,64 @@ def sums(point: Point, move: Move, step: float, *, root: bool) -> tuple[Sums[flo
     ``root``: for the noise of many entries, the root of the sum of squares.
     """
     touched = np.zeros(point.here.size, bool)
-    made = _outputs(point, move, (step, -step, 2 * step))
-    with closing(made) as outputs, np.errstate(all="ignore"):  # the primals are back at its end
-        near = _in_blocks(partial(_near, point, touched), next(outputs), next(outputs))
-        far = _in_blocks(partial(_far, point, touched), next(outputs))
-    first, bent, sides, squares, own = near
+    moved = point.far_along if move.whole else point.displaced
+    try:
+        with np.errstate(all="ignore"):
+            near = _in_blocks(_near, point, touched, moved(move, step), moved(move, -step))
+            far = _in_blocks(_far, point, touched, moved(move, 2 * step))
+    finally:
+        if move.whole:
+            point.put_back(move)
+    ahead, behind, sides, squares, own = near
     spread = squares**0.5 if root else sides
-    found = Sums(first, far[0] - 2 * bent - first, sides, spread, own + far[1])
+    third = far[0] - 3 * ahead - behind
+    found = Sums(ahead - behind, third, sides, spread, own + far[1])
     return found, bool(np.count_nonzero(touched))
 
 
-def _outputs(point: Point, move: Move, steps: tuple[float, ...]) -> Generator[Float, None, None]:
-    if move.whole:
-        yield from point.along(move, steps)
-    else:
-        yield from (point.displaced(move, h) for h in steps)
-
-
-def _in_blocks(summed: _Summed, *outputs: Float) -> tuple[float, ...]:
+def _in_blocks(summed: _Summed, point: Point, touched: Array, *outputs: Float) -> tuple[float, ...]:
     size = outputs[0].size
     if size <= _BLOCK:
-        return summed(slice(None), *outputs)
+        return summed(point, touched, slice(None), *outputs)
     blocks = (slice(start, start + _BLOCK) for start in range(0, size, _BLOCK))
-    return tuple(map(sum, zip(*(summed(b, *outputs) for b in blocks), strict=True)))
+    parts = (summed(point, touched, block, *outputs) for block in blocks)
+    return tuple(map(sum, zip(*parts, strict=True)))
 
 
 def _near(
     point: Point, touched: Array, block: slice, ahead: Float, behind: Float
 ) -> tuple[float, ...]:
-    """Over some outputs: sums of moved, bent, |side|, side^2, and of (w y)^2 where they move.
+    """Over some outputs, with u = ahead - here and v = behind - here: sums of w u, w v, |w u| +
+    |w v|, of the squares of those, and of (w y)^2 where they move.
 
-    Notes which do.
+    Notes which do. Works in place, also on what it is given.
     """
-    a, b, w, here = ahead[block], behind[block], point.cotangent[block], point.here[block]
-    moved, bent = a - b, a + b
-    bent -= here + here
-    first, curved = float(moved @ w), float(bent @ w)
-    side = np.maximum(np.abs(moved, out=moved), np.abs(bent, out=bent), out=moved)
+    w, here = point.cotangent[block], point.here[block]
+    u, v = (np.subtract(outputs[block], here, out=outputs[block]) for outputs in (ahead, behind))
+    first, second = float(u @ w), float(v @ w)
+    side = np.add(np.abs(u, out=u), np.abs(v, out=v), out=u)
     moves = np.not_equal(side, 0, out=touched[block])
-    weights = np.abs(w, out=bent)
-    sides = float(side @ weights)
-    side *= weights
-    size = np.abs(a)
-    np.maximum(size, np.abs(b), out=size)
-    return first, curved, sides, float(side @ side), _own(point, size, weights, moves)
+    size = np.abs(w, out=v)
+    sides = float(side @ size)
+    side *= size
+    return first, second, sides, float(side @ side), _own(point, block, size, moves)
 
 
 def _far(point: Point, touched: Array, block: slice, outputs: Float) -> tuple[float, ...]:
-    """Over some outputs: the sum of far - here, and of (w y)^2 where they had not moved before."""
-    beyond, w, known = outputs[block] - point.here[block], point.cotangent[block], touched[block]
+    """Over some outputs: the sum of w (far - here), and of (w y)^2 where only this moves them."""
+    w, known = point.cotangent[block], touched[block]
+    beyond = np.subtract(outputs[block], point.here[block], out=outputs[block])
     total = float(beyond @ w)
     if np.count_nonzero(known) == len(known):
         return total, 0.0
     fresh = (beyond != 0) & ~known
     known |= fresh
-    return total, _own(point, np.abs(outputs[block]), w, fresh)
+    return total, _own(point, block, np.abs(w), fresh)
 
 
-def _own(point: Point, size: Float, weights: Float, moves: Array) -> float:
-    """Sum of (w y)^2 over the outputs that move, from their sizes, which are written into."""
-    np.maximum(size, point.tiny, out=size)
-    size *= weights
+def _own(point: Point, block: slice, size: Float, moves: Array) -> float:
+    """Sum of (w y)^2 over the outputs that move, from all |w|, which are written into."""
+    size *= np.maximum(np.abs(point.here[block]), point.tiny)
     if np.count_nonzero(moves) < len(moves):
         size *= moves
     return float(size @ size)

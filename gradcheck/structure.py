@@ -11,8 +11,9 @@ confirms in each evaluation that no other output changes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -75,6 +76,32 @@ class Structure:
         starts, most = np.cumsum(counts) - counts, int(counts.max(initial=0))
         within = np.arange(most)
         return np.asarray(order[starts[:, None] + np.where(within < counts[:, None], within, 0)])
+
+    def layout(self) -> tuple[int, int, int]:
+        """How outputs that follow the same entries stand: as (blocks, alike, apart).
+
+        In each block they are ``alike`` rows of ``apart``, and the outputs of a column have one
+        pattern; (1, 1, m) where they stand in no such way.
+        """
+        key = np.zeros(len(self.axes[0].pattern), np.intp)
+        for axis in self.axes:
+            if not axis.alike:
+                key = key * len(axis.table) + axis.pattern
+        same = np.flatnonzero(key == key[0])
+        apart = int(same[1]) if len(same) > 1 else len(key)
+        wrong = np.flatnonzero(same != apart * np.arange(len(same)))
+        alike = int(wrong[0]) if len(wrong) else len(same)
+        blocks, rest = divmod(len(key), alike * apart)
+        if alike > 1 and not rest:
+            columns = key.reshape(blocks, alike, apart)
+            if not (columns != columns[:, :1]).any():
+                return blocks, alike, apart
+        return 1, 1, len(key)
+
+    def at(self, outputs: Array) -> Structure:
+        """The structure of some outputs alone."""
+        axes = tuple(replace(a, pattern=a.pattern[outputs]) for a in self.axes)
+        return replace(self, axes=axes)
 
     def owners(self, groups: Array) -> Array:
         """(g, m): the flat entry that each output follows in each of some groups, or `NOBODY`."""
@@ -140,13 +167,14 @@ class _Probe:
 
     def changed(self, chosen: Array) -> Array | None:
         """Which outputs change when these indices of the axis move; None where forward refuses."""
-        found = np.zeros(self.here.shape, bool)
         along = chosen.reshape([-1 if i == self.place else 1 for i in range(len(self.shape))])
+        found = None
         for sign in self.signs:
             outputs = self.evaluate(np.broadcast_to(along * sign, self.shape))
-            if np.isnan(outputs).all():
+            if math.isnan(outputs[0]) and np.isnan(outputs).all():
                 return None
-            found |= outputs != self.here
+            changed = outputs != self.here
+            found = changed if found is None else found | changed
         return found
 
 
@@ -155,30 +183,38 @@ def _axis(probe: _Probe, length: int) -> Axis | None:
     index = np.arange(length)
     code = index ^ (index >> 1)
     bits = max(1, (length - 1).bit_length())
-    value, open_ = (np.zeros(probe.here.shape, np.int64) for _ in range(2))
-    seen = np.zeros(probe.here.shape, bool)
+    having = np.zeros((bits, len(probe.here)), bool)
+    lacking = np.zeros_like(having)
     order = [bits - 1, *range(bits - 1)]
     for turn, bit in enumerate(order):
         has = (code >> bit & 1).astype(bool)
-        with_, without = probe.changed(has), probe.changed(~has)
-        if with_ is None or without is None:
-            return None
-        value |= (with_ & ~without).astype(np.int64) << bit
-        open_ |= (with_ == without).astype(np.int64) << bit
-        seen |= with_ | without
-        mixed = np.count_nonzero(with_ & without)
-        dense = mixed == np.count_nonzero(seen) and (turn == 0 or open_[seen].all())
-        if turn == 1 and dense and _all_open(open_[seen], order[:2]):
-            return _dense(length, seen)
-    return _coloured(code, value, open_, seen, length)
+        for found, chosen in ((having, has), (lacking, ~has)):
+            changed = probe.changed(chosen)
+            if changed is None:
+                return None
+            found[bit] = changed
+        if turn == 1 and (dense := _dense(length, having[order[:2]], lacking[order[:2]])):
+            return dense
+    seen = np.logical_or.reduce(having | lacking, axis=0)
+    followed = _numbers(having & ~lacking), _numbers(having == lacking)
+    return _coloured(code, *followed, seen, length)
 
 
-def _all_open(open_: Array, bits: Sequence[int]) -> bool:
-    """Every output follows both sides of these bits."""
-    return all(bool((open_ >> b & 1).all()) for b in bits)
+def _numbers(bits: Array) -> Array:
+    """(m,) the numbers that have these bits, the lowest in the first of (b, m) rows."""
+    made = np.zeros(bits.shape[1], np.int64)
+    for bit, row in enumerate(bits):
+        made |= row.astype(np.int64) << bit
+    return made
 
 
-def _dense(length: int, seen: Array) -> Axis:
+def _dense(length: int, having: Array, lacking: Array) -> Axis | None:
+    """Where every output follows both sides of some bits: as if it followed every index."""
+    seen = np.logical_or.reduce(having | lacking, axis=0)
+    return None if np.any(seen & ~(having & lacking)) else _all(length, seen)
+
+
+def _all(length: int, seen: Array) -> Axis:
     """Every output follows every index."""
     table = np.full((2, length), NOBODY)
     table[0] = np.arange(length)
@@ -194,14 +230,14 @@ def _coloured(code: Array, value: Array, open_: Array, seen: Array, length: int)
         pattern = np.where(seen, value, len(decoded))
         return Axis(np.zeros(length, np.intp), 1, table, pattern, alike=False)
     if length > _WIDEST:
-        return _dense(length, seen)
+        return _all(length, seen)
     keys = np.where(seen, value & ~open_ | open_ << 32, -1)
     patterns, pattern = np.unique(keys, return_inverse=True)
     known, bits = ~(patterns >> 32), patterns & 0xFFFFFFFF
     followed = ((code[None, :] ^ bits[:, None]) & known[:, None] & 0xFFFFFFFF) == 0
     followed &= (patterns >= 0)[:, None]
     if followed.size > _MOST:
-        return _dense(length, seen)
+        return _all(length, seen)
     colours = _greedy(followed)
     count = int(colours.max(initial=0)) + 1
     table = np.full((len(patterns), count), NOBODY)

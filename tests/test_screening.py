@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -96,18 +98,33 @@ def test_differences_of_one_move_are_those_of_several(count: int) -> None:
 def test_the_primals_are_back_after_a_direction() -> None:
     x = np.linspace(-2, 2, 50)
     _, point, move = screened(x, "smooth", 1.0)
-    for stopped in (1, 4):
-        outputs = point.along(move, (1e-3, -1e-3, 1e-4, -1e-4))
-        for _ in range(stopped):
-            next(outputs)
-        outputs.close()
+    point.displaced(move, 1e-3)
+    assert point.work[0].tobytes() == x.tobytes()
+    quick_one(point, move)
+    assert point.work[0].tobytes() == x.tobytes()
+
+
+def test_the_primals_are_back_where_a_direction_is_interrupted() -> None:
+    x, calls = np.linspace(-2, 2, 50), itertools.count()
+
+    def forward(x: Array) -> Array:
+        if next(calls) == stopped:
+            raise KeyboardInterrupt
+        return np.sin(x)
+
+    for stopped in (-1, 1, 2, 3):
+        calls = itertools.count()
+        point = at(forward, x)
+        move = moves.whole({0: 50}, moves.Speeds((1,), "float64"))
+        with pytest.raises(KeyboardInterrupt) if stopped > 0 else contextlib.nullcontext():
+            quick_one(point, move)
         assert point.work[0].tobytes() == x.tobytes()
 
 
 def test_forward_that_hands_out_its_input_is_not_perturbed_twice() -> None:
     point = at(lambda x: x, np.linspace(-2, 2, 50))
     move = moves.whole({0: 50}, moves.Speeds((1,), "float64"))
-    above, below = point.along(move, (1e-3, -1e-3))
+    above, below = point.far_along(move, 1e-3), point.far_along(move, -1e-3)
     assert (above != below).all()
 
 

@@ -121,6 +121,37 @@ def test_groups_say_what_entries_say(name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "k", "layout"),
+    [
+        ("elementwise", 0, (1, 1, 128)),
+        ("rows", 0, (16, 6, 1)),
+        ("a sum over rows", 0, (1, 1, 5)),
+        ("a product", 0, (9, 8, 1)),
+        ("a product", 1, (1, 9, 8)),
+        ("a stack of products", 0, (12, 2, 1)),
+        ("a stack of products", 1, (4, 3, 2)),
+        ("broadcast", 0, (30, 32, 1)),
+        ("broadcast", 1, (1, 30, 32)),
+        ("windows", 0, (87, 2, 1)),
+        ("two outputs of one", 0, (1, 1, 56)),
+    ],
+)
+def test_outputs_that_follow_the_same_entries_are_found_where_they_stand_regularly(
+    name: str, k: int, layout: tuple[int, int, int]
+) -> None:
+    function, primals, _ = SHAPED[name]
+    found = compressed.find(at(flat(function), *primals), k)
+    assert found is not None
+    assert found.layout() == layout
+    blocks, alike, apart = layout
+    places = np.arange(blocks * alike * apart).reshape(layout)
+    owners = found.owners(np.arange(found.groups)).reshape(found.groups, *layout)
+    assert (owners == owners[:, :, :1]).all()
+    first = found.at(places[:, 0].reshape(-1)).owners(np.arange(found.groups))
+    assert np.array_equal(first, owners[:, :, 0].reshape(found.groups, -1))
+
+
+@pytest.mark.parametrize(
     "function", [lambda x: np.exp(x).mean(), lambda x: (x @ x.T).sum() * x[:2]]
 )
 def test_nothing_is_grouped_where_all_outputs_follow_all_entries(function: Any) -> None:
