@@ -15,12 +15,9 @@ from gradcheck.arrays import Array, is_real
 from gradcheck.draws import random_bytes
 from gradcheck.model import Outputs, Recipe
 
-_SIGNS = np.array([-1.0, 1.0])
-_SIZES = np.round(1 + np.arange(100) / 100, 2)
-"""Short decimals in +-(1, 2): no entry hides, no two cancel, and a reader can check by hand."""
-_MANY = 1000
-"""Entries from which on each is chosen by a random byte: it is faster, and nobody reads them."""
-_OF_BYTES = np.concatenate([s * _SIZES[1 + np.arange(128) % 99] for s in _SIGNS])
+_OF_BYTES = np.multiply.outer([-1.0, 1.0], np.round(1 + (1 + np.arange(128) % 99) / 100, 2))
+"""By a random byte, short decimals in +-(1, 2): no entry hides, no two cancel, and a reader can
+check by hand."""
 
 
 def make(recipe: Recipe, outputs: Outputs) -> Outputs:
@@ -34,33 +31,27 @@ def random_like(outputs: Outputs, seed: int) -> Outputs:
 
 
 def _drawn(kind: str, seed: tuple[int, int], outputs: Outputs) -> Outputs:
-    few = kind == "one-hot" or any(o.size < _MANY for o in outputs)
-    rng = np.random.default_rng(seed) if few else None  # making one takes longer than most draws
-    made = [_one(kind, (*seed, k), rng, o) for k, o in enumerate(outputs)]
-    if kind == "one-hot" and rng is not None:
-        _light_one(made, outputs, rng)
+    made = [_one(kind, (*seed, k), o) for k, o in enumerate(outputs)]
+    if kind == "one-hot":
+        _light_one(made, outputs, np.random.default_rng(seed))
     return tuple(made)
 
 
-def _one(kind: str, seed: tuple[int, ...], rng: np.random.Generator | None, output: Array) -> Array:
+def _one(kind: str, seed: tuple[int, ...], output: Array) -> Array:
     if not is_real(output):
         return np.zeros(output.shape)
     if kind in ("zero", "one-hot"):
         return np.zeros(output.shape, output.dtype)
     far = 6 if output.dtype == np.float16 else 20  # its numbers end at 65504
     factor = {"random": 1.0, "tiny": 2.0**-far, "huge": 2.0**far}[kind]
-    if rng is None or output.size >= _MANY:
-        chosen = random_bytes(seed, output.size).reshape(output.shape)
-        return _of_bytes(factor, output.dtype).take(chosen)
-    sign = _SIGNS[rng.integers(0, 2, output.shape)]
-    size = _SIZES[rng.integers(1, 100, output.shape)]
-    return np.asarray(sign * size * factor).astype(output.dtype)
+    chosen = random_bytes(seed, output.size).reshape(output.shape)
+    return np.asarray(_of_bytes(factor, output.dtype).take(chosen))
 
 
 @lru_cache(None)
 def _of_bytes(factor: float, dtype: np.dtype[Any]) -> Array:
     """(256,) the number that each byte stands for."""
-    return (_OF_BYTES * factor).astype(dtype)
+    return (_OF_BYTES.reshape(-1) * factor).astype(dtype)
 
 
 def _light_one(made: list[Array], outputs: Outputs, rng: np.random.Generator) -> None:
