@@ -1,10 +1,9 @@
 """One case of one op, checked fully or along random directions: what the benchmarks of cost time.
 
-A check is what a run does with a case: build it, evaluate forward there, draw a cotangent, evaluate
-forward and backward, and compare the gradients with finite differences, each with its bound and its
-test for kinks. A large graph is checked fully by every entry of each of its nodes, and along a
-direction as a whole. How fully a case is checked is asked for by
-the settings here and nowhere else.
+A check is what a run does with a case: build it, evaluate forward there, draw a cotangent, pull it
+back, and compare the gradients with finite differences, each with its bound and its test for kinks.
+A large graph is checked fully by every entry of each of its nodes, and along a direction as a
+whole. How fully a case is checked is asked for by the settings here and nowhere else.
 """
 
 from __future__ import annotations

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 from gradcheck import compare
-from gradcheck.arrays import Array, Float
+from gradcheck.arrays import Array, Float, projection
 from gradcheck.checks.facts import Facts
 from gradcheck.claims import Claims, rounding
 from gradcheck.compare import Rules, Status
 from gradcheck.estimate import Estimate
-from gradcheck.evaluation import Evaluator, projection
+from gradcheck.evaluation import Evaluator
 from gradcheck.guards import GlobalRandom
 from gradcheck.judging import Judge
 from gradcheck.model import Recipe

@@ -33,7 +33,7 @@ verify every entry are compared with ours that does, those that look along direc
 does.
 
 Ours is all that the check `values` does with one given case: building it, a forward pass, drawing
-the upstream gradient, forward and backward, and every comparison with its bound and its test for
+the upstream gradient, the backward pass, and every comparison with its bound and its test for
 kinks; for the window net, a graph, also the check `nodes`. A backward pass with one entry of
 median size wrong by {100 * OFF_BY:g} % was found by both of our modes on each piece of work before
 anything was timed, and the right one passed. The first run of each side, with compilation and cold

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from gradcheck.arrays import Float, is_numeric
 from gradcheck.model import Op
 
 
@@ -36,3 +39,16 @@ def _flat(returned: Any) -> list[Any]:
     if isinstance(returned, (tuple, list)):
         return [leaf for item in returned for leaf in _flat(item)]
     return [returned]
+
+
+def gradient_array(value: Any, shape: tuple[int, ...], *, copied: bool = True) -> Float | None:
+    """A returned gradient as float64 of the input's shape; None where it is not one."""
+    if value is None:
+        return None
+    try:
+        array = np.asarray(value)
+    except Exception:
+        return None
+    if array.shape != shape or not is_numeric(array):
+        return None
+    return array.astype(np.float64, copy=copied)  # it may be backward's own workspace

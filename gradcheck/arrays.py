@@ -13,10 +13,15 @@ from gradcheck.errors import UsageError
 
 Array = NDArray[Any]
 Float = NDArray[np.float64]
+LARGE = 2**17
+"""Entries from which on a copy less is worth a test."""
 _PLAIN = "fiubc"
 """Kinds of NumPy's own numbers and flags."""
-_AT_ONCE = 2**20
-"""Bytes of large arrays that are compared at a time, without copies of the whole."""
+_COPIED = 2**15
+"""Bytes of an array up to which a copy is the fastest way to compare it: beyond, fresh memory costs
+more than the comparison."""
+_AT_ONCE = 2**17
+"""Numbers of larger arrays that are compared at a time."""
 _POISONED = 8
 """Blocks of each size: NumPy keeps up to seven small ones for reuse."""
 
@@ -122,9 +127,10 @@ def same_bits(a: Array, b: Array) -> bool:
         return False
     if a.dtype.char in "gG":  # the padding of a long double holds anything
         return np.array_equal(a, b, equal_nan=True)
-    if a.nbytes > _AT_ONCE and a.flags.c_contiguous and b.flags.c_contiguous:
-        one, other = (x.reshape(-1).view(np.uint8) for x in (a, b))
-        parts = (slice(start, start + _AT_ONCE) for start in range(0, a.nbytes, _AT_ONCE))
+    if a.nbytes > _COPIED and a.flags.c_contiguous and b.flags.c_contiguous:
+        unit = np.uint64 if a.nbytes % 8 == 0 else np.uint8
+        one, other = (x.reshape(-1).view(unit) for x in (a, b))
+        parts = (slice(start, start + _AT_ONCE) for start in range(0, one.size, _AT_ONCE))
         return all(np.array_equal(one[p], other[p]) for p in parts)
     return a.tobytes() == b.tobytes()
 
@@ -140,6 +146,13 @@ def flatten(outputs: Sequence[Array]) -> Float:
         return outputs[0].reshape(-1)
     real = [o.astype(np.float64).reshape(-1) for o in outputs if is_real(o)]
     return np.concatenate(real) if real else np.zeros(0)
+
+
+def projection(outputs: Sequence[Array], cotangents: Sequence[Array]) -> tuple[Float, Float]:
+    """Flattened real outputs and the cotangent that contracts them."""
+    return flatten(outputs), flatten(
+        [c for c, o in zip(cotangents, outputs, strict=True) if is_real(o)]
+    )
 
 
 def inner(a: Float, b: Float) -> float:

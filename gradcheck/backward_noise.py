@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.aligning import gradient_array
 from gradcheck.arrays import Array, Float, is_real
-from gradcheck.evaluation import Evaluator, UserCodeRaised, gradient_array
+from gradcheck.evaluation import Evaluator, UserCodeRaised
 from gradcheck.floats import FORMATS, eps_of
 from gradcheck.ladder import KAPPA
 from gradcheck.model import Case, Outputs

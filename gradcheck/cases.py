@@ -150,7 +150,7 @@ def build(op: Op, recipe: Recipe) -> Case:
     for k, input in enumerate(op.inputs):
         own = _dtype(recipe, k)
         if recipe.regime == "example" and op.example is not None:
-            value = _cast(np.array(op.example[k]), own)
+            value = _cast(np.asarray(op.example[k]), own)
         elif recipe.values is not None and recipe.values[k] is not None:
             dtype, shape, flat = recipe.values[k]
             value = _cast(np.array(flat, dtype=dtype_of(dtype)).reshape(shape), own)

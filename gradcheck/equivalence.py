@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gradcheck.answer import Answer
 from gradcheck.arrays import Array, Float, copy_tuple, is_real
 from gradcheck.attributes import other_values
 from gradcheck.cases import recipes
@@ -20,7 +21,7 @@ from gradcheck.checks.facts import Facts, furthest
 from gradcheck.cotangents import layouts, random_like
 from gradcheck.engine import generate
 from gradcheck.errors import UsageError
-from gradcheck.evaluation import Answer, Evaluator, UserCodeRaised
+from gradcheck.evaluation import Evaluator, UserCodeRaised
 from gradcheck.model import POSITIVE, REAL, SYMMETRIC, Attribute, Domain, Op, Recipe
 from gradcheck.preparing import Ready
 from gradcheck.probe import Learnt, untaught

@@ -16,16 +16,13 @@ from typing import Any
 import numpy as np
 
 from gradcheck.aligning import aligned
+from gradcheck.answer import Answer, Begun, Counters
 from gradcheck.arrays import (
     Array,
-    Float,
     all_same_bits,
     as_outputs,
     copy_array,
     copy_tuple,
-    flatten,
-    is_numeric,
-    is_real,
     same_bits,
 )
 from gradcheck.errors import UsageError
@@ -82,31 +79,6 @@ class OtherOutputs(UserCodeRaised):
 
 def _counted(outputs: int) -> str:
     return f"{outputs} output{'s' * (outputs != 1)}"
-
-
-@dataclass(slots=True)
-class Counters:
-    """How often the user's code ran."""
-
-    forward_calls: int = 0
-    forward_points: int = 0
-    backward_calls: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One forward and backward pass: what went in, what came out, what was overwritten."""
-
-    outputs: Outputs
-    gradients: tuple[Any, ...] | None
-    """As backward returned them, one per input; None where it returned no tuple at all."""
-    returned: Any
-    """Backward's return value, untouched."""
-    primals: tuple[Array, ...]
-    """The very arrays that forward and backward were given."""
-    cotangents: Outputs
-    overwritten: tuple[str, ...]
-    """Names of inputs (or "cotangent") whose bytes changed, with who did it."""
 
 
 @dataclass(slots=True)
@@ -167,7 +139,7 @@ class Evaluator:
         if attributes and any(type(v) not in _IMMUTABLE for v in attributes.values()):
             attributes = copy.deepcopy(attributes)  # option dicts are written into by real code
         try:
-            return forward(*self._handed(primals), **attributes)
+            return forward(*(self._handed(primals) if self._scalars else primals), **attributes)
         except (TimeLimit, KeyboardInterrupt, UsageError):
             raise
         except BaseException as error:
@@ -190,22 +162,44 @@ class Evaluator:
             Forward or backward raised; `OtherOutputs` where forward returned as many as the
             cotangents are not.
         """
+        return self.answered(self.begun(case, vjp, known), case, cotangents)
+
+    def begun(
+        self, case: Case, vjp: Callable[..., Any] | None = None, known: Outputs = ()
+    ) -> Begun:
+        """The forward pass of `answer`.
+
+        Raises
+        ------
+        UserCodeRaised
+            Forward raised.
+        """
         primals = copy_tuple(case.primals)
-        given = tuple(copy_array(c) if c.flags.writeable else c for c in cotangents)
-        started = self.call_forward(vjp or self.op.vjp, primals, case.attributes)
-        outputs, pullback = as_outputs(started[0]), started[1]
-        handed = _as_given(given, started[0])
+        returned, pullback = self.call_forward(vjp or self.op.vjp, primals, case.attributes)
+        outputs = as_outputs(returned)
         changed = self._changed(primals, case.primals, "forward")
         kept = known if all_same_bits(outputs, known) else copy_tuple(outputs)
-        del started, outputs  # backward may need the memory
+        return Begun(primals, kept, _scalars(returned), pullback, changed)
+
+    def answered(self, begun: Begun, case: Case, cotangents: Outputs) -> Answer:
+        """The backward pass of `answer`; what was begun is used up.
+
+        Raises
+        ------
+        UserCodeRaised
+            As `answer`.
+        """
+        primals, changed = begun.primals, begun.changed
+        given = tuple(copy_array(c) if c.flags.writeable else c for c in cotangents)
+        handed = _as_given(given, begun.scalars)
         before = copy_tuple(primals) if changed else case.primals
+        pullback, begun.pullback = begun.pullback, None  # backward may need the memory
         returned = self.pull(pullback, handed)
         changed += self._changed(primals, before, "backward")
         if any(not same_bits(g, c) for g, c in zip(given, cotangents, strict=True)):
             changed.append("cotangent (by backward)")
-        return Answer(
-            kept, self.align(returned), returned, primals, given, tuple(dict.fromkeys(changed))
-        )
+        overwritten = tuple(dict.fromkeys(changed))
+        return Answer(begun.outputs, self.align(returned), returned, primals, given, overwritten)
 
     def _changed(
         self, primals: tuple[Array, ...], before: tuple[Array, ...], who: str
@@ -227,7 +221,7 @@ class Evaluator:
         """
         given = tuple(copy_array(c) if c.flags.writeable else c for c in cotangents)
         output, pullback = self.call_forward(self.op.vjp, copy_tuple(case.primals), case.attributes)
-        return self.align(self.pull(pullback, _as_given(given, output)))
+        return self.align(self.pull(pullback, _as_given(given, _scalars(output))))
 
     def pull(self, pullback: Any, cotangents: Outputs) -> Any:
         """Backward pass; what it returned, untouched."""
@@ -246,44 +240,35 @@ class Evaluator:
 
     def _handed(self, primals: tuple[Array, ...]) -> tuple[Any, ...]:
         """0-d inputs whose example was a scalar are handed over as NumPy scalars."""
-        if not self._scalars or 0 not in [a.ndim for a in primals]:
-            return primals
         return tuple(
             a[()] if i.scalar and a.ndim == 0 else a
             for a, i in zip(primals, self.op.inputs, strict=True)
         )
 
 
-def _as_given(cotangents: Outputs, returned: Any) -> Outputs:
-    """The cotangents as backward gets them: scalars where forward returned Python's or NumPy's.
+def alone(forward: Callable[..., Any]) -> Callable[..., tuple[Any, None]]:
+    """A forward function as the first half of a vjp rule whose second half is not wanted."""
+
+    def vjp(*primals: Any, **attributes: Any) -> tuple[Any, None]:
+        return forward(*primals, **attributes), None
+
+    return vjp
+
+
+def _scalars(returned: Any) -> tuple[bool, ...]:
+    """Which of the outputs that forward returned are Python's or NumPy's numbers."""
+    parts = returned if isinstance(returned, (tuple, list)) else (returned,)
+    return tuple([not isinstance(p, np.ndarray) for p in parts])
+
+
+def _as_given(cotangents: Outputs, scalars: tuple[bool, ...]) -> Outputs:
+    """The cotangents as backward gets them: numbers where forward returned numbers.
 
     Raises
     ------
     OtherOutputs
         There are more or fewer of them than outputs.
     """
-    parts = returned if isinstance(returned, (tuple, list)) else (returned,)
-    if len(parts) != len(cotangents):
-        raise OtherOutputs(len(cotangents), len(parts))
-    pairs = zip(cotangents, parts, strict=True)
-    return tuple([c if isinstance(p, np.ndarray) else c[()] for c, p in pairs])
-
-
-def gradient_array(value: Any, shape: tuple[int, ...]) -> Float | None:
-    """A returned gradient as float64 of the input's shape; None where it is not one."""
-    if value is None:
-        return None
-    try:
-        array = np.asarray(value)
-    except Exception:
-        return None
-    if array.shape != shape or not is_numeric(array):
-        return None
-    return array.astype(np.float64)  # a copy: it may be backward's own workspace
-
-
-def projection(outputs: Outputs, cotangents: Outputs) -> tuple[Float, Float]:
-    """Flattened real outputs and the cotangent that contracts them."""
-    return flatten(outputs), flatten(
-        [c for c, o in zip(cotangents, outputs, strict=True) if is_real(o)]
-    )
+    if len(scalars) != len(cotangents):
+        raise OtherOutputs(len(cotangents), len(scalars))
+    return tuple([c[()] if s else c for c, s in zip(cotangents, scalars, strict=True)])

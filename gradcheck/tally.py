@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 import msgspec
 
 from gradcheck import editions
+from gradcheck.answer import Counters
 from gradcheck.audit import audit, warning
 from gradcheck.checks import nodes
 from gradcheck.checks.effort import Coarse
 from gradcheck.checks.facts import Outcome
 from gradcheck.engine import Drawn
-from gradcheck.evaluation import Counters
 from gradcheck.folding import Known, counts, folder, is_known
 from gradcheck.health import Health
 from gradcheck.model import Op

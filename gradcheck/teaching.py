@@ -11,11 +11,11 @@ from functools import partial
 
 import numpy as np
 
-from gradcheck.arrays import Float, relative_error, unravel
+from gradcheck.arrays import Float, projection, relative_error, unravel
 from gradcheck.checks.facts import usable_gradients
 from gradcheck.cotangents import make
 from gradcheck.errors import UsageError
-from gradcheck.evaluation import Evaluator, UserCodeRaised, projection
+from gradcheck.evaluation import Evaluator, UserCodeRaised
 from gradcheck.explain import first_case
 from gradcheck.guards import GlobalRandom, one_blas_thread, quiet, within_limit
 from gradcheck.model import Op

@@ -15,22 +15,21 @@ from typing import Any
 
 import msgspec
 
-from gradcheck import editions, fatal, finite
-from gradcheck.arrays import all_finite, as_outputs, copy_tuple, is_real
-from gradcheck.attributes import guessed_numbers
+from gradcheck import editions, fatal, unusable
+from gradcheck.answer import Answer, Begun
+from gradcheck.arrays import LARGE, all_same_bits
 from gradcheck.beyond import Usual, is_accident, usual
 from gradcheck.cases import build
 from gradcheck.checks import contract, framework, meeting, memory, nodes, order, values
 from gradcheck.checks.facts import Facts, Outcome, usable_gradients
 from gradcheck.cotangents import make
 from gradcheck.errors import UsageError
-from gradcheck.evaluation import Evaluator, OtherOutputs, UserCodeRaised
+from gradcheck.evaluation import Evaluator, UserCodeRaised, alone
 from gradcheck.folding import Known, is_known
-from gradcheck.foreign import advice_of
 from gradcheck.graphs.again import Kept
+from gradcheck.graphs.composed import Composed
 from gradcheck.guards import TimeLimit, time_limit, timed
-from gradcheck.model import Case, Op, Outputs, Recipe
-from gradcheck.plain import told
+from gradcheck.model import Case, Op, Recipe
 from gradcheck.repeating import random_forward
 from gradcheck.results import Finding, Severity
 from gradcheck.settings import CHECKS, Settings
@@ -79,6 +78,8 @@ class Bench:
     """What forward does at the first case."""
     known: Known = ()
     """What is waived: it makes no check be left out."""
+    doubted: bool = False
+    """At some case there was something to say of it: forward runs twice at all that follow."""
 
     def look(self, recipe: Recipe) -> None:
         """Measure a forward pass once; a slow one lowers the budget for a full check.
@@ -102,37 +103,68 @@ class Bench:
             self.settings = msgspec.structs.replace(self.settings, budget=points)
 
     def run(self, recipe: Recipe, checks: Iterable[str] | None = None) -> Trial:
-        """Run one case, within the time limit."""
+        """Run one case, within the time limit.
+
+        With the check "contract", forward runs twice at the case: one that is random, or reads
+        memory that nobody has written, is seen. Else once, where nothing is to be said of it.
+        """
+        names = tuple(checks or self.settings.checks or CHECKS)
+        twice = self.doubted or contract.NAME in names or self.op.foreign is not None
+        trial = self._tried(recipe, names, twice=twice)
+        if _plain(trial):
+            return trial
+        self.doubted = True
+        if twice or trial.facts is None or self._same_again(trial.facts):
+            return trial
+        return self._tried(recipe, names, twice=True)
+
+    def _same_again(self, facts: Facts) -> bool:
+        """Forward gives what it gave before; of a graph it is not known yet."""
+        if isinstance(facts.op.detail, Composed):
+            return False
+        try:
+            again = self.evaluator.forward(facts.case.primals, facts.case.attributes)
+        except UserCodeRaised:
+            return False
+        return all_same_bits(again, facts.answer.outputs)
+
+    def _tried(self, recipe: Recipe, checks: tuple[str, ...], *, twice: bool) -> Trial:
         trial = Trial(recipe)
         stage = ["forward"]
         try:
             with time_limit(self.settings.time_limit):
-                self._evaluate(trial, stage)
+                self._evaluate(trial, stage, each=nodes.NAME in checks, twice=twice)
             if trial.facts is not None:
                 stage[0] = "checks"
                 with time_limit(self.settings.op_time_limit):
-                    self._check(trial, trial.facts, tuple(checks or self.settings.checks or CHECKS))
+                    self._check(trial, trial.facts, checks)
         except TimeLimit:
             self._out_of_time(trial, stage[0])
         return trial
 
-    def _evaluate(self, trial: Trial, stage: list[str]) -> None:
+    def _evaluate(self, trial: Trial, stage: list[str], *, each: bool, twice: bool) -> None:
         case = build(self.op, trial.recipe)
-        if not self._valid(case, trial):
+        trial.rejected = unusable.invalid(self.op, case)
+        if trial.rejected:
             return
         if died := fatal.finding(self.evaluator, case):
             grave = self.beyond(trial) if trial.recipe.beyond else died.severity
             trial.findings.append(msgspec.structs.replace(died, severity=grave))
             return
-        kept = Kept.of(self.op)
-        outputs = self._outputs(trial, case, kept.forward if kept else self.op.forward)
-        if outputs is None:
+        kept = Kept.of(self.op, case.primals, each=each)
+        run = kept or self.op
+        begun = self._begun(trial, case, run.forward if twice else run.vjp, forward_only=twice)
+        if begun is None:
             return
+        outputs = begun.outputs
         trial.empty = not any(o.size for o in outputs)
         cotangents = make(trial.recipe, outputs)
         stage[0] = "backward"
         try:
-            answer = self.evaluator.answer(case, cotangents, kept.vjp if kept else None, outputs)
+            if twice:
+                del begun  # its copies of the inputs
+                begun = self.evaluator.begun(case, run.vjp, outputs)
+            answer = self.evaluator.answered(begun, case, cotangents)
         except UserCodeRaised as error:
             self._raised(trial, error)
             return
@@ -140,22 +172,26 @@ class Bench:
             unwritten = memory.unwritten_output(self.evaluator, case)
             self._add(trial, random_forward(self.op, unwritten))
             return
-        large = sum(c.size for c in cotangents) >= values.LARGE
+        trial.facts = self._facts(trial, case, (cotangents, answer), kept)
+
+    def _facts(
+        self, trial: Trial, case: Case, given: tuple[Any, Answer], kept: Kept | None
+    ) -> Facts:
+        (cotangents, answer), dtype = given, trial.recipe.dtype
+        large = sum(c.size for c in cotangents) >= LARGE
         if large and "cotangent (by backward)" not in answer.overwritten:
             cotangents = answer.cotangents  # one copy less
-        trial.facts = Facts(
-            self.op,
-            self.settings,
-            self.evaluator,
-            case,
-            cotangents,
-            answer,
-            self.precision[trial.recipe.dtype],
-            usable_gradients(self.op, case, answer.gradients),
-            trial.outcomes,
-            tape=kept.base if kept else None,
-            sharp=self.sharp.get(trial.recipe.dtype, frozenset()),
-        )
+        shared = self.op, self.settings, self.evaluator
+        own = kept.own if kept is not None else ()
+        gradients = usable_gradients(self.op, case, answer.gradients, own)
+        answer = answer.holding(gradients) if large else answer
+        found = self.precision[dtype], gradients, trial.outcomes
+        sharp = self.sharp.get(dtype, frozenset())
+        tape = kept.base if kept is not None else None
+        made = Facts(*shared, case, cotangents, answer, *found, tape, sharp)
+        if kept is not None and kept.passed is not None:
+            made.know(kept.passed)
+        return made
 
     def _check(self, trial: Trial, facts: Facts, checks: tuple[str, ...]) -> None:
         failed = False
@@ -189,25 +225,15 @@ class Bench:
             self._add(trial, finding)
         trial.findings = [meeting.at_kinks(f) if f in excused else f for f in trial.findings]
 
-    def _valid(self, case: Case, trial: Trial) -> bool:
-        valid = self.op.options.valid
-        if valid is None:
-            return True
-        try:
-            accepted = bool(valid(*case.primals, **case.attributes))
-        except Exception as error:
-            trial.rejected = f"valid() raises {type(error).__name__}: {told(error)}"
-            return False
-        if not accepted:
-            trial.rejected = "valid() refuses it"
-        return accepted
+    def _begun(
+        self, trial: Trial, case: Case, run: Callable[..., Any], *, forward_only: bool
+    ) -> Begun | None:
+        """A first forward pass, or None after noting why it is not to be used.
 
-    def _outputs(self, trial: Trial, case: Case, forward: Callable[..., Any]) -> Outputs | None:
-        """Outputs of a first forward pass, or None after noting why there are none."""
+        ``forward_only``: no backward pass follows, ``run`` returns outputs and no more.
+        """
         try:
-            primals = copy_tuple(case.primals)
-            made = self.evaluator.call_forward(forward, primals, case.attributes)
-            outputs = tuple(o.copy() for o in as_outputs(made))
+            begun = self.evaluator.begun(case, alone(run) if forward_only else run)
         except UserCodeRaised as error:
             self._raised(trial, error)
             return None
@@ -216,21 +242,14 @@ class Bench:
                 raise
             trial.rejected = str(error)
             return None
-        if not any(is_real(o) for o in outputs):
-            kinds = ", ".join(str(o.dtype) for o in outputs) or "an empty tuple"
-            message = f"forward returns no real output, but {kinds}: nothing to differentiate"
-            if trial.recipe.beyond:  # a sum over nothing may be an integer
-                trial.rejected = message
-                return None
-            self._add(trial, _finding("no-real-output", "fail", message))
-            return None
-        if not all_finite(outputs):
-            refusable = trial.recipe.refusable
-            trial.rejected = finite.refusal(self.evaluator, case, outputs, refusable=refusable)
-            if not trial.rejected:
-                self._add(trial, finite.not_finite())
-            return None
-        return outputs
+        made = unusable.outputs(self.evaluator, case, begun.outputs)
+        if made is None:
+            return begun
+        if isinstance(made, str):
+            trial.rejected = made
+        else:
+            self._add(trial, made)
+        return None
 
     def _raised(self, trial: Trial, error: UserCodeRaised) -> None:
         """Forward or backward raised: a rejection, or a finding with the user's own frames."""
@@ -238,32 +257,8 @@ class Bench:
             if not trial.findings:  # what was found before it refused stays found
                 trial.rejected = error.summary
             return
-        if isinstance(error, OtherOutputs):
-            self._add(trial, _finding("output-count", "fail", error.summary))
-            return
-        hint = ""
-        if error.where == "forward":
-            hint = (
-                f"; {advice}"
-                if (advice := advice_of(error.error))
-                else (
-                    "; these inputs are declared: narrow the domain in the signature, or give "
-                    "valid=lambda ...: ... for a relation between inputs"
-                )
-            )
-        severity: Severity = "fail"
-        chosen = trial.recipe.attributes
-        made_up = trial.recipe.refusable and not any(chosen.values())
-        loud = bool(trial.recipe.beyond) or (made_up and self.settings.scope == "declared")
-        loud |= guessed_numbers(self.op.attributes, chosen) > 0
-        loud |= trial.empty and trial.recipe.refusable
-        if error.where == "backward" and loud:
-            quiet = bool(trial.recipe.beyond) and self.settings.scope == "declared"
-            severity = "note" if quiet else "warning"
-            hint = f"; forward accepts this ({trial.recipe.note}), but nobody declared it"
-        message = f"{error.where} raises {error.summary}{hint}"
-        finding = _finding(f"{error.where}-raised", severity, message)
-        self._add(trial, msgspec.structs.replace(finding, traceback=error.frames()))
+        found = unusable.raised(self.op, trial.recipe, error, self.settings.scope, trial.empty)
+        self._add(trial, found)
 
     def _out_of_time(self, trial: Trial, stage: str) -> None:
         if stage == "checks" and trial.findings:
@@ -273,7 +268,7 @@ class Bench:
             trial.rejected = f"out of time ({self.settings.op_time_limit:g} s for one case)"
             return
         message = f"{stage} did not return within {self.settings.time_limit:g} s (--time-limit)"
-        self._add(trial, _finding("never-ends", "fail", message))
+        self._add(trial, contract.noted("never-ends", message))
 
     def _add(self, trial: Trial, finding: Finding) -> None:
         """Note a finding; beyond what was declared a fail is a warning, except by scope."""
@@ -296,5 +291,9 @@ class Bench:
         return "warning" if meant else "note"
 
 
-def _finding(code: str, severity: Severity, message: str) -> Finding:
-    return Finding(code=code, check=contract.NAME, severity=severity, message=message)
+def _plain(trial: Trial) -> bool:
+    """Every comparison of values passed, and nothing else is to be said of the case."""
+    made = trial.outcomes.get(values.NAME)
+    if made is None or trial.findings or not made.comparisons:
+        return False
+    return not any(o.inconclusive or o.conventions for o in trial.outcomes.values())

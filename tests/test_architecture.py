@@ -15,7 +15,7 @@ LEVELS = [  # from the top; a module may import its own level and those below
     {"runner", "tally", "vacuity", "audit", "trial", "gathering", "teaching", "explain", "selftest"}
     | {"equivalence", "health", "series", "cost", "history", "describing", "random_graphs"}
     | {"wishes", "explained", "folding", "drawing", "svg", "illustrating", "seen", "shrinking"}
-    | {"preparing", "execution", "fatal", "repeating"},
+    | {"preparing", "execution", "fatal", "repeating", "unusable"},
     {
         "registry",
         "catalogue",
@@ -51,7 +51,7 @@ LEVELS = [  # from the top; a module may import its own level and those below
     | {"quotients", "draws"},
     {"model", "node", "results", "scores", "estimate", "arrays", "evaluation", "guards", "errors"}
     | {"environment", "constants", "floats", "refusals", "records", "figures", "codes", "layout"}
-    | {"plain", "reading", "foreign", "signed", "forking", "aligning"},
+    | {"plain", "reading", "foreign", "signed", "forking", "aligning", "answer"},
 ]
 RESULTS_ONLY = {"reporters", "policy", "files", "outputs", "stream", "waivers", "changes"}
 """Rooms that see results and errors, never an op."""

@@ -18,7 +18,7 @@ from gradcheck.settings import CHECKS, Settings
 
 PACKAGE = Path(__file__).parent.parent / "gradcheck"
 SOURCES = [p for p in PACKAGE.rglob("*.py") if "codes" not in p.relative_to(PACKAGE).parts]
-FINDERS = {"find": 1, "find_in": 1, "_finding": 0}
+FINDERS = {"find": 1, "find_in": 1, "_finding": 0, "noted": 0}
 """Functions that make a finding, and the place of its code among their arguments."""
 SPOKEN = {"forward-raised", "backward-raised"}
 """Codes that are put together: f"{where}-raised"."""

@@ -12,6 +12,7 @@ from gradcheck.checks.facts import Facts, Outcome, furthest
 from gradcheck.evaluation import UserCodeRaised
 from gradcheck.floats import eps_of
 from gradcheck.model import Input
+from gradcheck.results import Finding, Severity
 
 NAME = "contract"
 
@@ -30,6 +31,11 @@ def check(facts: Facts) -> Outcome:
         _check_some_wanted(outcome, facts)
     _widened(outcome, facts)
     return outcome
+
+
+def noted(code: str, message: str, severity: Severity = "fail", traceback: str = "") -> Finding:
+    """A finding of this check, made where a case is evaluated."""
+    return Finding(code=code, check=NAME, severity=severity, message=message, traceback=traceback)
 
 
 def _widened(outcome: Outcome, facts: Facts) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradcheck.arrays import relative_error, unravel
+from gradcheck.arrays import Float, relative_error, unravel
 from gradcheck.checks.facts import Facts
 from gradcheck.compare import Comparison
 from gradcheck.judged import Judged
@@ -56,9 +56,9 @@ def wrong(worst: Worst, found_by: str) -> Finding:
     )
 
 
-def slightly_off(facts: Facts, worst: Worst, error: float, count: int) -> Finding:
+def slightly_off(facts: Facts, worst: Worst, errors: Float) -> Finding:
     """Provable, and too small to matter: a warning with its size."""
-    where = f"on {count} of {worst.entries} entries" if worst.entries else "along a direction"
+    where = f"on {len(errors)} of {worst.entries} entries" if worst.entries else "along a direction"
     return Finding(
         code="slightly-off",
         check=NAME,
@@ -67,9 +67,9 @@ def slightly_off(facts: Facts, worst: Worst, error: float, count: int) -> Findin
         entry=worst.entry,
         numbers=worst,
         message=(
-            f"gradient of {worst.input} is off by {error:.1g} of its size {where}, beyond all "
-            "rounding: an epsilon that forward has and backward has not, or a constant with too "
-            "few digits? (--signif 0 fails it)"
+            f"gradient of {worst.input} is off by {errors.max():.1g} of its size {where}, beyond "
+            "all rounding: an epsilon that forward has and backward has not, or a constant with "
+            "too few digits? (--signif 0 fails it)"
         ),
     )
 

@@ -13,13 +13,14 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from gradcheck.answer import Answer
 from gradcheck.arrays import Array, copy_tuple, flatten, is_real
 from gradcheck.checks import values
 from gradcheck.checks.agreement import apart
 from gradcheck.checks.facts import Facts, Outcome, usable_gradients
 from gradcheck.compare import RESOLUTION
 from gradcheck.cotangents import make, random_like
-from gradcheck.evaluation import Answer, Evaluator, UserCodeRaised
+from gradcheck.evaluation import Evaluator, UserCodeRaised
 from gradcheck.floats import HALF, eps_of
 from gradcheck.foreign import Derived, Foreign, ForwardMode, Unavailable, Variant
 from gradcheck.model import Case, Input, Op, Options, Outputs

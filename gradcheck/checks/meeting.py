@@ -11,10 +11,11 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
+from gradcheck.aligning import gradient_array
 from gradcheck.arrays import Array, copy_tuple
 from gradcheck.checks.facts import Facts, furthest, recorded
 from gradcheck.checks.nodes import NAME, everyone
-from gradcheck.evaluation import UserCodeRaised, gradient_array
+from gradcheck.evaluation import UserCodeRaised
 from gradcheck.graphs.composed import Composed
 from gradcheck.results import Finding
 

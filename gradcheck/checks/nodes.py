@@ -9,6 +9,8 @@ nodes, whose cache holds the last use; a node that writes into what another read
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
@@ -38,7 +40,7 @@ def check(facts: Facts) -> Outcome:
     passed = facts.passed()
     if passed is None or facts.op.options.differentiates is not None:
         return Outcome()  # what the whole is the gradient of says nothing of its nodes
-    outcome = _along(facts, passed, random_direction(facts, passed[0]))
+    outcome = _along(facts, passed, lambda: random_direction(facts, passed[0]))
     outcome.findings += _read_elsewhere(passed[0])
     return outcome
 
@@ -72,12 +74,14 @@ def along_fails(facts: Facts) -> Outcome:
         if passed is None or outcome.failed:
             break
         if finding.severity == "fail" and finding.entry is not None:
-            direction = along_entry(facts, passed[0], finding.input, finding.entry)
-            outcome = _along(facts, passed, direction)
+            where = facts, passed[0], finding.input, finding.entry
+            outcome = _along(facts, passed, partial(along_entry, *where))
     return outcome
 
 
-def _along(facts: Facts, passed: tuple[Tape, Gradients], direction: Direction) -> Outcome:
+def _along(
+    facts: Facts, passed: tuple[Tape, Gradients], direction: Callable[[], Direction]
+) -> Outcome:
     outcome = Outcome()
     measured = defects(facts, passed, direction)
     outcome.comparisons = len(measured)

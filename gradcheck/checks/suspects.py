@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gradcheck.arrays import Array, freeze, same_bits
+from gradcheck.arrays import LARGE, Array, freeze, same_bits
 from gradcheck.checks import contract, values
 from gradcheck.checks.facts import Facts, Outcome, furthest, usable_gradients
 from gradcheck.evaluation import Evaluator, UserCodeRaised
@@ -49,7 +49,7 @@ def hear(facts: Facts, passed: tuple[Tape, Gradients], number: int) -> Hearing |
     )
     if not same:
         return _changed(facts, tape, step)
-    inside = local.aligned(gradients.downstream[number])
+    inside = local.aligned(gradients.downstream[number], own=range(len(step.parents)))
     if where := furthest(local, inside, local.gradients):
         return Hearing(step, local, Outcome(), disturbed=where)
     outcome = values.check(local)
@@ -59,22 +59,32 @@ def hear(facts: Facts, passed: tuple[Tape, Gradients], number: int) -> Hearing |
 
 def _alone(facts: Facts, tape: Tape, step: Step, received: Sequence[Array]) -> Facts | None:
     """The facts of a node's op at what the node met."""
-    primals = tuple(freeze(np.array(tape.values[p])) for p in step.parents)
+    primals = _primals([tape.values[p] for p in step.parents])
     case = Case(facts.case.recipe, primals, step.attributes)
     evaluator = Evaluator(step.op, facts.evaluator.random, facts.evaluator.counters)
     try:
         answer = evaluator.answer(case, tuple(np.array(c) for c in received))
     except UserCodeRaised:
         return None
+    usable = usable_gradients(step.op, case, answer.gradients)
     return Facts(
         step.op,
         for_op(facts.settings, replace(step.op.options, dtypes=None, checks=None)),
         evaluator,
         case,
         tuple(received),
-        answer,
+        answer.holding(usable) if sum(p.size for p in primals) >= LARGE else answer,
         facts.precision,
-        usable_gradients(step.op, case, answer.gradients),
+        usable,
+    )
+
+
+def _primals(met: list[Array]) -> tuple[Array, ...]:
+    """What a node met, read-only; copies, but of what is large and shares its memory with none."""
+    roots = [id(v if v.base is None else v.base) for v in met]
+    return tuple(
+        freeze(v.view() if v.size >= LARGE and roots.count(root) == 1 else np.array(v))
+        for v, root in zip(met, roots, strict=True)
     )
 
 

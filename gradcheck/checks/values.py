@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from gradcheck import moves
-from gradcheck.arrays import largest, unravel
+from gradcheck.arrays import LARGE, largest, projection, unravel
 from gradcheck.checks import findings
 from gradcheck.checks.conventions import note
 from gradcheck.checks.effort import Effort, Found, Way, by_nodes, chosen, look
@@ -21,19 +21,17 @@ from gradcheck.checks.standin import StandIn, beside, of_nodes, of_reference, of
 from gradcheck.claims import Claims
 from gradcheck.compare import Rules, Status
 from gradcheck.diagnosis import Table
-from gradcheck.evaluation import projection
 from gradcheck.floats import HALF, eps_of
 from gradcheck.judged import Judged
 from gradcheck.judging import Judge
 from gradcheck.model import SIMPLEX
 from gradcheck.moves import Speeds
 from gradcheck.point import Move, Point
+from gradcheck.results import Worst
 
 NAME = "values"
 NODES = "nodes"
 """The check that looks at a graph's nodes, where it was run."""
-LARGE = 2**17
-"""Entries from which on a case's copies are perturbed, not further ones: put back to the bit."""
 _MODES = {Way.BLOCKS: "blocks", Way.DIRECTIONS: "projected", Way.JOINT: "projected"}
 
 
@@ -96,7 +94,7 @@ def point(facts: Facts, function: StandIn | None = None) -> Point:
     answer = facts.answer
     outputs = answer.outputs if function is None else function.outputs
     precision = facts.precision if function is None else function.precision
-    large = sum(p.size for p in answer.primals) >= LARGE
+    large = sum(p.size for p in answer.primals) >= LARGE  # then these copies are perturbed
     here, cotangent = projection(outputs, facts.cotangents)
     return Point(
         beside(facts) if function is None else function.evaluator,
@@ -162,13 +160,13 @@ def _together(outcome: Outcome, facts: Facts, judge: Judge, compared: Iterable[i
     if np.count_nonzero(judged.status):  # some did not pass
         return False
     found = Found(judged, Way.JOINT)
-    for place, k in enumerate(sizes):
-        if place:
-            _credit(outcome, facts, judge.claims, k, found)
-        else:
-            _record(outcome, facts, judge.claims, k, found)  # one comparison, whatever it is of
-    if sizes:
-        outcome.modes[_MODES[Way.JOINT]] = len(sizes) * len(judged.moves)
+    for k in sizes:
+        _credit(outcome, facts, judge.claims, k, found)
+    if len(judged.moves):
+        outcome.comparisons = 1  # whatever it is of
+        outcome.modes = {_MODES[Way.JOINT]: len(sizes), **judged.opinions}
+        outcome.excess = float(judged.excess[0])
+        _worst(outcome, facts, next(iter(sizes)), found, [0])
     return True
 
 
@@ -226,7 +224,6 @@ def _coarse(judged: Judged, most: float) -> float:
 
 def _findings(outcome: Outcome, facts: Facts, k: int, found: Found) -> None:
     judged, projected = found.judged, found.way is not Way.ENTRIES
-    name, shape = facts.op.inputs[k].name, facts.case.primals[k].shape
     if not tails_count(facts) and (tails := judged.lost_tails()):
         outcome.findings.append(findings.lost_tail(facts, k, judged, tails))
     failed, slight = judged.where(Status.FAIL), judged.where(Status.SLIGHT)
@@ -235,20 +232,28 @@ def _findings(outcome: Outcome, facts: Facts, k: int, found: Found) -> None:
         shown = (projected and [i for i in failed if judged.moves[i].single]) or failed
     if not shown:
         return
-    errors = judged.relative_errors()
-    worst = shown[int(np.argmax(errors[shown]))]
-    entry = unravel(int(judged.moves[worst].parts[0][1][0]), shape)
-    counts = len(failed), 0 if projected else len(judged.moves)
-    record = findings.worst((name, entry), judged, worst, float(errors[worst]), counts)
-    outcome.worst[name] = record
+    record = _worst(outcome, facts, k, found, shown)
     if failed:
         outcome.findings.append(
             findings.wrong(record, findings.found_by(judged, failed) if projected else "")
         )
     elif slight:
         outcome.findings.append(
-            findings.slightly_off(facts, record, float(errors[slight].max()), len(slight))
+            findings.slightly_off(facts, record, judged.relative_errors()[slight])
         )
+
+
+def _worst(outcome: Outcome, facts: Facts, k: int, found: Found, shown: list[int]) -> Worst:
+    """Keep the one with the largest error of some comparisons of an input."""
+    judged, errors = found.judged, found.judged.relative_errors()
+    worst = shown[int(np.argmax(errors[shown]))] if len(shown) > 1 else shown[0]
+    place = unravel(int(judged.moves[worst].parts[0][1][0]), facts.case.primals[k].shape)
+    one = facts.op.inputs[k].name, place
+    of = len(judged.moves) if found.way is Way.ENTRIES else 0
+    counts = len(judged.where(Status.FAIL)), of
+    record = findings.worst(one, judged, worst, float(errors[worst]), counts)
+    outcome.worst[one[0]] = record
+    return record
 
 
 def tails_count(facts: Facts) -> bool:

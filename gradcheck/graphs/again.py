@@ -16,9 +16,10 @@ import numpy as np
 from gradcheck.arrays import Array, as_outputs, freeze
 from gradcheck.errors import UsageError
 from gradcheck.evaluation import NodeRaised
-from gradcheck.graphs.composed import Composed, pulled, returned
+from gradcheck.graphs.composed import Composed, returned
+from gradcheck.graphs.reverse import Gradients, at_sources, backward
 from gradcheck.graphs.tape import Step, Tape, handed
-from gradcheck.model import Op, Pullback
+from gradcheck.model import Op, Outputs, Pullback
 from gradcheck.node import Node
 
 
@@ -152,25 +153,35 @@ def uses_again(base: Tape, other: Tape) -> bool:
 
 
 class Kept:
-    """The first two passes of a graph at a case, from which others near it are taken.
+    """The passes of a graph at a case: others near it are taken from the first.
 
-    They are the forward pass, and the one that the backward pass follows; what that does to the
-    second does not reach the first.
+    That is the forward pass before the one that the backward pass follows, or, where that was the
+    only one, as it stood before the backward pass: what that does to its values does not reach it.
+
+    Parameters
+    ----------
+    graph : Composed
+    primals : tuple of array
+        The case's own, which nobody writes into.
+    each : bool
+        Keep what went back through each node, too.
     """
 
-    def __init__(self, graph: Composed) -> None:
-        self._graph = graph
+    def __init__(self, graph: Composed, primals: tuple[Array, ...], *, each: bool) -> None:
+        self._graph, self._primals, self._each = graph, primals, each
         self._first: Tape | None = None
         self.base: Tape | None = None
-        """The first pass, once both were run; None where an op uses its memory again."""
+        """The pass, once the backward's was run; None where an op uses its memory again."""
+        self.passed: tuple[Tape, Gradients] | None = None
+        """The last pass and its backward, where each node's part of it was kept."""
 
     @staticmethod
-    def of(op: Op) -> Kept | None:
+    def of(op: Op, primals: tuple[Array, ...], *, each: bool) -> Kept | None:
         """None for an op that is no graph, or runs in another way than its graph does."""
         graph = op.detail
-        if not isinstance(graph, Composed):
+        if not isinstance(graph, Composed) or (op.forward, op.vjp) != (graph.forward, graph.vjp):
             return None
-        return Kept(graph) if (op.forward, op.vjp) == (graph.forward, graph.vjp) else None
+        return Kept(graph, primals, each=each)
 
     def forward(self, *values: Any, **attributes: Any) -> Any:
         """The graph's forward pass, kept."""
@@ -178,11 +189,28 @@ class Kept:
         return returned(self._first)
 
     def vjp(self, *values: Any, **attributes: Any) -> tuple[Any, Pullback]:
-        """The graph as one vjp rule, run after its forward pass."""
-        second = self._graph.run(values, attributes)
-        if self._first is not None and not uses_again(self._first, second):
+        """The graph as one vjp rule."""
+        last = self._graph.run(values, attributes)
+        if self._first is None:
+            self.base = last.copied(self._primals)
+        elif not uses_again(self._first, last):
             self.base = self._first
-        return returned(second), partial(pulled, second)
+            self.base.put_sources(self._primals)
+        return returned(last), partial(self._pulled, last)
+
+    @property
+    def own(self) -> list[int]:
+        """Which inputs have gradients that no node can change."""
+        if self.passed is None:
+            return []
+        tape, gradients = self.passed
+        return [k for k, place in enumerate(tape.sources) if place in gradients.own]
+
+    def _pulled(self, last: Tape, cotangents: Outputs) -> list[Any]:
+        gradients = backward(last, cotangents, kept=self._each)
+        if self._each:
+            self.passed = last, gradients
+        return at_sources(last, gradients)
 
 
 def forward_beside(graph: Composed, base: Tape) -> Callable[..., Any]:

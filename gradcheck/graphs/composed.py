@@ -7,12 +7,9 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-import numpy as np
-
-from gradcheck.arrays import Array, is_real
 from gradcheck.errors import UsageError
 from gradcheck.evaluation import NodeRaised
-from gradcheck.graphs.reverse import backward
+from gradcheck.graphs.reverse import at_sources, backward
 from gradcheck.graphs.tape import Tape
 from gradcheck.model import Outputs, Pullback
 from gradcheck.node import Recordable
@@ -71,15 +68,10 @@ class Composed(Recordable):
 
 def pulled(tape: Tape, cotangents: Outputs) -> list[Any]:
     """The gradients of the sources: the pullback of a graph's pass."""
-    upstream = backward(tape, cotangents, kept=False).upstream
-    return [upstream[s] if s in upstream else _zeros(tape.values[s]) for s in tape.sources]
+    return at_sources(tape, backward(tape, cotangents, kept=False))
 
 
 def returned(tape: Tape) -> Any:
     """What a graph's pass returns: a value, or a tuple of them."""
     made = tuple(tape.values[r] for r in tape.results)
     return made if len(made) > 1 else made[0]
-
-
-def _zeros(value: Array) -> Any:
-    return np.zeros(value.shape, value.dtype) if is_real(value) else None

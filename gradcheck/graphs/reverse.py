@@ -7,6 +7,7 @@ gradients that come back add up.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.aligning import aligned
-from gradcheck.arrays import Array, is_real
+from gradcheck.arrays import LARGE, Array, is_real, same_bits
 from gradcheck.errors import UsageError
 from gradcheck.evaluation import NodeRaised
 from gradcheck.graphs.tape import Step, Tape
@@ -29,6 +30,8 @@ class Gradients:
     """By value, the sum of the gradients that came back to it."""
     downstream: dict[int, tuple[Any, ...]] = field(default_factory=dict)
     """By step, the gradient that it passed to each parent."""
+    own: set[int] = field(default_factory=set)
+    """Places of large values of whose sum no node can change an entry."""
     received: dict[int, Outputs] = field(default_factory=dict)
     """By step, the upstream gradients that it was given."""
 
@@ -75,7 +78,35 @@ def backward(tape: Tape, cotangents: Sequence[Any], *, kept: bool = True) -> Gra
             raise NodeRaised(place, error) from error
         if kept:
             made.downstream[number] = tuple(None if g is None else np.array(g) for g in gradients)
+    if kept:
+        _hold_once(tape, made)
     return made
+
+
+def _hold_once(tape: Tape, made: Gradients) -> None:
+    """Let go of large gradients of which there are copies that no node has changed since."""
+    came: dict[int, list[Array]] = defaultdict(list)
+    for number, passed_on in made.downstream.items():
+        for place, copy in zip(tape.steps[number].parents, passed_on, strict=True):
+            if copy is not None and copy.size >= LARGE and place in made.upstream:
+                came[place].append(copy)
+    for place, copies in came.items():
+        if len(copies) == 1 and same_bits(made.upstream[place], copies[0]):
+            made.upstream[place] = copies[0]
+        elif len(copies) == 1:
+            continue
+        made.own.add(place)  # a sum is nobody's, too
+
+
+def at_sources(tape: Tape, made: Gradients) -> list[Any]:
+    """The gradient of each source; zeros where none came back to it."""
+    return [
+        made.upstream[s] if s in made.upstream else _zeros(tape.values[s]) for s in tape.sources
+    ]
+
+
+def _zeros(value: Array) -> Any:
+    return np.zeros(value.shape, value.dtype) if is_real(value) else None
 
 
 def pulled(step: Step, cotangents: Outputs) -> tuple[Any, ...]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from gradcheck.arrays import Array, as_outputs, is_numeric, is_real
+from gradcheck.arrays import Array, as_outputs, copy_array, is_numeric, is_real
 from gradcheck.errors import UsageError
 from gradcheck.evaluation import NodeRaised
 from gradcheck.graphs.calls import Formulas, demand_parents
@@ -37,6 +38,12 @@ class Step:
     pullback: Pullback | None
     scalars: tuple[bool, ...]
     """Which outputs are numbers and no arrays: their cotangents are too."""
+
+    def without_way_back(self) -> Step:
+        """The same, and no more of what its backward pass needs."""
+        return Step(
+            self.name, self.op, self.parents, self.outputs, self.attributes, None, self.scalars
+        )
 
 
 class Tape(Formulas):
@@ -143,6 +150,23 @@ class Tape(Formulas):
         )
         self.steps.append(step)
         return tuple(made) if several else made[0]
+
+    def copied(self, sources: Sequence[Array]) -> Tape:
+        """What was recorded, with copies of the values and without the way back.
+
+        ``sources`` are the values of the sources, which need not be copied.
+        """
+        made, kept = copy(self), set(self.sources)
+        made.values = [v if k in kept else copy_array(v) for k, v in enumerate(self.values)]
+        made.put_sources(sources)
+        made.steps = [s.without_way_back() for s in self.steps]
+        return made
+
+    def put_sources(self, values: Sequence[Array]) -> None:
+        """Other arrays of the same values, in place of those that were recorded."""
+        for place, value in zip(self.sources, values, strict=True):
+            if value.shape == self.values[place].shape:
+                self.values[place] = value
 
     def finish(self, returned: Any) -> None:
         """Name the nodes that are the graph's values.

@@ -1,0 +1,72 @@
+"""What one forward and one backward pass of an op at a case gave: `evaluation` makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from gradcheck.arrays import Array
+from gradcheck.model import Outputs
+
+
+@dataclass(slots=True)
+class Counters:
+    """How often the user's code ran."""
+
+    forward_calls: int = 0
+    forward_points: int = 0
+    backward_calls: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One forward and backward pass: what went in, what came out, what was overwritten."""
+
+    outputs: Outputs
+    gradients: tuple[Any, ...] | None
+    """As backward returned them, one per input; None where it returned no tuple at all."""
+    returned: Any
+    """Backward's return value, untouched."""
+    primals: tuple[Array, ...]
+    """The very arrays that forward and backward were given."""
+    cotangents: Outputs
+    overwritten: tuple[str, ...]
+    """Names of inputs (or "cotangent") whose bytes changed, with who did it."""
+
+    def holding(self, copies: Sequence[Array | None]) -> Answer:
+        """With these copies in place of the gradients that they are of: half the memory.
+
+        What lies in the memory of the inputs or the cotangents stays what it is.
+        """
+        if self.gradients is None:
+            return self
+        given = (*self.primals, *self.cotangents)
+        made = tuple(
+            g if c is None or not _apart(g, c, given) else c
+            for g, c in zip(self.gradients, copies, strict=True)
+        )
+        return replace(self, gradients=made, returned=made)
+
+
+def _apart(gradient: Any, copy: Array, given: Sequence[Array]) -> bool:
+    """An array of its own, with a copy of its dtype."""
+    if type(gradient) is not np.ndarray or gradient.dtype != copy.dtype:
+        return False
+    return not any(np.may_share_memory(gradient, a) for a in given)
+
+
+@dataclass(slots=True)
+class Begun:
+    """The forward pass of an `Answer`, whose backward is still to come."""
+
+    primals: tuple[Array, ...]
+    outputs: Outputs
+    """Copies, as they were before the backward pass."""
+    scalars: tuple[bool, ...]
+    """Which outputs are numbers and no arrays: their cotangents are too."""
+    pullback: Any
+    changed: list[str]
+    """Names of inputs that forward has written into."""
