@@ -115,7 +115,7 @@ def chosen(judge: Judge, along: Mapping[int, Sequence[Move]], budget: int) -> Ef
         return Effort(ways, budget=budget)
     judge.structures.clear()
     each = budget // (QUICK * len(along))
-    if each < 1:
+    if each < 1 or each == len(along) == 1:
         return Effort(dict.fromkeys(along, Way.JOINT))
     return Effort(dict.fromkeys(along, Way.DIRECTIONS), min(each, DIRECTIONS))
 
