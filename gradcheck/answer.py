@@ -29,7 +29,7 @@ class Answer:
     gradients: tuple[Any, ...] | None
     """As backward returned them, one per input; None where it returned no tuple at all."""
     returned: Any
-    """Backward's return value, untouched."""
+    """Backward's return value, untouched but for `holding`."""
     primals: tuple[Array, ...]
     """The very arrays that forward and backward were given."""
     cotangents: Outputs
