@@ -89,6 +89,7 @@ class Scratch:
         own = {k: v for k, v in clean_environment().items() if not k.startswith(_CI)}
         path = f"{shims}:{own.get('PATH', '')}"
         self.environment = own | {"PATH": path, "PYTHONIOENCODING": "utf-8"}
+        self.environment["OPENBLAS_CORETYPE"] = "Nehalem"  # the last bits of W @ x, on any x86
         self.environment["PYTEST_ADDOPTS"] = "-p no:randomly -p no:rerunfailures"
         self.environment["PYTHONDONTWRITEBYTECODE"] = "1"  # a file may change twice in a second
 
