@@ -160,22 +160,23 @@ def tie_broken(
         ``gap`` is the smallest distance that was put between two entries. Nothing without ties.
     """
     tied = _tied(primals)
-    places = [(k, int(flat)) for k, mask in enumerate(tied) for flat in np.flatnonzero(mask)]
+    places = [np.flatnonzero(mask) for mask in tied]
     k, entries, _ = move.parts[0]
-    if (k, int(entries[0])) not in places:
+    if not tied[k].reshape(-1)[int(entries[0])]:
         return
-    own = places.index((k, int(entries[0])))
-    gap = spread / len(places)
-    values = np.array([float(primals[k].reshape(-1)[flat]) for k, flat in places])
+    starts = np.cumsum([0, *map(len, places)])
+    own = int(starts[k] + np.searchsorted(places[k], int(entries[0])))
+    gap = spread / int(starts[-1])
+    flat = [p.reshape(-1) for p in primals]
+    values = np.concatenate([f[at].astype(np.float64) for f, at in zip(flat, places, strict=True)])
     for ranks in _orders(values, own):
-        moved = [
-            np.asarray(p, np.float64).copy() if t.any() else p
-            for p, t in zip(primals, tied, strict=True)
-        ]
-        for (input, flat), rank in zip(places, ranks, strict=True):
-            moved[input].reshape(-1)[flat] += rank * gap
-        back = (np.asarray(m).astype(p.dtype) for m, p in zip(moved, primals, strict=True))
-        yield tuple(back), gap
+        broken = list(primals)
+        for input, at in enumerate(places):
+            if len(at):
+                moved = flat[input].astype(np.float64)
+                moved[at] += ranks[starts[input] : starts[input + 1]] * gap
+                broken[input] = moved.reshape(primals[input].shape).astype(primals[input].dtype)
+        yield tuple(broken), gap
 
 
 def _orders(values: Array, own: int) -> Iterator[Array]:
