@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.arrays import Array
+from gradcheck.arrays import LARGE, Array
 from gradcheck.model import Outputs
 
 
@@ -37,7 +37,7 @@ class Answer:
     """Names of inputs (or "cotangent") whose bytes changed, with who did it."""
 
     def holding(self, copies: Sequence[Array | None]) -> Answer:
-        """With these copies in place of the gradients that they are of: half the memory.
+        """With these copies in place of large gradients that they are of: half the memory.
 
         What lies in the memory of the inputs or the cotangents stays what it is.
         """
@@ -45,7 +45,7 @@ class Answer:
             return self
         given = (*self.primals, *self.cotangents)
         made = tuple(
-            g if c is None or not _apart(g, c, given) else c
+            g if c is None or c.size < LARGE or not _apart(g, c, given) else c
             for g, c in zip(self.gradients, copies, strict=True)
         )
         return replace(self, gradients=made, returned=made)

@@ -159,12 +159,11 @@ class _Groups:
         Works in place, also on what it is given: fresh memory costs more than the sums.
         """
         alone = owners < 0
-        some = bool(alone.any())
-        refused = np.any(np.isnan(outputs).all(axis=2), axis=1) if some else None
         moved = outputs.reshape(*outputs.shape[:2], *self._layout)
         moved -= self._here
         touched = moved != 0
-        if refused is not None:
+        if alone.any():
+            refused = np.any(np.isnan(moved).all(axis=(2, 3, 4)), axis=1)
             follows = np.logical_or.reduce(touched, axis=(1, 3)).reshape(owners.shape)
             if (follows & alone)[~refused].any():
                 return False

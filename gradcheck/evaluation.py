@@ -182,7 +182,7 @@ class Evaluator:
         return Begun(primals, kept, _scalars(returned), pullback, changed)
 
     def answered(self, begun: Begun, case: Case, cotangents: Outputs) -> Answer:
-        """The backward pass of `answer`; what was begun is used up.
+        """The backward pass of `answer`.
 
         Raises
         ------
@@ -193,8 +193,7 @@ class Evaluator:
         given = tuple(copy_array(c) if c.flags.writeable else c for c in cotangents)
         handed = _as_given(given, begun.scalars)
         before = copy_tuple(primals) if changed else case.primals
-        pullback, begun.pullback = begun.pullback, None  # backward may need the memory
-        returned = self.pull(pullback, handed)
+        returned = self.pull(begun.pullback, handed)
         changed += self._changed(primals, before, "backward")
         if any(not same_bits(g, c) for g, c in zip(given, cotangents, strict=True)):
             changed.append("cotangent (by backward)")

@@ -71,9 +71,9 @@ class Sums(NamedTuple, Generic[N]):
     """sum (w y)^2 over the outputs that move, y those at x: how far they move is in ``spread``."""
 
 
-def weights(point: Point) -> Float:
-    """(m,) |w y|: what the rounding of each output at the point counts for."""
-    return np.abs(point.cotangent) * np.maximum(np.abs(point.here), point.tiny)
+def weights(point: Point, block: slice = slice(None)) -> Float:
+    """|w y|: what the rounding of each output at the point counts for; of all, or of some."""
+    return np.abs(point.cotangent[block]) * np.maximum(np.abs(point.here[block]), point.tiny)
 
 
 def finish(point: Point, sums: Sums[Float], touched: Array, width: Float, inputs: Float) -> Quick:

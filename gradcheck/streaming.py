@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcheck.arrays import Array, Float
 from gradcheck.point import Move, Point
-from gradcheck.quotients import Sums
+from gradcheck.quotients import Sums, weights
 
 _BLOCK = 2**14
 """Outputs that are worked on at a time."""
@@ -61,7 +61,7 @@ def _near(
     size = np.abs(w, out=v)
     sides = float(side @ size)
     side *= size
-    return first, second, sides, float(side @ side), _own(point, block, size, moves)
+    return first, second, sides, float(side @ side), _own(point, block, moves)
 
 
 def _far(point: Point, touched: Array, block: slice, outputs: Float) -> tuple[float, ...]:
@@ -73,12 +73,12 @@ def _far(point: Point, touched: Array, block: slice, outputs: Float) -> tuple[fl
         return total, 0.0
     fresh = (beyond != 0) & ~known
     known |= fresh
-    return total, _own(point, block, np.abs(w), fresh)
+    return total, _own(point, block, fresh)
 
 
-def _own(point: Point, block: slice, size: Float, moves: Array) -> float:
-    """Sum of (w y)^2 over the outputs that move, from all |w|, which are written into."""
-    size *= np.maximum(np.abs(point.here[block]), point.tiny)
+def _own(point: Point, block: slice, moves: Array) -> float:
+    """Sum of (w y)^2 over the outputs that move."""
+    size = weights(point, block)
     if np.count_nonzero(moves) < len(moves):
         size *= moves
     return float(size @ size)

@@ -184,7 +184,7 @@ class Bench:
         shared = self.op, self.settings, self.evaluator
         own = kept.own if kept is not None else ()
         gradients = usable_gradients(self.op, case, answer.gradients, own)
-        answer = answer.holding(gradients) if large else answer
+        answer = answer.holding(gradients)
         found = self.precision[dtype], gradients, trial.outcomes
         sharp = self.sharp.get(dtype, frozenset())
         tape = kept.base if kept is not None else None

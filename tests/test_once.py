@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import gradcheck
+from gradcheck import answer as answers
 from gradcheck.answer import Answer
 from gradcheck.checks import suspects
 from gradcheck.evaluation import Evaluator
@@ -140,7 +141,10 @@ def test_a_backward_that_writes_into_what_a_graph_keeps_spoils_no_evaluation_bes
     assert not trial.failed
 
 
-def test_gradients_are_held_once_but_where_they_lie_in_the_memory_of_an_input() -> None:
+def test_large_gradients_are_held_once_but_where_they_lie_in_the_memory_of_an_input(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(answers, "LARGE", X.size)
     gradient, copy = X * 2, X * 2
     answer = Answer((X,), (gradient,), (gradient,), (X,), (X + 1,), ())
     held = answer.holding([copy]).gradients

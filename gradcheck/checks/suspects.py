@@ -73,7 +73,7 @@ def _alone(facts: Facts, tape: Tape, step: Step, received: Sequence[Array]) -> F
         evaluator,
         case,
         tuple(received),
-        answer.holding(usable) if sum(p.size for p in primals) >= LARGE else answer,
+        answer.holding(usable),
         facts.precision,
         usable,
     )
