@@ -17,6 +17,8 @@ def unbroadcast(gradient: Array, shape: tuple[int, ...]) -> Array:
     The result is always a new array, also where there is nothing to sum.
     """
     used = np.shape(gradient)
+    if used == shape:
+        return np.array(gradient)
     added = len(used) - len(shape)
     stretched = tuple(i for i, n in enumerate(used) if i < added or shape[i - added] != n)
     return np.reshape(np.sum(gradient, axis=stretched), shape)
@@ -24,6 +26,8 @@ def unbroadcast(gradient: Array, shape: tuple[int, ...]) -> Array:
 
 def kept_shape(x: Array, axis: int | tuple[int, ...] | None) -> tuple[int, ...]:
     """Shape of a reduction of `x` over `axis` that keeps the reduced axes with size 1."""
+    if axis is None:
+        return (1,) * np.ndim(x)
     return np.shape(np.sum(x, axis=axis, keepdims=True))  # NumPy itself says which axes it takes
 
 

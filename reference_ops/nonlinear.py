@@ -33,8 +33,9 @@ def _(dy: Array, z: Array) -> tuple[Any, ...]:
 
 
 def logistic_slope(z: Array) -> Array:
-    """y(z) y(-z), which keeps its digits in both tails."""
-    return np.asarray(logistic(z) * logistic(np.negative(z)))
+    """y(z) y(-z), which keeps its digits in both tails: with e = exp(-|z|), e / (1 + e)^2."""
+    e = np.exp(-np.abs(z))
+    return np.asarray(e / np.square(1 + e))
 
 
 def tanh_slope(z: Array) -> Array:

@@ -26,7 +26,7 @@ def _axes(x: Array, axis: Axis) -> tuple[int, ...]:
 
 def _count(x: Array, axis: Axis) -> int:
     """How many entries of `x` are reduced to one."""
-    return math.prod(np.shape(x)[k] for k in _axes(x, axis))
+    return np.size(x) if axis is None else math.prod(np.shape(x)[k] for k in _axes(x, axis))
 
 
 def _enough(x: Array, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> bool:
