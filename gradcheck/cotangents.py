@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.arrays import Array, is_real
-from gradcheck.draws import random_bytes
+from gradcheck.draws import Table
 from gradcheck.model import Outputs, Recipe
 
 _OF_BYTES = np.multiply.outer([-1.0, 1.0], np.round(1 + (1 + np.arange(128) % 99) / 100, 2))
@@ -26,8 +26,16 @@ def make(recipe: Recipe, outputs: Outputs) -> Outputs:
 
 
 def random_like(outputs: Outputs, seed: int) -> Outputs:
-    """Another random cotangent, for checks that need two."""
-    return _drawn("random", (seed, 78), outputs)
+    """Another random cotangent, for checks that need two.
+
+    Of one entry it has the other sign than the one that `make` draws by this seed: what backward
+    makes of the sign shows in two of them.
+    """
+    made, first = (_drawn("random", (seed, which), outputs) for which in (78, 77))
+    return tuple(
+        -other if other.size == 1 and bool((other > 0) == (one > 0)) else other
+        for other, one in zip(made, first, strict=True)
+    )
 
 
 def _drawn(kind: str, seed: tuple[int, int], outputs: Outputs) -> Outputs:
@@ -42,16 +50,15 @@ def _one(kind: str, seed: tuple[int, ...], output: Array) -> Array:
         return np.zeros(output.shape)
     if kind in ("zero", "one-hot"):
         return np.zeros(output.shape, output.dtype)
-    far = 6 if output.dtype == np.float16 else 20  # its numbers end at 65504
-    factor = {"random": 1.0, "tiny": 2.0**-far, "huge": 2.0**far}[kind]
-    chosen = random_bytes(seed, output.size).reshape(output.shape)
-    return np.asarray(_of_bytes(factor, output.dtype).take(chosen))
+    drawn = _table(kind, output.dtype).draw(seed, output.size)
+    return (drawn if drawn.flags.writeable else drawn.copy()).reshape(output.shape)
 
 
 @lru_cache(None)
-def _of_bytes(factor: float, dtype: np.dtype[Any]) -> Array:
-    """(256,) the number that each byte stands for."""
-    return (_OF_BYTES.reshape(-1) * factor).astype(dtype)
+def _table(kind: str, dtype: np.dtype[Any]) -> Table:
+    far = 6 if dtype == np.float16 else 20  # its numbers end at 65504
+    factor = {"random": 1.0, "tiny": 2.0**-far, "huge": 2.0**far}[kind]
+    return Table((_OF_BYTES.reshape(-1) * factor).astype(dtype))
 
 
 def _light_one(made: list[Array], outputs: Outputs, rng: np.random.Generator) -> None:

@@ -13,8 +13,8 @@ from typing import overload
 
 import numpy as np
 
-from gradcheck.arrays import Array, Float, is_real
-from gradcheck.draws import random_bytes
+from gradcheck.arrays import Array, Float, freeze, is_real
+from gradcheck.draws import Table
 from gradcheck.floats import HALF
 from gradcheck.model import SIMPLEX, SYMMETRIC, Domain
 from gradcheck.point import Entries, Move
@@ -23,6 +23,8 @@ _SHUFFLED = 2**17
 """Entries of an input up to which random directions are over scattered ones."""
 LEVELS = 64
 """Random speeds differ in so many ways, but for their sign; in half precision in 8."""
+_PLACES = freeze(np.arange(2**15, dtype=np.int32))
+"""What the entries of small inputs are called in a direction over all of them."""
 ORDERS = 72
 """Ways in which ties are broken, at most."""
 RANKS = 24
@@ -60,8 +62,8 @@ class Speeds:
     """Random speeds, sign * (1 + j/L) with j < L, by a seed.
 
     Few enough digits that x + t d stays exact for powers of two t. Whatever the errors of the
-    entries of a direction are, they cancel in it by accident with a probability of at most 1/(2L):
-    for given speeds of the others, one speed of an entry in error makes them cancel.
+    entries of a direction are, they cancel in it by accident with a probability of some 1/(2L) or
+    less: for given speeds of the others, one speed of an entry in error makes them cancel.
     """
 
     def __init__(self, seed: Sequence[int], precision: str) -> None:
@@ -81,16 +83,16 @@ class Speeds:
     def draw(self, count: int) -> Float:
         """(count,) speeds, each chosen by a random byte."""
         self._drawn += 1
-        chosen = random_bytes((*self._seed, self._drawn), count)
-        return _speeds_of_bytes(self._levels, short=count > _SHUFFLED).take(chosen)
+        table = _speeds_of_bytes(self._levels, short=count > _SHUFFLED)
+        return table.draw((*self._seed, self._drawn), count)
 
 
 @lru_cache(None)
-def _speeds_of_bytes(levels: int, *, short: bool) -> Array:
-    """(256,) the speed that each byte stands for; ``short``: in a quarter of the memory."""
+def _speeds_of_bytes(levels: int, *, short: bool) -> Table:
+    """The speed that each byte stands for; ``short``: in a quarter of the memory."""
     upwards = 1 + np.arange(levels) / levels  # exact in float16, too
     both = np.concatenate([upwards, -upwards]).astype(np.float16 if short else np.float64)
-    return np.tile(both, 256 // len(both))
+    return Table(np.tile(both, 256 // len(both)))
 
 
 def blocks(k: int, size: int, count: int, speeds: Speeds) -> Sequence[Move]:
@@ -138,12 +140,18 @@ def part(k: int, entries: Array, speeds: Speeds) -> Move:
 
 def whole(sizes: dict[int, int], speeds: Speeds) -> Move:
     """One random signed direction over all entries of some inputs."""
-    drawn, start, parts = speeds.draw(sum(sizes.values())), 0, list[tuple[int, Array, Array]]()
+    drawn, start = speeds.draw(sum(sizes.values())), 0
+    parts: list[tuple[int, Array, Array]] = []
     for k, count in sizes.items():
         if count:
-            parts.append((k, np.arange(count, dtype=np.int32), drawn[start : start + count]))
+            parts.append((k, _first(count), drawn[start : start + count]))
             start += count
     return Move(tuple(parts), whole=True)
+
+
+def _first(count: int) -> Array:
+    """The numbers below ``count``; read-only where they are few."""
+    return _PLACES[:count] if count <= len(_PLACES) else np.arange(count, dtype=np.int32)
 
 
 def tie_broken(

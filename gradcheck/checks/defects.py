@@ -21,7 +21,7 @@ import numpy as np
 from gradcheck.arrays import Array, Float, is_real
 from gradcheck.checks.facts import Facts, recorded
 from gradcheck.differences import QUICK_EXPONENT, scale_of
-from gradcheck.draws import random_bytes
+from gradcheck.draws import Table
 from gradcheck.evaluation import UserCodeRaised
 from gradcheck.floats import FORMATS, dtype_of
 from gradcheck.graphs.reverse import Gradients
@@ -30,7 +30,7 @@ from gradcheck.ladder import KAPPA, SAFE
 
 _NOISE = float(np.sqrt(((4 / 3) ** 2 + (1 / 6) ** 2) / 2))
 """Standard deviation of (4 D(h) - D(2h)) / 3 for unit noise in the values, times h."""
-_SPEEDS = np.multiply.outer([-1.0, 1.0], 1 + np.arange(128) % 8 / 8).reshape(-1)
+_SPEEDS = Table(np.multiply.outer([-1.0, 1.0], 1 + np.arange(128) % 8 / 8).reshape(-1))
 """By byte: up or down, and unevenly, so that errors of equal size cannot cancel."""
 _BLOCK = 2**14
 """Entries of a value that are worked on at a time."""
@@ -65,9 +65,9 @@ def random_direction(facts: Facts, tape: Tape) -> Direction:
         if not (is_real(value) and input.differentiable):
             made.append(None)
             continue
-        chosen = random_bytes((facts.case.recipe.cotangent_seed, 79, k), value.size)
-        speeds = _SPEEDS.take(chosen).reshape(value.shape)
-        made.append(np.multiply(speeds, scale_of(_size(value)), out=speeds))
+        speeds = _SPEEDS.draw((facts.case.recipe.cotangent_seed, 79, k), value.size)
+        scales = scale_of(_size(value))
+        made.append(np.multiply(speeds.reshape(value.shape), scales, out=scales))
     return made
 
 
