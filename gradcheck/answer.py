@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -41,11 +41,11 @@ class Answer:
 
         What lies in the memory of the inputs or the cotangents stays what it is.
         """
-        if self.gradients is None:
+        if self.gradients is None or all(c is None or c.size < LARGE for c in copies):
             return self
         given = (*self.primals, *self.cotangents)
         made = tuple(
-            g if c is None or c.size < LARGE or not _apart(g, c, given) else c
+            c if c is not None and c.size >= LARGE and _apart(g, c, given) else g
             for g, c in zip(self.gradients, copies, strict=True)
         )
         return replace(self, gradients=made, returned=made)
@@ -70,3 +70,20 @@ class Begun:
     pullback: Any
     changed: list[str]
     """Names of inputs that forward has written into."""
+
+
+def without_pullback(forward: Callable[..., Any]) -> Callable[..., tuple[Any, None]]:
+    """A forward function as the first half of a vjp rule whose second half is not wanted."""
+
+    def vjp(*primals: Any, **attributes: Any) -> tuple[Any, None]:
+        return forward(*primals, **attributes), None
+
+    return vjp
+
+
+def scalars_of(returned: Any) -> tuple[bool, ...]:
+    """Which of the outputs that forward returned are Python's or NumPy's numbers."""
+    if type(returned) is np.ndarray:
+        return (False,)
+    parts = returned if isinstance(returned, (tuple, list)) else (returned,)
+    return tuple([not isinstance(p, np.ndarray) for p in parts])

@@ -15,6 +15,7 @@ Array = NDArray[Any]
 Float = NDArray[np.float64]
 LARGE = 2**17
 """Entries from which on a copy less is worth a test."""
+_DOUBLE = np.dtype(np.float64)
 _PLAIN = "fiubc"
 """Kinds of NumPy's own numbers and flags."""
 _COPIED = 2**15
@@ -53,6 +54,11 @@ def as_outputs(value: Any) -> tuple[Array, ...]:
 def is_real(array: Array) -> bool:
     """Floating point (or ml_dtypes' narrow floats), so a gradient with respect to it exists."""
     return array.dtype.kind == "f" or _is_narrow(array.dtype)
+
+
+def is_double(array: Array) -> bool:
+    """float64 in this machine's byte order; soon said, where it is asked very often."""
+    return array.dtype is _DOUBLE or array.dtype == _DOUBLE
 
 
 def is_numeric(array: Array) -> bool:
@@ -140,9 +146,14 @@ def all_same_bits(a: Sequence[Array], b: Sequence[Array]) -> bool:
     return len(a) == len(b) and all(map(same_bits, a, b))
 
 
+def same_numbers(a: Array, b: Array) -> bool:
+    """As many equal numbers, NaN included; sooner where there is none."""
+    return np.array_equal(a, b) or np.array_equal(a, b, equal_nan=True)
+
+
 def flatten(outputs: Sequence[Array]) -> Float:
     """All real outputs end to end as float64; integer outputs have no derivative and drop out."""
-    if len(outputs) == 1 and outputs[0].dtype == np.float64:
+    if len(outputs) == 1 and is_double(outputs[0]):
         return outputs[0].reshape(-1)
     real = [o.astype(np.float64).reshape(-1) for o in outputs if is_real(o)]
     return np.concatenate(real) if real else np.zeros(0)

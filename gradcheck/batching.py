@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradcheck.arrays import Array, Float, is_real
+from gradcheck.arrays import Array, Float, is_real, same_numbers
 from gradcheck.errors import UsageError
 from gradcheck.evaluation import UserCodeRaised
 from gradcheck.point import Point
@@ -34,7 +34,7 @@ output has, as a gain that is broadcast needs it, or by a framework's own vmap."
 
 
 def displaced(
-    point: Point, k: int, flat: Array, values: Float, memory: Float | None = None
+    point: Point, k: int, flat: Array | None, values: Float, memory: Float | None = None
 ) -> Float:
     """Outputs with some entries of input ``k`` replaced, in each of n ways.
 
@@ -42,8 +42,8 @@ def displaced(
     ----------
     point : Point
     k : int
-    flat : (n, s) array of int
-        Which entries; one may be named twice, with one value.
+    flat : (n, s) array of int, or None
+        Which entries; one may be named twice, with one value. None: all, in their order.
     values : (n, s) array
         What they become.
     memory : (N, m) array, optional
@@ -53,12 +53,28 @@ def displaced(
     -------
     (n, m) array
     """
-    found = np.empty((len(flat), point.here.size)) if memory is None else memory[: len(flat)]
-    done = 0
-    if len(flat) >= FEWEST and _fits(point, k):
-        done = _stacked(point, k, (flat, values), found)
-    point.fill(found[done:], k, flat[done:], values[done:])
+    count, done = len(values), 0
+    found = np.empty((count, point.here.size)) if memory is None else memory[:count]
+    rows = Replaced(flat, values)
+    if count >= FEWEST and _fits(point, k):
+        done = _stacked(point, k, rows, found)
+    left = rows.part(slice(done, None))
+    point.fill(found[done:], k, left.flat, left.values)
     return found
+
+
+class Replaced(NamedTuple):
+    """What some entries become, in each of n ways; see `displaced`."""
+
+    flat: Array | None
+    values: Float
+
+    def part(self, some: slice) -> Replaced:
+        return Replaced(None if self.flat is None else self.flat[some], self.values[some])
+
+    def one(self, i: int) -> tuple[Array | slice, Float]:
+        """The entries of one way, and what they become."""
+        return slice(None) if self.flat is None else self.flat[i], self.values[i]
 
 
 def _fits(point: Point, k: int) -> bool:
@@ -84,10 +100,10 @@ def _ways(point: Point, k: int, count: int) -> list[str]:
     return ways
 
 
-def _stacked(point: Point, k: int, rows: tuple[Array, Float], found: Float) -> int:
+def _stacked(point: Point, k: int, rows: Replaced, found: Float) -> int:
     """Fill what can be had by stacking; returns how many rows were filled."""
     failures = point.evaluator.unstackable
-    for way in _ways(point, k, len(rows[0])):
+    for way in _ways(point, k, len(rows.values)):
         if failures[k, way] >= PATIENCE:
             continue
         filled, known = 0, (k, way) in point.stacks
@@ -99,8 +115,7 @@ def _stacked(point: Point, k: int, rows: tuple[Array, Float], found: Float) -> i
             block = found[part]
             block[...] = outputs  # before forward runs again: it may use the same memory
             places = [-1] if known or number else [0, -1]
-            alone = rows[0][part], rows[1][part]
-            if number < 2 - known and not _same(point, k, alone, block, places):
+            if number < 2 - known and not _same(point, k, rows.part(part), block, places):
                 break
             filled = start + len(outputs)
         if filled > _TRIAL:
@@ -112,18 +127,23 @@ def _stacked(point: Point, k: int, rows: tuple[Array, Float], found: Float) -> i
     return 0
 
 
-def _blocks(
-    point: Point, k: int, rows: tuple[Array, Float], *, trial: bool
-) -> Iterator[tuple[int, Array]]:
-    """The rows in blocks, each (b, n); ``trial``: the first one small."""
-    flat, values = rows
-    primal = point.primals[k].reshape(1, -1)
+def _blocks(point: Point, k: int, rows: Replaced, *, trial: bool) -> Iterator[tuple[int, Array]]:
+    """The rows in blocks, each (b, n), in memory that is used again; ``trial``: the first small."""
+    primal, count = point.primals[k].reshape(-1), len(rows.values)
     size = max(2, BLOCK // max(primal.size, point.here.size))
-    for start in (0, *range(_TRIAL, len(flat), size)) if trial else range(0, len(flat), size):
-        part = flat[start : start + (size if start or not trial else _TRIAL)]
-        stacked = np.repeat(primal, len(part), axis=0)
-        stacked[np.arange(len(part))[:, None], part] = values[start : start + len(part)]
-        yield start, stacked
+    stacked = np.empty((min(size, count), primal.size), primal.dtype)
+    stacked[:] = primal
+    for start in (0, *range(_TRIAL, count, size)) if trial else range(0, count, size):
+        part = rows.part(slice(start, start + (size if start or not trial else _TRIAL)))
+        block = stacked[: len(part.values)]
+        if part.flat is None:
+            block[:] = part.values
+            yield start, block
+            continue
+        places = np.arange(len(block))[:, None], part.flat
+        block[places] = part.values
+        yield start, block
+        block[places] = primal[part.flat]
 
 
 def _call(point: Point, k: int, stacked: Array, way: str) -> Float | None:
@@ -132,7 +152,7 @@ def _call(point: Point, k: int, stacked: Array, way: str) -> Float | None:
     rank = max(p.ndim for p in point.primals) if way == BEFORE_ALL else 0
     moved = stacked.reshape((count, *(1,) * (rank - len(own)), *own))
     evaluator, primals = point.evaluator, (*point.work[:k], moved, *point.work[k + 1 :])
-    forward = partial(_vmapped, point, k) if way == VMAPPED else evaluator.op.forward
+    forward = partial(_vmapped, point, k) if way == VMAPPED else evaluator.function
     try:
         outputs = evaluator.forward_stacked(forward, primals, point.attributes, count)
     except (UserCodeRaised, UsageError):
@@ -152,12 +172,6 @@ def _vmapped(point: Point, k: int, *primals: Array, **attributes: Any) -> Any:
     return foreign.stacked(point.work, k, primals[k], attributes)
 
 
-def _same(
-    point: Point, k: int, rows: tuple[Array, Float], outputs: Float, places: Sequence[int]
-) -> bool:
+def _same(point: Point, k: int, rows: Replaced, outputs: Float, places: Sequence[int]) -> bool:
     """Some of these rows come out the same alone."""
-    flat, values = rows
-    return all(
-        np.array_equal(outputs[i], point.with_entries(k, flat[i], values[i]), equal_nan=True)
-        for i in places
-    )
+    return all(same_numbers(outputs[i], point.with_entries(k, *rows.one(i))) for i in places)

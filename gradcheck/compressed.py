@@ -9,25 +9,25 @@ by one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
 
 from gradcheck import structure
-from gradcheck.arrays import Array, Float
-from gradcheck.batching import displaced
+from gradcheck.arrays import Array, Float, freeze
+from gradcheck.batching import BLOCK, displaced
 from gradcheck.compare import RESOLUTION
 from gradcheck.differences import away, scale_of, step_of
 from gradcheck.point import Point
-from gradcheck.quotients import Quick, Sums, finish, weights
+from gradcheck.quotients import Quick, Sums, finish, weighed
 from gradcheck.structure import NOBODY, Structure
 
 FEWEST = 24
 """Entries of an input from which on a structure is looked for: before, it costs what it saves."""
 MOST = 2**17
 """Entries of an input up to which each is told apart: the estimates take some 20 numbers each."""
-_CHUNK = 2**16
+_CHUNK = 2**17
 """Outputs of all groups that are held at a time."""
 
 
@@ -41,7 +41,8 @@ def find(point: Point, k: int, signs: Sequence[float] = (1.0,)) -> Structure | N
 
 @lru_cache(maxsize=1000)
 def probes(shape: tuple[int, ...]) -> int:
-    """How many evaluations `find` takes for an input of this shape."""
+    """How many evaluations `find` takes for an input of this shape, those apart that confirm that
+    forward takes a stack."""
     return 2 * sum(max(1, (n - 1).bit_length()) for n in shape)
 
 
@@ -64,18 +65,33 @@ def quick(point: Point, k: int, found: Structure) -> Quick | None:
 
 
 class _Moved:
-    """Outputs with the entries of a mask moved, each by an amount of its own."""
+    """Outputs with the entries of each mask moved, each by an amount of its own."""
 
     def __init__(self, point: Point, k: int) -> None:
         self._point, self._k = point, k
         x = point.entries(k, np.arange(point.primals[k].size))
-        amount = 0.5 + 0.5 * np.random.default_rng(x.size).random(x.size)  # none cancels another
-        self._x, self._by = x, scale_of(np.abs(x)) * 2 * step_of(point) * amount
+        self._x, self._by = x, scale_of(np.abs(x)) * 2 * step_of(point) * _amounts(x.size)
 
-    def __call__(self, mask: Array) -> Float:
-        moved = mask.reshape(-1) * self._by
-        moved += self._x
-        return self._point.with_entries(self._k, slice(None), self._point.rounded(moved))
+    def __call__(self, masks: Sequence[Array]) -> Iterator[Float]:
+        size = max(self._x.size, self._point.here.size)
+        chunk = max(1, BLOCK // size)
+        for start in range(0, len(masks), chunk):
+            yield self._moved(masks[start : start + chunk])
+
+    def _moved(self, masks: Sequence[Array]) -> Float:
+        shape = self._point.primals[self._k].shape
+        moved, by = np.empty((len(masks), *shape)), self._by.reshape(shape)
+        for row, mask in zip(moved, masks, strict=True):
+            np.multiply(by, mask, out=row)
+        values = moved.reshape(len(masks), -1)
+        values += self._x
+        return displaced(self._point, self._k, None, self._point.rounded(values))
+
+
+@lru_cache(maxsize=8)
+def _amounts(count: int) -> Float:
+    """Random numbers from 0.5 to 1: in no sum does one entry's cancel another's."""
+    return freeze(0.5 + 0.5 * np.random.default_rng(count).random(count))
 
 
 class _Groups:
@@ -94,7 +110,7 @@ class _Groups:
         """The structure of the first row of outputs of each block: the others follow the same."""
         self._here = point.here.reshape(self._layout)
         self._cotangent = point.cotangent.reshape(self._layout)
-        self._squares = weights(point).reshape(self._layout) ** 2
+        self._squares = weighed(point).reshape(self._layout) ** 2
         chunk = min(max(1, _CHUNK // (3 * point.here.size)), found.groups)
         self._memory = np.empty((3 * chunk, point.here.size))
         """For the outputs of some groups."""

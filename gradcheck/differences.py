@@ -28,7 +28,7 @@ from gradcheck.quotients import (
     finish_one,
     joined,
     stacked,
-    weights,
+    weighed,
 )
 
 QUICK_EXPONENT = {"float64": 15, "float32": 5, "float16": 3, "bfloat16": 2}
@@ -254,6 +254,6 @@ def _combine(point: Point, outputs: Float, width: Float, inputs: Float, entries:
         third=far - 3 * ahead - behind,
         sides=sides,
         spread=np.linalg.norm(side * w, axis=1) if entries >= _MANY else sides,
-        own=touched @ weights(point) ** 2,
+        own=touched @ weighed(point) ** 2,
     )
     return finish(point, sums, touched.any(axis=1), width, inputs)

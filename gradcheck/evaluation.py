@@ -11,12 +11,11 @@ import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-import numpy as np
-
 from gradcheck.aligning import aligned
-from gradcheck.answer import Answer, Begun, Counters
+from gradcheck.answer import Answer, Begun, Counters, scalars_of
 from gradcheck.arrays import (
     Array,
     all_same_bits,
@@ -92,11 +91,23 @@ class Evaluator:
     """How often forward has not taken an input stacked in a way (`batching`)."""
     looked: Counter[str] = field(default_factory=Counter)
     """By dtype, at how many cases a framework's own promises were looked at."""
+    shortcut: Callable[..., Any] | None = None
+    """What is called instead of the op's forward, where that is the same and takes less."""
     _scalars: bool = field(init=False)
     """Some input's example was a scalar."""
 
     def __post_init__(self) -> None:
         self._scalars = any(i.scalar for i in self.op.inputs)
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        """Forward, as it is called."""
+        return self.shortcut or self.op.forward
+
+    def with_shortcut(self, shortcut: Callable[..., Any]) -> Evaluator:
+        """The same, with a function that is forward near a case."""
+        shared = self.counters, self.unstackable, self.looked
+        return Evaluator(self.op, self.random, *shared, shortcut)
 
     def forward(self, primals: tuple[Array, ...], attributes: dict[str, Any]) -> Outputs:
         """Outputs at fresh copies of the primals.
@@ -110,7 +121,26 @@ class Evaluator:
 
     def forward_in_place(self, primals: tuple[Array, ...], attributes: dict[str, Any]) -> Outputs:
         """Outputs at these very arrays: the caller owns them."""
-        return as_outputs(self.call_forward(self.op.forward, primals, attributes))
+        return as_outputs(self.call_forward(self.function, primals, attributes))
+
+    def caller(self, attributes: dict[str, Any]) -> Callable[[tuple[Array, ...]], Outputs]:
+        """`forward_in_place` for many calls near a case: what they have in common is asked once."""
+        if self._scalars or not self.random.unused or _mutable(attributes):
+            return partial(self.forward_in_place, attributes=attributes)
+        function, counters = self.function, self.counters
+
+        def call(primals: tuple[Array, ...]) -> Outputs:
+            counters.forward_calls += 1
+            counters.forward_points += 1
+            try:
+                returned = function(*primals, **attributes)
+            except (TimeLimit, KeyboardInterrupt, UsageError):
+                raise
+            except BaseException as error:
+                raise UserCodeRaised("forward", error) from error
+            return as_outputs(returned)
+
+        return call
 
     def forward_stacked(
         self,
@@ -136,7 +166,7 @@ class Evaluator:
         self.counters.forward_calls += 1
         self.counters.forward_points += 1
         self.random.pin()
-        if attributes and any(type(v) not in _IMMUTABLE for v in attributes.values()):
+        if _mutable(attributes):
             attributes = copy.deepcopy(attributes)  # option dicts are written into by real code
         try:
             return forward(*(self._handed(primals) if self._scalars else primals), **attributes)
@@ -179,7 +209,7 @@ class Evaluator:
         outputs = as_outputs(returned)
         changed = self._changed(primals, case.primals, "forward")
         kept = known if all_same_bits(outputs, known) else copy_tuple(outputs)
-        return Begun(primals, kept, _scalars(returned), pullback, changed)
+        return Begun(primals, kept, scalars_of(returned), pullback, changed)
 
     def answered(self, begun: Begun, case: Case, cotangents: Outputs) -> Answer:
         """The backward pass of `answer`.
@@ -195,7 +225,7 @@ class Evaluator:
         before = copy_tuple(primals) if changed else case.primals
         returned = self.pull(begun.pullback, handed)
         changed += self._changed(primals, before, "backward")
-        if any(not same_bits(g, c) for g, c in zip(given, cotangents, strict=True)):
+        if not all_same_bits(given, cotangents):
             changed.append("cotangent (by backward)")
         overwritten = tuple(dict.fromkeys(changed))
         return Answer(begun.outputs, self.align(returned), returned, primals, given, overwritten)
@@ -204,6 +234,8 @@ class Evaluator:
         self, primals: tuple[Array, ...], before: tuple[Array, ...], who: str
     ) -> list[str]:
         """Names of inputs whose bytes are no longer what they were."""
+        if all_same_bits(primals, before):
+            return []
         return [
             f"{i.name} (by {who})"
             for i, new, old in zip(self.op.inputs, primals, before, strict=True)
@@ -220,7 +252,7 @@ class Evaluator:
         """
         given = tuple(copy_array(c) if c.flags.writeable else c for c in cotangents)
         output, pullback = self.call_forward(self.op.vjp, copy_tuple(case.primals), case.attributes)
-        return self.align(self.pull(pullback, _as_given(given, _scalars(output))))
+        return self.align(self.pull(pullback, _as_given(given, scalars_of(output))))
 
     def pull(self, pullback: Any, cotangents: Outputs) -> Any:
         """Backward pass; what it returned, untouched."""
@@ -245,19 +277,9 @@ class Evaluator:
         )
 
 
-def alone(forward: Callable[..., Any]) -> Callable[..., tuple[Any, None]]:
-    """A forward function as the first half of a vjp rule whose second half is not wanted."""
-
-    def vjp(*primals: Any, **attributes: Any) -> tuple[Any, None]:
-        return forward(*primals, **attributes), None
-
-    return vjp
-
-
-def _scalars(returned: Any) -> tuple[bool, ...]:
-    """Which of the outputs that forward returned are Python's or NumPy's numbers."""
-    parts = returned if isinstance(returned, (tuple, list)) else (returned,)
-    return tuple([not isinstance(p, np.ndarray) for p in parts])
+def _mutable(attributes: dict[str, Any]) -> bool:
+    """Forward could write into one of them."""
+    return any(type(v) not in _IMMUTABLE for v in attributes.values())
 
 
 def _as_given(cotangents: Outputs, scalars: tuple[bool, ...]) -> Outputs:

@@ -158,7 +158,7 @@ def _outputs(point: Point, primals: list[Any], dtype: np.dtype[Any]) -> Any:
     """Real outputs end to end in a dtype; None where forward refuses it or leaves it."""
     try:
         made = point.evaluator.call_forward(
-            point.evaluator.op.forward, tuple(primals), point.attributes
+            point.evaluator.function, tuple(primals), point.attributes
         )
         outputs = as_outputs(made)
     except (UserCodeRaised, UsageError):
@@ -217,7 +217,7 @@ def _complex_step(point: Point, move: Move) -> float:
         _plain(primals[k]).reshape(-1)[entries] += 1j * _STEP * speeds
     try:
         made = point.evaluator.call_forward(
-            point.evaluator.op.forward, tuple(primals), point.attributes
+            point.evaluator.function, tuple(primals), point.attributes
         )
     except (UserCodeRaised, UsageError):
         return float("nan")

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, overload
 
 import numpy as np
 
-from gradcheck.arrays import Array, Float, copy_tuple, flatten
+from gradcheck.arrays import Array, Float, copy_tuple, flatten, is_double
 from gradcheck.evaluation import Evaluator, UserCodeRaised
 from gradcheck.floats import FORMATS, dtype_of
+from gradcheck.model import Outputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +88,14 @@ class Point:
     """The primals, and copies of these very primals that may be perturbed; None: make copies."""
     stacks: set[tuple[int, str]] = field(init=False, default_factory=set)
     """Inputs that forward was seen to take stacked, and how (`batching`)."""
+    eps: float = field(init=False)
+    """Spacing of the precision at 1."""
+    tiny: float = field(init=False)
+    """The smallest normal number of the precision."""
     work: tuple[Array, ...] = field(init=False)
     """The arrays that are perturbed in place and handed to forward."""
+    _forward: Callable[[tuple[Array, ...]], Outputs] = field(init=False)
+    """Forward at these very arrays."""
     _flat: tuple[Any, ...] = field(init=False)
     """Each working array as something that a flat position indexes."""
     _primals: tuple[Array, ...] = field(init=False)
@@ -97,22 +104,17 @@ class Point:
     """Which inputs are perturbed in place without rounding."""
 
     def __post_init__(self) -> None:
+        own = FORMATS[self.precision]
+        self.eps, self.tiny = own.eps, own.tiny
         lent = self.lent is not None and self.lent[0] is self.primals
+        self._forward = self.evaluator.caller(self.attributes)
         self.work = self.lent[1] if lent and self.lent else copy_tuple(self.primals)
-        self._flat = tuple(w.reshape(-1) if w.flags.c_contiguous else w.flat for w in self.work)
-        self._primals = tuple(p.reshape(-1) for p in self.primals)
-        self._double = tuple(
-            self.precision == "float64" and w.dtype == np.float64 and w.flags.c_contiguous
-            for w in self.work
-        )
-
-    @property
-    def eps(self) -> float:
-        return FORMATS[self.precision].eps
-
-    @property
-    def tiny(self) -> float:
-        return FORMATS[self.precision].tiny
+        plain = [w.flags.c_contiguous for w in self.work]
+        pairs = list(zip(self.work, plain, strict=True))
+        double = self.precision == "float64"
+        self._flat = tuple([w.reshape(-1) if c else w.flat for w, c in pairs])
+        self._primals = tuple([p.reshape(-1) for p in self.primals])
+        self._double = tuple([double and c and is_double(w) for w, c in pairs])
 
     def displaced(self, move: Move, step: float) -> Float:
         """Outputs at primals + step * move; NaN where forward refuses or changes shape."""
@@ -170,13 +172,20 @@ class Point:
         finally:
             target[flat] = old
 
-    def fill(self, found: Float, k: int, flat: Array, values: Float) -> None:
+    def fill(self, found: Float, k: int, flat: Array | None, values: Float) -> None:
         """Put into each row the outputs with some entries of input ``k`` replaced: (n, m).
 
-        ``flat`` and ``values`` are (n, s).
+        ``flat`` and ``values`` are (n, s); None: all entries, in their order.
         """
-        target, olds = self._flat[k], self._primals[k][flat]
+        target = self._flat[k]
         try:
+            if flat is None:
+                for row, new in enumerate(values):
+                    target[:] = new
+                    found[row] = self._computed()[0]
+                target[:] = self._primals[k]
+                return
+            olds = self._primals[k][flat]
             for row, (entries, new, old) in enumerate(zip(flat, values, olds, strict=True)):
                 target[entries] = new
                 found[row] = self._computed()[0]
@@ -196,7 +205,7 @@ class Point:
         """Outputs at the working arrays, and the arrays they are of; NaN where they are none."""
         try:
             given = copy_tuple(self.work) if self.in_place else self.work
-            made = self.evaluator.forward_in_place(given, self.attributes)
+            made = self._forward(given)
         except UserCodeRaised:
             return np.nan, None
         outputs = flatten(made)

@@ -71,9 +71,18 @@ class Sums(NamedTuple, Generic[N]):
     """sum (w y)^2 over the outputs that move, y those at x: how far they move is in ``spread``."""
 
 
-def weights(point: Point, block: slice = slice(None)) -> Float:
-    """|w y|: what the rounding of each output at the point counts for; of all, or of some."""
-    return np.abs(point.cotangent[block]) * np.maximum(np.abs(point.here[block]), point.tiny)
+def weighed(point: Point, block: slice = slice(None), into: Float | None = None) -> Float:
+    """w |y| but for its sign, to be squared: what the rounding of each output counts for.
+
+    Of all outputs, or of some; made in ``into``.
+    """
+    w, here = point.cotangent[block], point.here[block]
+    if point.tiny**2 == 0:  # what is below it has no square either
+        return np.multiply(here, w, out=into)
+    size = np.abs(here, out=into)
+    np.maximum(size, point.tiny, out=size)
+    size *= w
+    return size
 
 
 def finish(point: Point, sums: Sums[Float], touched: Array, width: Float, inputs: Float) -> Quick:

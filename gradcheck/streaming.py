@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcheck.arrays import Array, Float
 from gradcheck.point import Move, Point
-from gradcheck.quotients import Sums, weights
+from gradcheck.quotients import Sums, weighed
 
 _BLOCK = 2**14
 """Outputs that are worked on at a time."""
@@ -20,20 +20,21 @@ def sums(point: Point, move: Move, step: float, *, root: bool) -> tuple[Sums[flo
 
     ``root``: for the noise of many entries, the root of the sum of squares.
     """
-    touched = np.zeros(point.here.size, bool)
+    size, touched = point.here.size, np.zeros(point.here.size, bool)
     moved = point.far_along if move.whole else point.displaced
     try:
         with np.errstate(all="ignore"):
             near = _in_blocks(_near, point, touched, moved(move, step), moved(move, -step))
-            far = _in_blocks(_far, point, touched, moved(move, 2 * step))
+            ahead, behind, sides, squares, own, count = near
+            summed = _beyond if count == size else _far
+            far = _in_blocks(summed, point, touched, moved(move, 2 * step))
     finally:
         if move.whole:
             point.put_back(move)
-    ahead, behind, sides, squares, own = near
     spread = squares**0.5 if root else sides
     third = far[0] - 3 * ahead - behind
     found = Sums(ahead - behind, third, sides, spread, own + far[1])
-    return found, bool(np.count_nonzero(touched))
+    return found, count > 0 or bool(np.count_nonzero(touched))
 
 
 def _in_blocks(summed: _Summed, point: Point, touched: Array, *outputs: Float) -> tuple[float, ...]:
@@ -49,36 +50,39 @@ def _near(
     point: Point, touched: Array, block: slice, ahead: Float, behind: Float
 ) -> tuple[float, ...]:
     """Over some outputs, with u = ahead - here and v = behind - here: sums of w u, w v, |w u| +
-    |w v|, of the squares of those, and of (w y)^2 where they move.
+    |w v|, of the squares of those, and of (w y)^2 where they move, and how many do.
 
     Notes which do. Works in place, also on what it is given.
     """
-    w, here = point.cotangent[block], point.here[block]
-    u, v = (np.subtract(outputs[block], here, out=outputs[block]) for outputs in (ahead, behind))
+    w, here, u, v = point.cotangent[block], point.here[block], ahead[block], behind[block]
+    u -= here
+    v -= here
     first, second = float(u @ w), float(v @ w)
     side = np.add(np.abs(u, out=u), np.abs(v, out=v), out=u)
     moves = np.not_equal(side, 0, out=touched[block])
+    count = int(np.count_nonzero(moves))
     size = np.abs(w, out=v)
     sides = float(side @ size)
     side *= size
-    return first, second, sides, float(side @ side), _own(point, block, moves)
+    own = weighed(point, block, size)
+    if count < len(moves):
+        own *= moves
+    return first, second, sides, float(side @ side), float(own @ own), count
+
+
+def _beyond(point: Point, _: Array, block: slice, outputs: Float) -> tuple[float, ...]:
+    """Over some outputs, all of which move nearer by: the sum of w (far - here)."""
+    beyond = outputs[block]
+    beyond -= point.here[block]
+    return float(beyond @ point.cotangent[block]), 0.0
 
 
 def _far(point: Point, touched: Array, block: slice, outputs: Float) -> tuple[float, ...]:
-    """Over some outputs: the sum of w (far - here), and of (w y)^2 where only this moves them."""
-    w, known = point.cotangent[block], touched[block]
-    beyond = np.subtract(outputs[block], point.here[block], out=outputs[block])
-    total = float(beyond @ w)
-    if np.count_nonzero(known) == len(known):
-        return total, 0.0
+    """The same, and the sum of (w y)^2 where only this moves them."""
+    known, total = touched[block], _beyond(point, touched, block, outputs)[0]
+    beyond = outputs[block]
     fresh = (beyond != 0) & ~known
     known |= fresh
-    return total, _own(point, block, fresh)
-
-
-def _own(point: Point, block: slice, moves: Array) -> float:
-    """Sum of (w y)^2 over the outputs that move."""
-    size = weights(point, block)
-    if np.count_nonzero(moves) < len(moves):
-        size *= moves
-    return float(size @ size)
+    own = weighed(point, block, beyond)
+    own *= fresh
+    return total, float(own @ own)

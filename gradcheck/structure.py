@@ -12,20 +12,23 @@ confirms in each evaluation that no other output changes.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 
 import numpy as np
 
-from gradcheck.arrays import Array, Float
+from gradcheck.arrays import Array, Float, freeze
 
 NOBODY = -1
 _WIDEST = 4096
 """Indices of an axis that are told apart; a longer one is dense unless all bits are known."""
 _MOST = 20_000_000
 """Entries of a table of outputs and groups, at most."""
-Evaluate = Callable[[Array], Float]
-"""Outputs after moving the entries of a boolean mask of the input's shape, each by its own step."""
+Evaluate = Callable[[Sequence[Array]], Iterator[Float]]
+"""Outputs after moving the entries of each of some masks, each by its own step: (b, m) for some b
+masks at a time. A mask is broadcast to the input's shape, and holds 1 or -1 where an entry moves,
+up or down, and else 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +136,7 @@ def find(
     here : (m,) array
         Outputs at the point.
     evaluate : callable
-        ``evaluate(mask * sign)``: outputs with the entries of a mask moved, up or down.
+        ``evaluate(masks)``: outputs with the entries of each mask moved, up or down.
     signs : sequence of float, optional
         Which ways entries are moved: one shows all but what is flat on that side.
 
@@ -142,62 +145,90 @@ def find(
     Structure or None
         None where every output follows every entry, or forward refuses such perturbations.
     """
-    axes, groups = list[Axis](), 1
-    for place, length in enumerate(shape):
-        probe = _Probe(tuple(shape), place, here, evaluate, signs)
-        axis = _axis(probe, length)
-        if axis is None:
-            return None
-        axes.append(axis)
-        groups *= axis.count
+    probes = [_Probe.of(shape, place, len(here)) for place in range(len(shape))]
+    evaluated = partial(_look, here, evaluate, signs)
+    if not evaluated([(probe, bit) for probe in probes for bit in probe.order[:2]]):
+        return None
+    dense = [probe.dense() for probe in probes]
+    left = [probe for probe, found in zip(probes, dense, strict=True) if found is None]
+    if not evaluated([(probe, bit) for probe in left for bit in probe.order[2:]]):
+        return None
+    axes = [found or probe.axis() for probe, found in zip(probes, dense, strict=True)]
+    groups = math.prod(axis.count for axis in axes)
     if groups * 2 > np.prod(shape) or groups * here.size > _MOST:
         return None
     return Structure(tuple(shape), tuple(axes), groups)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Probe:
-    """Moves the slices of one axis whose index has a bit, or has it not."""
+    """What is known of one axis: which outputs follow the indices that have a bit, or lack it."""
 
-    shape: tuple[int, ...]
     place: int
-    here: Float
-    evaluate: Evaluate
-    signs: Sequence[float]
+    rank: int
+    length: int
+    found: Array
+    """(2, bits, m) flags: which outputs follow the indices that have each bit, that lack it."""
 
-    def changed(self, chosen: Array) -> Array | None:
-        """Which outputs change when these indices of the axis move; None where forward refuses."""
-        along = chosen.reshape([-1 if i == self.place else 1 for i in range(len(self.shape))])
-        found = None
-        for sign in self.signs:
-            outputs = self.evaluate(np.broadcast_to(along * sign, self.shape))
-            if math.isnan(outputs[0]) and np.isnan(outputs).all():
-                return None
-            changed = outputs != self.here
-            found = changed if found is None else found | changed
-        return found
+    @staticmethod
+    def of(shape: Sequence[int], place: int, outputs: int) -> _Probe:
+        """Of one axis of an input of this shape, before anything is known."""
+        length = shape[place]
+        bits = max(1, (length - 1).bit_length())
+        return _Probe(place, len(shape), length, np.zeros((2, bits, outputs), bool))
+
+    @property
+    def order(self) -> list[int]:
+        """The bits in the order in which they are asked for: the first two show a dense axis."""
+        bits = self.found.shape[1]
+        return [bits - 1, *range(bits - 1)]
+
+    def sides(self, bit: int) -> list[tuple[Array, Array]]:
+        """The indices that have the bit, and those that lack it.
+
+        For each what is known of it, and a mask of the input's rank, 1 at these indices and else 0.
+        """
+        has = (_gray(self.length) >> bit & 1).astype(np.int8)
+        has = has.reshape([-1 if k == self.place else 1 for k in range(self.rank)])
+        return [(self.found[0, bit], has), (self.found[1, bit], 1 - has)]
+
+    def dense(self) -> Axis | None:
+        """Where every output follows both sides of two bits: as if it followed every index."""
+        if self.found.shape[1] < 2:
+            return None
+        having, lacking = self.found[:, self.order[:2]]
+        seen = np.logical_or.reduce(having | lacking, axis=0)
+        return None if np.any(seen & ~(having & lacking)) else _all(self.length, seen)
+
+    def axis(self) -> Axis:
+        """What all bits say."""
+        having, lacking = self.found
+        seen = np.logical_or.reduce(having | lacking, axis=0)
+        followed = _numbers(having & ~lacking), _numbers(having == lacking)
+        return _coloured(_gray(self.length), *followed, seen, self.length)
 
 
-def _axis(probe: _Probe, length: int) -> Axis | None:
-    """What is known of one axis; None where forward refuses."""
+@lru_cache(maxsize=8)
+def _gray(length: int) -> Array:
+    """(d,) each index in Gray code."""
     index = np.arange(length)
-    code = index ^ (index >> 1)
-    bits = max(1, (length - 1).bit_length())
-    having = np.zeros((bits, len(probe.here)), bool)
-    lacking = np.zeros_like(having)
-    order = [bits - 1, *range(bits - 1)]
-    for turn, bit in enumerate(order):
-        has = (code >> bit & 1).astype(bool)
-        for found, chosen in ((having, has), (lacking, ~has)):
-            changed = probe.changed(chosen)
-            if changed is None:
-                return None
-            found[bit] = changed
-        if turn == 1 and (dense := _dense(length, having[order[:2]], lacking[order[:2]])):
-            return dense
-    seen = np.logical_or.reduce(having | lacking, axis=0)
-    followed = _numbers(having & ~lacking), _numbers(having == lacking)
-    return _coloured(code, *followed, seen, length)
+    return freeze(index ^ (index >> 1))
+
+
+def _look(
+    here: Float, evaluate: Evaluate, signs: Sequence[float], asked: Sequence[tuple[_Probe, int]]
+) -> bool:
+    """Move the slices that have a bit, or lack it; False where forward refuses one of them."""
+    if not asked:
+        return True
+    sides = [side for probe, bit in asked for side in probe.sides(bit)]
+    places = iter([found for found, _ in sides for _ in signs])
+    for outputs in evaluate([sign * mask for _, mask in sides for sign in signs]):
+        if np.isnan(outputs[:, 0]).any() and np.isnan(outputs).all(axis=1).any():
+            return False
+        for row, found in zip(outputs, places, strict=False):
+            found |= row != here
+    return True
 
 
 def _numbers(bits: Array) -> Array:
@@ -208,12 +239,6 @@ def _numbers(bits: Array) -> Array:
     return made
 
 
-def _dense(length: int, having: Array, lacking: Array) -> Axis | None:
-    """Where every output follows both sides of some bits: as if it followed every index."""
-    seen = np.logical_or.reduce(having | lacking, axis=0)
-    return None if np.any(seen & ~(having & lacking)) else _all(length, seen)
-
-
 def _all(length: int, seen: Array) -> Axis:
     """Every output follows every index."""
     table = np.full((2, length), NOBODY)
@@ -221,7 +246,7 @@ def _all(length: int, seen: Array) -> Axis:
     return Axis(np.arange(length), length, table, np.where(seen, 0, 1), bool(seen.all()))
 
 
-def _coloured(code: Array, value: Array, open_: Array, seen: Array, length: int) -> Axis | None:
+def _coloured(code: Array, value: Array, open_: Array, seen: Array, length: int) -> Axis:
     """Colours for the indices of an axis, from the bits that the outputs follow."""
     if not open_[seen].any():  # one index each
         decoded = np.full(1 << int(code.max(initial=0)).bit_length(), NOBODY)

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from gradcheck import editions, fatal, unusable
-from gradcheck.answer import Answer, Begun
+from gradcheck.answer import Answer, Begun, without_pullback
 from gradcheck.arrays import LARGE, all_same_bits
 from gradcheck.beyond import Usual, is_accident, usual
 from gradcheck.cases import build
@@ -24,7 +24,7 @@ from gradcheck.checks import contract, framework, meeting, memory, nodes, order,
 from gradcheck.checks.facts import Facts, Outcome, usable_gradients
 from gradcheck.cotangents import make
 from gradcheck.errors import UsageError
-from gradcheck.evaluation import Evaluator, UserCodeRaised, alone
+from gradcheck.evaluation import Evaluator, UserCodeRaised
 from gradcheck.folding import Known, is_known
 from gradcheck.graphs.again import Kept
 from gradcheck.graphs.composed import Composed
@@ -207,7 +207,7 @@ class Bench:
             for finding in outcome.findings:
                 self._add(trial, finding)
             counted = (f for f in outcome.findings if not is_known(f, self.known))
-            new = editions.failing(counted, self.settings.edition)
+            new = bool(outcome.findings) and editions.failing(counted, self.settings.edition)
             failed |= name in (values.NAME, nodes.NAME) and new
             if name == values.NAME and outcome.failed and nodes.NAME in trial.outcomes:
                 self._accuse(trial, facts)
@@ -233,7 +233,7 @@ class Bench:
         ``forward_only``: no backward pass follows, ``run`` returns outputs and no more.
         """
         try:
-            begun = self.evaluator.begun(case, alone(run) if forward_only else run)
+            begun = self.evaluator.begun(case, without_pullback(run) if forward_only else run)
         except UserCodeRaised as error:
             self._raised(trial, error)
             return None

@@ -28,6 +28,37 @@ def at(op: Op) -> tuple[Evaluator, Case]:
     return Evaluator(op, GlobalRandom(0)), Case(Recipe(regime="generic"), (X.copy(),))
 
 
+def test_calls_near_a_case_are_counted_also_where_forward_raises() -> None:
+    def forward(x: Any) -> Any:
+        if x[0] < 0:
+            raise ArithmeticError("below zero")
+        return np.square(x)
+
+    evaluator, _ = at(gradcheck.op(forward, lambda dz, x: 2 * x * dz, "x[n]"))
+    for observed in (False, True):  # before and after it is known that nothing is random
+        if observed:
+            evaluator.random.observe()
+        before = evaluator.counters.forward_calls
+        call = evaluator.caller({})
+        assert call((X,))[0].tolist() == [1.0, 4.0, 0.25]
+        with pytest.raises(UserCodeRaised, match="below zero"):
+            call((-X,))
+        assert evaluator.counters.forward_calls == before + 2
+
+
+def test_forward_is_called_as_it_was_written_where_its_arguments_are_the_inputs() -> None:
+    def forward(x: Any, factor: float = 2.0) -> Any:
+        return factor * x, x
+
+    def plain(x: Any) -> Any:
+        return 2 * x
+
+    cached = gradcheck.op(forward, lambda dz, cache: 2 * dz, "x[n]")
+    assert cached.forward is not forward
+    assert cached.forward(X).tolist() == (2 * X).tolist()
+    assert gradcheck.op(plain, lambda dz, x: 2 * dz, "x[n]").forward is plain
+
+
 def test_gradients_alone_are_those_of_an_answer() -> None:
     evaluator, case = at(rule(lambda dz, x: 2 * x * dz))
     alone = evaluator.gradients(case, (DZ,))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -418,6 +419,55 @@ def test_a_stack_is_kept_before_forward_uses_its_memory_again() -> None:
         moved = x.copy()
         moved.reshape(-1)[row] += 0.5
         np.testing.assert_array_equal(own, np.cumsum(np.exp(moved), -1).reshape(-1))
+
+
+def test_a_stack_of_whole_inputs_is_one_call_for_many_points() -> None:
+    x = normal(4, 8)
+    point, values = at(np.sin, x), x.reshape(-1) + 0.1 * normal(20, 32)
+    made = batching.displaced(point, 0, None, values)
+    np.testing.assert_array_equal(made, np.sin(values))
+    assert point.evaluator.counters.forward_points >= 20
+    assert point.evaluator.counters.forward_calls < 10
+    assert point.work[0].tobytes() == x.tobytes()
+
+
+def test_whole_inputs_are_evaluated_one_by_one_where_forward_takes_no_stack() -> None:
+    def forward(x: Array) -> Array:
+        if x.ndim != 2:
+            raise ValueError
+        return x - x.mean(axis=0)
+
+    x = normal(4, 8)
+    point, values = at(forward, x), x.reshape(-1) + 0.1 * normal(20, 32)
+    made = batching.displaced(point, 0, None, values)
+    for row, own in zip(made, values, strict=True):
+        np.testing.assert_array_equal(row, forward(own.reshape(4, 8)).reshape(-1))
+    assert point.work[0].tobytes() == x.tobytes()
+
+
+def test_the_primals_are_back_where_whole_inputs_are_interrupted() -> None:
+    x, calls = normal(4, 8), itertools.count()
+
+    def forward(x: Array) -> Array:
+        if next(calls) == 3:
+            raise KeyboardInterrupt
+        return np.sin(x)
+
+    point = at(forward, x)
+    calls = itertools.count()
+    with pytest.raises(KeyboardInterrupt):
+        point.fill(np.empty((5, 32)), 0, None, normal(5, 32))
+    assert point.work[0].tobytes() == x.tobytes()
+
+
+def test_a_stack_that_mixes_its_points_is_not_believed() -> None:
+    """Of a matrix it takes the mean over the rows; of a stack that is the mean over the points."""
+    x = normal(4, 8)
+    point = at(lambda x: x - x.mean(axis=0), x)
+    found = compressed.find(point, 0)
+    assert found is not None
+    assert found.groups == 4
+    assert not point.stacks
 
 
 def test_an_entry_on_a_step_leaves_the_others_of_a_large_graph_to_be_judged() -> None:

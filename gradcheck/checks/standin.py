@@ -86,7 +86,7 @@ def beside(facts: Facts) -> Evaluator:
     graph = facts.op.detail
     if facts.tape is None or not facts.evaluator.random.unused or not isinstance(graph, Composed):
         return facts.evaluator
-    return replace(facts.evaluator, op=replace(facts.op, forward=forward_beside(graph, facts.tape)))
+    return facts.evaluator.with_shortcut(forward_beside(graph, facts.tape))
 
 
 class _Following(Tape):
