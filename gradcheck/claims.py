@@ -81,6 +81,10 @@ class Claims:
             self._largest[k] = largest(self._of(k))
         return self._largest[k]
 
+    def is_zero(self, k: int) -> bool:
+        """All entries of input ``k``'s gradient are exactly 0."""
+        return not (self.largest_of(k) or np.any(self._of(k)))
+
     def _of(self, k: int) -> Float:
         gradient = self.gradients[k]
         assert gradient is not None

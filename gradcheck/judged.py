@@ -4,15 +4,55 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gradcheck.arrays import Array, Float, relative_error
 from gradcheck.compare import Comparison, Status
 from gradcheck.point import Move
+
+
+class One(NamedTuple):
+    """What was found along one move, as plain numbers; see `Judged` for each."""
+
+    status: int
+    analytic: float
+    value: float
+    bound: float
+    noise: float
+    truncation: float
+    roundoff: float
+    step: float
+    scale: float
+    excess: float = 0.0
+    opinions: Mapping[str, int] = {}
+    fitted: bool = False
+
+    @property
+    def steps(self) -> tuple[float, ...]:
+        """The two steps of a difference, or the largest one of a fit."""
+        return (2 * self.step,) if self.fitted else (2 * self.step, self.step)
+
+    @property
+    def relative_error(self) -> float:
+        """One of `Judged.relative_errors`."""
+        own = max(abs(self.analytic), abs(self.value))
+        hidden = self.bound + self.noise > 1e-3 * own and self.status != Status.FAIL
+        if not math.isfinite(self.analytic):
+            return math.inf
+        return 0.0 if hidden else relative_error(self.analytic, self.value)
+
+    @property
+    def limit(self) -> float:
+        """The smallest error that would have been seen, relative to the entry itself."""
+        width, one, other = self.bound + self.noise, abs(self.analytic), abs(self.value)
+        own = (other if other > one or one != one else one) or self.scale
+        if width == 0:
+            return 0.0
+        return width / own if own else math.inf
 
 
 @dataclass(slots=True)
@@ -42,9 +82,10 @@ class Judged:
     fitted: bool = False
     """What climbed was fitted, in half precision."""
 
-    def where(self, *statuses: Status) -> list[int]:
+    def where(self, *statuses: Status) -> Sequence[int]:
+        """Places of those that have one of these statuses, in their order."""
         if not np.count_nonzero(self.status):  # all passed
-            return list(range(len(self.status))) if Status.PASS in statuses else []
+            return range(len(self.status) if Status.PASS in statuses else 0)
         found = self.status == int(statuses[0])
         for other in statuses[1:]:
             found |= self.status == int(other)
@@ -99,10 +140,22 @@ class Judged:
         lost = (self.analytic == 0) & (np.abs(self.value) > self.bound)
         return [int(i) for i in np.flatnonzero(lost & (self.status == int(Status.PASS)))]
 
-    def steps(self, i: int) -> tuple[float, ...]:
-        """The two steps of a difference, or the largest one of a fit."""
-        step = float(self.step[i])
-        return (2 * step,) if self.fitted and self.climbed[i] else (2 * step, step)
+    def at(self, i: int) -> One:
+        """One of them."""
+        return One(
+            status=int(self.status[i]),
+            analytic=float(self.analytic[i]),
+            value=float(self.value[i]),
+            bound=float(self.bound[i]),
+            noise=float(self.noise[i]),
+            truncation=float(self.truncation[i]),
+            roundoff=float(self.roundoff[i]),
+            step=float(self.step[i]),
+            scale=float(self.scale[i]),
+            excess=float(self.excess[i]),
+            opinions=self.opinions,
+            fitted=self.fitted and bool(self.climbed[i]),
+        )
 
     def relative_errors(self) -> Float:
         """|a - D| / max(|a|, |D|); 0 for a right entry whose own digits are below the bound.
@@ -110,7 +163,7 @@ class Judged:
         Infinite where backward is not finite, whatever the difference is.
         """
         if len(self.moves) == 1:
-            return np.array([self._relative_error(0)])
+            return np.array([self.at(0).relative_error])
         with np.errstate(all="ignore"):
             own = np.fmax(np.abs(self.analytic), np.abs(self.value))
             errors: Float = np.abs(self.analytic - self.value) / own
@@ -119,21 +172,3 @@ class Judged:
         errors[hidden | (own == 0)] = 0.0
         errors[~np.isfinite(self.analytic)] = np.inf
         return errors
-
-    def _relative_error(self, i: int) -> float:
-        """One of `relative_errors`, without arrays of one number."""
-        analytic, value = float(self.analytic[i]), float(self.value[i])
-        own = max(abs(analytic), abs(value))
-        hidden = self.bound[i] + self.noise[i] > 1e-3 * own and self.status[i] != Status.FAIL
-        if not math.isfinite(analytic):
-            return math.inf
-        return 0.0 if hidden else relative_error(analytic, value)
-
-    def limit(self, i: int) -> float:
-        """The smallest error that would have been seen at one, relative to the entry itself."""
-        width = float(self.bound[i] + self.noise[i])
-        sizes = (abs(float(v[i])) for v in (self.analytic, self.value))
-        own = max((s for s in sizes if s == s), default=0.0) or float(self.scale[i])
-        if width == 0:
-            return 0.0
-        return width / own if own else math.inf

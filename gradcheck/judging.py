@@ -16,13 +16,13 @@ from gradcheck import compare, compressed, edge, fit, kinks, ladder, moves, opin
 from gradcheck.arrays import Float
 from gradcheck.claims import Claims
 from gradcheck.compare import Comparison, Rules, Status
-from gradcheck.differences import PointLine, quick
+from gradcheck.differences import PointLine, quick, quick_one
 from gradcheck.estimate import Estimate
 from gradcheck.floats import HALF
-from gradcheck.judged import Judged
+from gradcheck.judged import Judged, One
 from gradcheck.moves import Speeds
 from gradcheck.point import Entries, Move, Point
-from gradcheck.quotients import Quick
+from gradcheck.quotients import Quick, stacked
 from gradcheck.screening import CONFIRMED, Screen, Screened
 from gradcheck.structure import Structure
 
@@ -66,9 +66,15 @@ class Judge:
 
     def screen(self, along: Sequence[Move]) -> Screened:
         """The quick path alone."""
-        if len(along) == 1 and along[0].whole:
-            return self._quick.one(along[0])
         return self._quick.many(along, self.differences(along))
+
+    def passes(self, move: Move) -> One | None:
+        """What is found along one move that passes, by `compare`; None where it does not."""
+        found = quick_one(self.point, move)
+        if (passed := self._quick.passing(move, found)) is not None:
+            return passed
+        judged = self.finish(self._quick.many([move], stacked([found])))
+        return None if judged.status[0] else judged.at(0)
 
     def differences(self, along: Sequence[Move]) -> Quick:
         """Three evaluations a move, or a group. This and `ladder` depend on forward alone."""
@@ -223,7 +229,7 @@ class Judge:
             part = open_.pop()
             k, entries, _ = part.moves[0].parts[0]
             single += len(entries) == 1
-            worse: list[int] = []
+            worse: Sequence[int] = ()
             if len(entries) > 1 and single < most:
                 split = np.array_split(entries, 2)
                 known = CONFIRMED if len(entries) > 2 else 0  # single entries are confirmed

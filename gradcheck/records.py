@@ -14,11 +14,11 @@ Number = float | Literal["nan", "inf", "-inf"]
 def num(value: float) -> Number:
     """A float as JSON can hold it."""
     value = float(value)
+    if math.isfinite(value):
+        return value
     if math.isnan(value):
         return "nan"
-    if math.isinf(value):
-        return "inf" if value > 0 else "-inf"
-    return value
+    return "inf" if value > 0 else "-inf"
 
 
 def unnum(value: Number) -> float:

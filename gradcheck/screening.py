@@ -12,11 +12,10 @@ from gradcheck import compare
 from gradcheck.arrays import Array, Float
 from gradcheck.claims import Claims, lossy
 from gradcheck.compare import Rules, Status
-from gradcheck.differences import quick_one
 from gradcheck.floats import HALF
-from gradcheck.judged import Judged
+from gradcheck.judged import Judged, One
 from gradcheck.point import Move, Point
-from gradcheck.quotients import Quick, stacked
+from gradcheck.quotients import Quick, QuickEstimates
 
 CONFIRMED = 8
 """Wrong entries of an input that climb the ladder twice; further plain ones are only counted."""
@@ -84,22 +83,29 @@ class Screen:
             obvious = compare.obviously_wrong(analytic, noise, estimates, self._rules)
         return Screened(judged, settled, obvious, floor)
 
-    def one(self, move: Move) -> Screened:
-        """The same for one move, without arrays of one number on the way to a pass."""
-        found, rules = quick_one(self._point, move), self._rules
-        if not rules.tails:
-            analytic = self._claims.slope(move)
-            noise = self._claims.rounding(move, analytic, rules)
-            scale = _largest(found.scale, abs(analytic))
-            floor = max(compare.SMALL * scale, self._faint)
-            judged_on = max(_largest(abs(analytic), abs(found.value), found.scale), floor)
-            if compare.passes(analytic, noise, found, rules.resolution * judged_on):
-                sides = np.array([analytic]), np.array([noise])
-                own = np.array([max(scale, floor)])
-                judged = self._judged([move], sides, own, stacked([found]))
-                passed = np.array([True])
-                return Screened(judged, passed, passed, np.array([floor]))
-        return self.many([move], stacked([found]))
+    def passing(self, move: Move, found: QuickEstimates[float]) -> One | None:
+        """What is said of one move that passes, without arrays of one number; None where open."""
+        rules = self._rules
+        if rules.tails:
+            return None
+        analytic = self._claims.slope(move)
+        noise = self._claims.rounding(move, analytic, rules)
+        scale = _largest(found.scale, abs(analytic))
+        floor = max(compare.SMALL * scale, self._faint)
+        judged_on = max(_largest(abs(analytic), abs(found.value), found.scale), floor)
+        if not compare.passes(analytic, noise, found, rules.resolution * judged_on):
+            return None
+        return One(
+            status=Status.PASS,
+            analytic=analytic,
+            value=found.value,
+            bound=found.bound,
+            noise=noise,
+            truncation=found.truncation,
+            roundoff=found.roundoff,
+            step=found.step,
+            scale=max(scale, floor),
+        )
 
     def _judged(
         self,
@@ -141,5 +147,8 @@ class Screen:
 
 def _largest(*sizes: float) -> float:
     """The largest of those that are known; 0 where that is infinite, or none is."""
-    largest = max((s for s in sizes if not math.isnan(s)), default=0.0)
+    largest = 0.0
+    for size in sizes:
+        if size > largest:  # never NaN
+            largest = size
     return largest if largest < math.inf else 0.0

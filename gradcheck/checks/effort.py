@@ -96,7 +96,8 @@ def chosen(judge: Judge, along: Mapping[int, Sequence[Move]], budget: int) -> Ef
     budget : int
         Evaluations of forward for one case, of `SWEPT` outputs or fewer.
     """
-    ways, cost = dict[int, Way](), 0
+    ways: dict[int, Way] = {}
+    cost = 0
     budget = int(budget / max(1.0, judge.point.here.size / SWEPT))
     for k, wanted in along.items():
         if cost > budget:
@@ -228,6 +229,6 @@ class Coarse:
         return graphs * (self._graphs > 0) + [
             f"{name}: in {count} case{'s' * (count != 1)} along random directions, of blocks of "
             f"entries or of all: an error in one entry shows from {self._shows[name]:.1g} of the "
-            f"largest entry on, several cancel by accident once in {2 * LEVELS} cases at most"
+            f"largest entry on, several cancel by accident in one of {2 * LEVELS} cases or fewer"
             for name, count in self._cases.items()
         ]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gradcheck.arrays import Float, relative_error, unravel
 from gradcheck.checks.facts import Facts
 from gradcheck.compare import Comparison
-from gradcheck.judged import Judged
+from gradcheck.judged import Judged, One
 from gradcheck.point import Move
 from gradcheck.records import num
 from gradcheck.results import Finding, Worst
@@ -31,7 +33,7 @@ def lost_tail(facts: Facts, k: int, judged: Judged, places: list[int]) -> Findin
     )
 
 
-def found_by(judged: Judged, failed: list[int]) -> str:
+def found_by(judged: Judged, failed: Sequence[int]) -> str:
     """Which entries the failing random directions were narrowed to."""
     sizes = [len(judged.moves[i].parts[0][1]) for i in failed]
     single, spread = sizes.count(1), sum(n for n in sizes if n > 1)
@@ -108,25 +110,19 @@ def tie_finding(facts: Facts, move: Move, made: Comparison) -> Finding:
     )
 
 
-def worst(
-    place: tuple[str, tuple[int, ...]],
-    judged: Judged,
-    i: int,
-    error: float,
-    counts: tuple[int, int],
-) -> Worst:
+def worst(place: tuple[str, tuple[int, ...]], one: One, counts: tuple[int, int]) -> Worst:
     """One comparison as a record. ``counts``: wrong entries of the input, and compared ones."""
     return Worst(
         input=place[0],
         entry=place[1],
-        backward=num(judged.analytic[i]),
-        finite_difference=num(judged.value[i]),
-        bound=num(judged.bound[i] + judged.noise[i]),
-        relative_error=num(error),
-        limit=num(judged.limit(i)),
-        steps=judged.steps(i),
-        truncation=num(judged.truncation[i]),
-        roundoff=num(judged.roundoff[i]),
+        backward=num(one.analytic),
+        finite_difference=num(one.value),
+        bound=num(one.bound + one.noise),
+        relative_error=num(one.relative_error),
+        limit=num(one.limit),
+        steps=one.steps,
+        truncation=num(one.truncation),
+        roundoff=num(one.roundoff),
         wrong=counts[0],
         entries=counts[1],
     )

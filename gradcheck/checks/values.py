@@ -156,17 +156,25 @@ def _together(outcome: Outcome, facts: Facts, judge: Judge, compared: Iterable[i
     """One direction over all inputs; False, with nothing noted, where it does not pass."""
     sizes = {k: facts.case.primals[k].size for k in compared}
     move = moves.whole(sizes, _speeds(facts, judge, 0))
-    judged = judge.compare([move] if move.parts else [])
-    if np.count_nonzero(judged.status):  # some did not pass
+    names = {k: facts.op.inputs[k].name for k in sizes}
+    if not move.parts:  # no entries
+        for name in names.values():
+            outcome.entries[name] = outcome.judged[name] = 0
+            outcome.coarse[name] = 0.0
+        return True
+    made, claims = judge.passes(move), judge.claims
+    if made is None:
         return False
-    found = Found(judged, Way.JOINT)
-    for k in sizes:
-        _credit(outcome, facts, judge.claims, k, found)
-    if len(judged.moves):
-        outcome.comparisons = 1  # whatever it is of
-        outcome.modes = {_MODES[Way.JOINT]: len(sizes), **judged.opinions}
-        outcome.excess = float(judged.excess[0])
-        _worst(outcome, facts, next(iter(sizes)), found, [0])
+    for k, name in names.items():
+        outcome.entries[name] = outcome.judged[name] = 1
+        outcome.coarse[name] = _shows(made.bound + made.noise, claims.largest_of(k))
+        outcome.still[name] = Still(not made.value, claims.is_zero(k))
+    outcome.comparisons = 1  # whatever it is of
+    outcome.modes = {_MODES[Way.JOINT]: len(sizes), **made.opinions}
+    outcome.excess = made.excess
+    first = move.parts[0][0]
+    place = names[first], unravel(0, facts.case.primals[first].shape)
+    outcome.worst[names[first]] = findings.worst(place, made, (0, 0))
     return True
 
 
@@ -207,18 +215,17 @@ def _credit(outcome: Outcome, facts: Facts, claims: Claims, k: int, found: Found
     outcome.entries[name] = len(judged.moves)
     outcome.judged[name] = len(judged.moves) - len(judged.where(Status.INCONCLUSIVE))
     if found.way is not Way.ENTRIES:
-        most = claims.largest_of(k)
-        outcome.coarse[name] = _coarse(judged, most)
-        still = not (most or np.any(claims.gradients[k]))
+        width = float((judged.bound + judged.noise).max(initial=0.0))
+        outcome.coarse[name] = _shows(width, claims.largest_of(k))
+        still = claims.is_zero(k)
     else:
         still = not np.count_nonzero(judged.analytic)
     if len(judged.moves):
         outcome.still[name] = Still(not np.count_nonzero(judged.value), still)
 
 
-def _coarse(judged: Judged, most: float) -> float:
+def _shows(width: float, most: float) -> float:
     """The smallest error of one entry that shows along a direction, relative to the largest."""
-    width = float((judged.bound + judged.noise).max(initial=0.0))
     return width / most if most else 0.0
 
 
@@ -243,15 +250,17 @@ def _findings(outcome: Outcome, facts: Facts, k: int, found: Found) -> None:
         )
 
 
-def _worst(outcome: Outcome, facts: Facts, k: int, found: Found, shown: list[int]) -> Worst:
+def _worst(outcome: Outcome, facts: Facts, k: int, found: Found, shown: Sequence[int]) -> Worst:
     """Keep the one with the largest error of some comparisons of an input."""
     judged, errors = found.judged, found.judged.relative_errors()
-    worst = shown[int(np.argmax(errors[shown]))] if len(shown) > 1 else shown[0]
+    if len(shown) == len(errors):
+        worst = int(errors.argmax())
+    else:
+        worst = shown[int(errors[shown].argmax())]
     place = unravel(int(judged.moves[worst].parts[0][1][0]), facts.case.primals[k].shape)
     one = facts.op.inputs[k].name, place
     of = len(judged.moves) if found.way is Way.ENTRIES else 0
-    counts = len(judged.where(Status.FAIL)), of
-    record = findings.worst(one, judged, worst, float(errors[worst]), counts)
+    record = findings.worst(one, judged.at(worst), (len(judged.where(Status.FAIL)), of))
     outcome.worst[one[0]] = record
     return record
 
