@@ -46,6 +46,7 @@ HALF = ("float16", "bfloat16")
 """Too few digits for difference quotients at one small step: `fit` takes them."""
 
 
+@lru_cache(None)
 def dtype_of(name: str) -> np.dtype[Any]:
     """The NumPy dtype of a format.
 

@@ -102,17 +102,26 @@ def tell_deadlines(told: Callable[[float, float], None]) -> None:
     _watchdog.told = told
 
 
-@contextlib.contextmanager
-def time_limit(seconds: float | None) -> Iterator[None]:
-    """Raise `TimeLimit` here when the block takes longer than ``seconds``. Does not nest."""
-    if not seconds:
-        yield
-        return
-    _watchdog.arm(seconds)
-    try:
-        yield
-    finally:
+class _Limited:
+    """A block that is limited in time."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def __enter__(self) -> None:
+        _watchdog.arm(self._seconds)
+
+    def __exit__(self, *_: object) -> None:
         _watchdog.disarm()
+
+
+_UNLIMITED = contextlib.nullcontext()
+"""One for all: it has no state."""
+
+
+def time_limit(seconds: float | None) -> contextlib.AbstractContextManager[None]:
+    """Raise `TimeLimit` here when the block takes longer than ``seconds``. Does not nest."""
+    return _Limited(seconds) if seconds else _UNLIMITED
 
 
 def alone() -> bool:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import gradcheck
-from gradcheck.graphs.again import Again, forward_beside, uses_again
+from gradcheck.evaluation import NodeRaised
+from gradcheck.graphs.again import Again, Kept, forward_beside, uses_again
 from gradcheck.graphs.composed import Composed
 from gradcheck.model import Op
 from gradcheck.registry import make
@@ -54,6 +55,32 @@ def test_only_what_follows_the_changed_source_is_computed(changed: int | None, k
     for a, c in zip(tape.values, whole.values, strict=True):
         np.testing.assert_array_equal(a, c)
     assert tape.names == whole.names
+
+
+@pytest.mark.parametrize("each", [False, True])
+def test_the_pass_of_a_backward_is_kept_without_what_that_needs(each: bool) -> None:
+    """Unless each node's part is looked at: what a node holds for its backward may be large."""
+
+    @gradcheck.graph
+    def scores(x: Any, W: Any, b: Any) -> Any:
+        return mean(tanh(affine(x, W, b)))
+
+    primals = (x, W, b)
+    op, graph = composed(scores, *primals)
+    kept = Kept.of(op, primals, each=each)
+    assert kept is not None
+    value, pullback = kept.vjp(*(p.copy() for p in primals))
+    gradients = pullback((np.array(1.5),))
+    for own, known in zip(gradients, graph.vjp(*primals)[1]((np.array(1.5),)), strict=True):
+        np.testing.assert_array_equal(own, known)
+    assert kept.base is not None
+    assert [s.pullback is None for s in kept.base.steps] == [not each] * 3
+    near = forward_beside(graph, kept.base)(*primals[:2], b + 1e-3)
+    np.testing.assert_array_equal(near, graph.forward(*primals[:2], b + 1e-3))
+    assert value == graph.forward(*primals)
+    if not each:
+        with pytest.raises(NodeRaised, match="let go"):
+            pullback((np.array(1.5),))
 
 
 @pytest.mark.parametrize("changed", [0, 1, 2, 3])

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.adapters.binding import (
+    COTANGENT,
     NEEDS_GRAD,
     OUTPUT,
     Binding,
@@ -30,14 +31,17 @@ class Arguments:
     constants: Mapping[int, Any] = field(default_factory=dict)
     tuples: frozenset[int] = frozenset()
     """Places at which a tuple of arrays stands, not a list."""
-    _as_they_are: bool = field(init=False)
+    as_they_are: bool = field(init=False)
     """The primals are the arguments."""
+    _keyed: frozenset[int] = field(init=False)
+    """Places at which a dict of arrays stands."""
 
     def __post_init__(self) -> None:
-        self._as_they_are = not self.constants and all(index is None for _, index in self.places)
+        self.as_they_are = not self.constants and all(index is None for _, index in self.places)
+        self._keyed = frozenset(k for k, j in self.places if isinstance(j, str))
 
     def __call__(self, primals: Sequence[Any]) -> Sequence[Any]:
-        if self._as_they_are:
+        if self.as_they_are:
             return primals
         full: dict[int, Any] = {}
         for (place, index), primal in zip(self.places, primals, strict=True):
@@ -68,16 +72,17 @@ class Arguments:
         LookupError
             A name is that of no input.
         """
+        if type(returned) in (np.ndarray, tuple) and not self._keyed:  # as nearly always
+            return returned
         if isinstance(returned, Mapping):
             names = [self.names[k] if j is None else j for k, j in self.places]
             known = {key for name in own if name not in names for key in spellings(name)}
             return _by_name({k: v for k, v in returned.items() if k not in known}, names)
-        keyed = {k for k, j in self.places if isinstance(j, str)}
-        if not keyed or not isinstance(returned, (tuple, list)):
+        if not self._keyed or not isinstance(returned, (tuple, list)):
             return returned
         return [
             _by_name(r, [j for k, j in self.places if k == n])
-            if n in keyed and isinstance(r, Mapping)
+            if n in self._keyed and isinstance(r, Mapping)
             else r
             for n, r in enumerate(returned)
         ]
@@ -126,8 +131,16 @@ class Pair:
         self._needs_grad = next((n for n in NEEDS_GRAD if n in taken), None)
         self._bare = not binding.ask and not binding.with_cache
         """Forward returns its outputs and no more."""
+        self._usual = (COTANGENT, *arguments.names)
+        """The slots of nearly every backward: the cotangent, and forward's arguments."""
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        """`forward`, or what the user wrote where that is the same: it is called very often."""
+        return self._forward if self._bare and self._arguments.as_they_are else self.forward
 
     def forward(self, *primals: Any, **attributes: Any) -> Any:
+        """The outputs alone."""
         returned = self._forward(*self._arguments(primals), **attributes)
         if self._bare:
             return returned
@@ -140,24 +153,35 @@ class Pair:
         return self._needs_grad is not None
 
     def vjp(self, *primals: Any, **attributes: Any) -> tuple[Any, Pullback]:
-        return self.vjp_wanting((True,) * len(primals), *primals, **attributes)
+        """The outputs, and the pullback."""
+        return self._vjp(primals, attributes, (True,) * len(primals))
 
     def vjp_wanting(
         self, wanted: tuple[bool, ...], *primals: Any, **attributes: Any
     ) -> tuple[Any, Pullback]:
         """The vjp where only some gradients are wanted."""
+        return self._vjp(primals, attributes, wanted)
+
+    def _vjp(
+        self, primals: tuple[Any, ...], attributes: dict[str, Any], wanted: tuple[bool, ...]
+    ) -> tuple[Any, Pullback]:
         full = self._arguments(primals)
         returned = self._forward(*full, **attributes)
         self._settle(returned)
         more = {} if self._needs_grad is None else {self._needs_grad: wanted}
         binding = self._binding
         output, cache = split_cache(returned) if binding.with_cache else (returned, None)
+        usual = binding.slots == self._usual
 
         def pullback(cotangents: Outputs) -> Any:
-            named = {OUTPUT: output, **attributes, **self._arguments.named(full)}
-            given = binding.arguments(cotangents, named, cache)
-            returned = self._backward(*given, **binding.attributes(attributes), **more)
-            return self._arguments.gradients(returned)
+            given: Sequence[Any]
+            if len(cotangents) == 1 and len(full) == len(binding.slots) - 1 and usual:
+                given = (cotangents[0], *full)
+            else:
+                named = {OUTPUT: output, **attributes, **self._arguments.named(full)}
+                given = binding.arguments(cotangents, named, cache)
+            keywords = binding.attributes(attributes) if attributes else {}
+            return self._arguments.gradients(self._backward(*given, **keywords, **more))
 
         return output, pullback
 

@@ -69,7 +69,7 @@ def _pair(
         description,
         described,
         name=name_of(forward),
-        forward=pair.forward,
+        forward=pair.function,
         vjp=pair.vjp,
         vjp_wanting=pair.vjp_wanting if pair.takes_needs_grad else None,
         kind="function pair",

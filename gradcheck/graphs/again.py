@@ -189,7 +189,7 @@ class Kept:
         return returned(self._first)
 
     def vjp(self, *values: Any, **attributes: Any) -> tuple[Any, Pullback]:
-        """The graph as one vjp rule."""
+        """The graph as one vjp rule, whose pullback is called once."""
         last = self._graph.run(values, attributes)
         if self._first is None:
             self.base = last.copied(self._primals)
@@ -210,6 +210,8 @@ class Kept:
         gradients = backward(last, cotangents, kept=self._each)
         if self._each:
             self.passed = last, gradients
+        else:
+            last.let_go()
         return at_sources(last, gradients)
 
 

@@ -162,6 +162,9 @@ def bound(
     UsageError
         The function does not take these arguments.
     """
+    usual = op.any_number is None and not attributes and len(arguments) == len(op.inputs)
+    if usual and set(map(type, arguments)) == {Node}:  # soon said, at every step of a pass
+        return op, list(arguments), {}
     if op.any_number is not None:
         given, rest = _of_any_number(op, arguments)
         return op.of(len(given)), given, {**rest, **attributes}

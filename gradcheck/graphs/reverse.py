@@ -58,12 +58,9 @@ def backward(tape: Tape, cotangents: Sequence[Any], *, kept: bool = True) -> Gra
         _add(tape, made, result, np.array(cotangent))
     for number in range(len(tape.steps) - 1, -1, -1):
         step = tape.steps[number]
-        if not any(o in made.upstream for o in step.outputs):
+        received = _received(tape, made, step)
+        if received is None:
             continue
-        received = tuple(
-            made.upstream[o] if o in made.upstream else np.zeros_like(tape.values[o])
-            for o in step.outputs
-        )
         if kept:  # copies, as they were: a node may use its arrays again
             made.received[number] = tuple(r.copy() for r in received)
         try:
@@ -81,6 +78,19 @@ def backward(tape: Tape, cotangents: Sequence[Any], *, kept: bool = True) -> Gra
     if kept:
         _hold_once(tape, made)
     return made
+
+
+def _received(tape: Tape, made: Gradients, step: Step) -> Outputs | None:
+    """What came back to a step's outputs, zeros for some of several; None where nothing did."""
+    came = [made.upstream.get(o) for o in step.outputs]
+    if len(came) == 1 and came[0] is not None:
+        return (came[0],)
+    if all(c is None for c in came):
+        return None
+    return tuple(
+        np.zeros_like(tape.values[o]) if c is None else c
+        for c, o in zip(came, step.outputs, strict=True)
+    )
 
 
 def _hold_once(tape: Tape, made: Gradients) -> None:
@@ -111,12 +121,12 @@ def _zeros(value: Array) -> Any:
 
 def pulled(step: Step, cotangents: Outputs) -> tuple[Any, ...]:
     """One step's gradients, one per parent, for copies of some cotangents."""
-    assert step.pullback is not None
-    handed = tuple(
+    assert step.pullback is not None, f"{step.name} was let go after its backward pass"
+    handed = [
         c.copy()[()] if scalar else c.copy()
         for c, scalar in zip(cotangents, step.scalars, strict=True)
-    )
-    return gradients_of(step.op, step.pullback(handed))
+    ]
+    return gradients_of(step.op, step.pullback(tuple(handed)))
 
 
 def gradients_of(op: Op, returned: Any) -> tuple[Any, ...]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.answer import scalars_of
 from gradcheck.arrays import Array, as_outputs, copy_array, is_numeric, is_real
 from gradcheck.errors import UsageError
 from gradcheck.evaluation import NodeRaised
@@ -38,12 +39,6 @@ class Step:
     pullback: Pullback | None
     scalars: tuple[bool, ...]
     """Which outputs are numbers and no arrays: their cotangents are too."""
-
-    def without_way_back(self) -> Step:
-        """The same, and no more of what its backward pass needs."""
-        return Step(
-            self.name, self.op, self.parents, self.outputs, self.attributes, None, self.scalars
-        )
 
 
 class Tape(Formulas):
@@ -83,7 +78,7 @@ class Tape(Formulas):
         if len(values) != len(names):
             raise UsageError(f"graph {self.name} takes {len(names)} inputs, not {len(values)}")
         arrays = [_as_value(v) for v in values]
-        real = [a.dtype for a in arrays if is_real(a)]
+        real = {a.dtype for a in arrays if is_real(a)}
         if real:
             self.dtype = np.result_type(*real)
         made = [self._value(a, self._unique(n)) for a, n in zip(arrays, names, strict=True)]
@@ -128,8 +123,8 @@ class Tape(Formulas):
             record = partial(op.detail.record, parents)
             return self.inline(name or op.name, record, (attributes,), {})
         own = self._unique(name or op.name)
-        places = tuple(p.index for p in parents)
-        given = handed(op, [self.values[p] for p in places])
+        places, values = tuple([p.index for p in parents]), self.values
+        given = handed(op, [values[p] for p in places])
         pullback: Pullback | None = None
         try:
             if self._pullbacks:
@@ -141,26 +136,26 @@ class Tape(Formulas):
             raise
         except Exception as error:
             raise NodeRaised(self.place(own, op, places), error) from error
-        parts = returned if isinstance(returned, (tuple, list)) else (returned,)
-        scalars = tuple(not isinstance(p, np.ndarray) for p in parts)
         several = len(outputs) > 1
         made = [self._value(o, f"{own}[{k}]" if several else own) for k, o in enumerate(outputs)]
-        step = Step(
-            own, op, places, tuple(m.index for m in made), dict(attributes), pullback, scalars
-        )
-        self.steps.append(step)
+        outs, scalars = tuple([m.index for m in made]), scalars_of(returned)
+        self.steps.append(Step(own, op, places, outs, dict(attributes), pullback, scalars))
         return tuple(made) if several else made[0]
 
     def copied(self, sources: Sequence[Array]) -> Tape:
-        """What was recorded, with copies of the values and without the way back.
+        """What was recorded, with copies of the values; the steps are the same.
 
         ``sources`` are the values of the sources, which need not be copied.
         """
         made, kept = copy(self), set(self.sources)
         made.values = [v if k in kept else copy_array(v) for k, v in enumerate(self.values)]
         made.put_sources(sources)
-        made.steps = [s.without_way_back() for s in self.steps]
         return made
+
+    def let_go(self) -> None:
+        """Of what the backward pass needs: there is none any more."""
+        for step in self.steps:
+            step.pullback = None
 
     def put_sources(self, values: Sequence[Array]) -> None:
         """Other arrays of the same values, in place of those that were recorded."""
@@ -191,13 +186,14 @@ class Tape(Formulas):
         self.results = tuple(p.index for p in parts)
 
     def _value(self, value: Array, name: str) -> Node:
+        place = len(self.values)
         self.values.append(value)
         self.names.append(name)
-        return Node(self, len(self.values) - 1, name)
+        return Node(self, place, name)
 
     def _unique(self, name: str) -> str:
         """A step's name within its scope: ``h``, then ``h_2``."""
-        full = ".".join([*self._scopes, name])
+        full = ".".join([*self._scopes, name]) if self._scopes else name
         count = self._taken.get(full, 0) + 1
         self._taken[full] = count
         return full if count == 1 else self._unique(f"{name}_{count}")
