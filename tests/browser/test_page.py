@@ -205,7 +205,7 @@ def test_without_scripts_all_is_there(opened):
     assert not page.locator("#tools").is_visible()
     row = page.locator("#ops tr", has_text="conv2d").inner_text()
     assert re.search(r"✓ pass\s+conv2d .*\s+\S+e-\d\d\s+\S+e-\d\d\s+25\s+[\d,]+\s+\d+\.\d\d s", row)
-    assert page.locator("#op-score svg").count() == 3
+    assert page.locator("#op-score svg").count() == 4
     assert "gradcheck replay" in page.locator("#op-score").inner_text()
     page.locator("#ops th a", has_text="conv2d").click()
     facts = page.locator("#op-conv2d")

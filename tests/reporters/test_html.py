@@ -85,7 +85,7 @@ def test_five_hundred_ops_are_small():
 def test_a_passing_op_is_not_drawn_on_the_server_and_a_failing_one_is():
     text = render(reports.real())
     elements = Elements(text)
-    assert elements.count("svg") == 9  # of a wrong node there is a graph, but no distribution
+    assert elements.count("svg") == 10  # three of each wrong op, and a graph
     assert set(island(text)) == {"op-softplus", "op-conv2d", "op-matmul", "op-max", "op-f"}
 
 
