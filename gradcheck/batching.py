@@ -58,8 +58,7 @@ def displaced(
     rows = Replaced(flat, values)
     if count >= FEWEST and _fits(point, k):
         done = _stacked(point, k, rows, found)
-    left = rows.part(slice(done, None))
-    point.fill(found[done:], k, left.flat, left.values)
+    point.fill(found[done:], k, *rows.part(slice(done, None)))
     return found
 
 

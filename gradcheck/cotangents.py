@@ -31,11 +31,18 @@ def random_like(outputs: Outputs, seed: int) -> Outputs:
     Of one entry it has the other sign than the one that `make` draws by this seed: what backward
     makes of the sign shows in two of them.
     """
-    made, first = (_drawn("random", (seed, which), outputs) for which in (78, 77))
+    made = _drawn("random", (seed, 78), outputs)
     return tuple(
-        -other if other.size == 1 and bool((other > 0) == (one > 0)) else other
-        for other, one in zip(made, first, strict=True)
+        -other
+        if other.size == 1 and _same_sign(other, _one("random", (seed, 77, k), other))
+        else other
+        for k, other in enumerate(made)
     )
+
+
+def _same_sign(one: Array, other: Array) -> bool:
+    """Of two arrays of one entry."""
+    return bool((one > 0) == (other > 0))
 
 
 def _drawn(kind: str, seed: tuple[int, int], outputs: Outputs) -> Outputs:

@@ -127,20 +127,8 @@ class Evaluator:
         """`forward_in_place` for many calls near a case: what they have in common is asked once."""
         if self._scalars or not self.random.unused or _mutable(attributes):
             return partial(self.forward_in_place, attributes=attributes)
-        function, counters = self.function, self.counters
-
-        def call(primals: tuple[Array, ...]) -> Outputs:
-            counters.forward_calls += 1
-            counters.forward_points += 1
-            try:
-                returned = function(*primals, **attributes)
-            except (TimeLimit, KeyboardInterrupt, UsageError):
-                raise
-            except BaseException as error:
-                raise UserCodeRaised("forward", error) from error
-            return as_outputs(returned)
-
-        return call
+        function = self.function
+        return lambda primals: as_outputs(self._called(function, primals, attributes))
 
     def forward_stacked(
         self,
@@ -163,13 +151,19 @@ class Evaluator:
         self, forward: Callable[..., Any], primals: tuple[Array, ...], attributes: dict[str, Any]
     ) -> Any:
         """Any forward of this op, counted, at these very arrays."""
-        self.counters.forward_calls += 1
-        self.counters.forward_points += 1
         self.random.pin()
         if _mutable(attributes):
             attributes = copy.deepcopy(attributes)  # option dicts are written into by real code
+        given = self._handed(primals) if self._scalars else primals
+        return self._called(forward, given, attributes)
+
+    def _called(
+        self, forward: Callable[..., Any], given: tuple[Any, ...], attributes: dict[str, Any]
+    ) -> Any:
+        self.counters.forward_calls += 1
+        self.counters.forward_points += 1
         try:
-            return forward(*(self._handed(primals) if self._scalars else primals), **attributes)
+            return forward(*given, **attributes)
         except (TimeLimit, KeyboardInterrupt, UsageError):
             raise
         except BaseException as error:
@@ -234,8 +228,6 @@ class Evaluator:
         self, primals: tuple[Array, ...], before: tuple[Array, ...], who: str
     ) -> list[str]:
         """Names of inputs whose bytes are no longer what they were."""
-        if all_same_bits(primals, before):
-            return []
         return [
             f"{i.name} (by {who})"
             for i, new, old in zip(self.op.inputs, primals, before, strict=True)
