@@ -14,10 +14,9 @@ import gradcheck
 from reference_ops._shapes import Array, unbroadcast
 
 
-def _require_shapes(fits: bool, wanted: str, *operands: Array) -> None:
-    if not fits:  # forward is called thousands of times, the words are wanted once
-        got = ", ".join(str(np.shape(operand)) for operand in operands)
-        raise ValueError(f"shapes must be {wanted}, got {got}")
+def _refused(wanted: str, *operands: Array) -> ValueError:
+    got = ", ".join(str(np.shape(operand)) for operand in operands)
+    return ValueError(f"shapes must be {wanted}, got {got}")
 
 
 @gradcheck.register("x[n d], W[k d], b[k]", scope="forward")
@@ -27,8 +26,9 @@ def affine(x: Array, W: Array, b: Array) -> Any:
     >>> affine(np.array([[1.0, 2.0]]), np.array([[3.0, 4.0], [0.0, 1.0]]), np.array([0.5, 0.0]))
     array([[11.5,  2. ]])
     """
-    fits = np.ndim(x) == np.ndim(W) == 2 and x.shape[1] == W.shape[1] and b.shape == W.shape[:1]
-    _require_shapes(fits, "x (n, d), W (k, d), b (k,)", x, W, b)
+    fits = x.ndim == W.ndim == 2 and x.shape[1] == W.shape[1] and b.shape == W.shape[:1]
+    if not fits:
+        raise _refused("x (n, d), W (k, d), b (k,)", x, W, b)
     return x @ W.T + b
 
 
@@ -44,8 +44,9 @@ def matvec(W: Array, x: Array) -> Any:
     >>> matvec(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, -1.0]))
     array([-1., -1.])
     """
-    fits = np.ndim(W) == 2 and np.shape(x) == np.shape(W)[1:]
-    _require_shapes(fits, "W (k, d), x (d,)", W, x)
+    fits = W.ndim == 2 and x.shape == W.shape[1:]
+    if not fits:
+        raise _refused("W (k, d), x (d,)", W, x)
     return W @ x
 
 
@@ -61,8 +62,9 @@ def vecmat(x: Array, W: Array) -> Any:
     >>> vecmat(np.array([1.0, -1.0]), np.array([[1.0, 2.0], [3.0, 4.0]]))
     array([-2., -2.])
     """
-    fits = np.ndim(W) == 2 and np.shape(x) == np.shape(W)[:1]
-    _require_shapes(fits, "x (d,), W (d, k)", x, W)
+    fits = W.ndim == 2 and x.shape == W.shape[:1]
+    if not fits:
+        raise _refused("x (d,), W (d, k)", x, W)
     return x @ W
 
 
@@ -80,8 +82,9 @@ def matmul(A: Array, B: Array) -> Any:
     >>> matmul(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]))
     array([[11.]])
     """
-    fits = np.ndim(A) > 0 < np.ndim(B) and A.shape[-1] == B.shape[-2 if np.ndim(B) > 1 else 0]
-    _require_shapes(fits, "A (... n, k), B (... k, m)", A, B)
+    fits = A.ndim > 0 < B.ndim and A.shape[-1] == B.shape[-2 if B.ndim > 1 else 0]
+    if not fits:
+        raise _refused("A (... n, k), B (... k, m)", A, B)
     return np.matmul(A, B)
 
 
@@ -105,8 +108,9 @@ def dot(u: Array, h: Array) -> Any:
     >>> dot(np.array([1.0, 2.0]), np.array([3.0, 4.0]))
     np.float64(11.0)
     """
-    fits = np.ndim(u) == 1 and np.shape(u) == np.shape(h)
-    _require_shapes(fits, "u (n,), h (n,)", u, h)
+    fits = u.ndim == 1 and u.shape == h.shape
+    if not fits:
+        raise _refused("u (n,), h (n,)", u, h)
     return np.dot(u, h)
 
 
