@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import gradcheck
+from gradcheck.checks import nodes
 from gradcheck.model import Op
 from gradcheck.registry import make
 from gradcheck.results import Finding, OpResult
@@ -172,14 +173,15 @@ def test_a_nested_graph_has_its_own_node_named():
 
 
 # --- errors that cancel ---------------------------------------------------------------------------
-def test_two_errors_that_cancel_are_both_found():
+@pytest.mark.parametrize("inputs", [("x[d], u[d]",), (np.ones(150), np.arange(150.0))])
+def test_two_errors_that_cancel_are_both_found(inputs):
     def cancelling(first: Op, second: Op) -> Op:
         def net(x, u):
             a = first(x)
             b = second(a)
             return dot(u, b)
 
-        return gradcheck.op(gradcheck.graph(net), "x[d], u[d]")
+        return gradcheck.op(gradcheck.graph(net), *inputs)
 
     passes(cancelling(scaled(3, 3, "one"), scaled(2, 2, "two")))
     wrong = cancelling(scaled(3, 6, "one"), scaled(2, 1, "two"))
@@ -187,6 +189,22 @@ def test_two_errors_that_cancel_are_both_found():
     result = fails(wrong)
     assert guilty(result) == {"a", "b"}
     assert all("in the graph as a whole these errors cancel" in f.message for f in result.findings)
+
+
+def test_nodes_that_are_all_looked_at_are_not_screened_before(monkeypatch):
+    def screened(*_: Any) -> None:
+        raise AssertionError("four forward passes that say nothing more")
+
+    def net(x, u):
+        return dot(u, squash(x))
+
+    squash, large = squashed(), (np.ones(150), np.arange(150.0))
+    monkeypatch.setattr(nodes, "defects", screened)
+    result = passes(gradcheck.op(gradcheck.graph(net), *large), checks="nodes", max_cases=1)
+    assert result.checks["nodes"].comparisons >= 150
+    monkeypatch.undo()
+    squash = squashed(1.01)
+    assert guilty(fails(gradcheck.op(gradcheck.graph(net), *large), max_cases=1)) == {"squash"}
 
 
 # --- right by itself, wrong in the graph ----------------------------------------------------------

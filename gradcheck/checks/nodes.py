@@ -3,19 +3,21 @@
 Defects say whom to suspect, for one backward and four forward passes a case, also where the graph
 as a whole is right because two errors cancel. A suspect is then checked by itself, and named only
 if it fails there, or if it answers otherwise in the graph than by itself: one gate instance at two
-nodes, whose cache holds the last use; a node that writes into what another reads.
+nodes, whose cache holds the last use; a node that writes into what another reads. Where every
+entry is to be looked at, each node is checked by itself at once.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import msgspec
 
 from gradcheck.arrays import is_real
 from gradcheck.checks.defects import (
+    Defect,
     Direction,
     along_entry,
     cancel,
@@ -36,11 +38,14 @@ HEARD = 64
 
 
 def check(facts: Facts) -> Outcome:
-    """Screen all nodes along a random direction, hear the suspects."""
+    """Each node of a large graph; of another, screen all along a direction, hear the suspects."""
     passed = facts.passed()
     if passed is None or facts.op.options.differentiates is not None:
         return Outcome()  # what the whole is the gradient of says nothing of its nodes
-    outcome = _along(facts, passed, lambda: random_direction(facts, passed[0]))
+    if by_nodes(facts):
+        outcome = _each(facts, passed)
+    else:
+        outcome = _along(facts, passed, partial(random_direction, facts, passed[0]))
     outcome.findings += _read_elsewhere(passed[0])
     return outcome
 
@@ -68,8 +73,8 @@ def _read_elsewhere(tape: Tape) -> list[Finding]:
 
 
 def along_fails(facts: Facts) -> Outcome:
-    """The same along each entry that the check of values called wrong."""
-    passed, outcome = facts.passed(), Outcome()
+    """Screened along each entry that the check of values called wrong; not where all were heard."""
+    passed, outcome = None if by_nodes(facts) else facts.passed(), Outcome()
     for finding in facts.so_far["values"].findings:
         if passed is None or outcome.failed:
             break
@@ -82,34 +87,59 @@ def along_fails(facts: Facts) -> Outcome:
 def _along(
     facts: Facts, passed: tuple[Tape, Gradients], direction: Callable[[], Direction]
 ) -> Outcome:
+    """The nodes whose defects show along a direction."""
     outcome = Outcome()
-    measured = defects(facts, passed, direction)
-    outcome.comparisons = len(measured)
-    outcome.inconclusive = sum(not d.known for d in measured.values())
-    if passed[1].downstream and not measured:
-        outcome.comparisons = outcome.inconclusive = 1
-        outcome.reasons["the graph cannot be run beside this case"] = 1
-    every = by_nodes(facts)
+    measured = _measured(outcome, facts, passed, direction)
     shown = [n for n, d in measured.items() if d.shows]
-    suspects = _in_turn(passed[0], list(passed[1].downstream) if every else shown)
     guilty = list[Hearing]()
-    for number in suspects[:HEARD]:
+    for number in _in_turn(passed[0], shown)[:HEARD]:
         one = hear(facts, passed, number)
-        if every:
-            _count(outcome, one)
         if one is not None and one.guilty:
             guilty.append(one)  # and let go of what the others hold
-    _accuse(outcome, passed[0], guilty)
-    if len(guilty) > 1 and cancel(measured):
-        outcome.findings = [
-            msgspec.structs.replace(f, message=f"{f.message}; in the graph as a whole {CANCEL}")
-            for f in outcome.findings
-        ]
+    _accuse(outcome, passed[0], guilty, measured)
     return outcome
 
 
+def _each(facts: Facts, passed: tuple[Tape, Gradients]) -> Outcome:
+    """Every node, by itself.
+
+    Defects are measured only for what that does not tell: of a node that cannot be run by itself,
+    and whether several errors cancel.
+    """
+    outcome, guilty, measured = Outcome(), list[Hearing](), dict[int, Defect]()
+    heard_all = True
+    for number in _in_turn(passed[0], list(passed[1].downstream)):
+        one = hear(facts, passed, number)
+        _count(outcome, one)
+        heard_all &= one is not None
+        if one is not None and one.guilty:
+            guilty.append(one)
+    if not heard_all or len(guilty) > 1:
+        along = partial(random_direction, facts, passed[0])
+        measured = _measured(outcome, facts, passed, along)
+    _accuse(outcome, passed[0], guilty, measured)
+    return outcome
+
+
+def _measured(
+    outcome: Outcome,
+    facts: Facts,
+    passed: tuple[Tape, Gradients],
+    direction: Callable[[], Direction],
+) -> dict[int, Defect]:
+    """The defect of each node along a direction, counted."""
+    measured = defects(facts, passed, direction)
+    outcome.comparisons += len(measured)
+    outcome.inconclusive += sum(not d.known for d in measured.values())
+    if passed[1].downstream and not measured:
+        outcome.comparisons += 1
+        outcome.inconclusive += 1
+        outcome.reasons["the graph cannot be run beside this case"] = 1
+    return measured
+
+
 def _count(outcome: Outcome, one: Hearing | None) -> None:
-    """What was compared in a node, where all are looked at."""
+    """What was compared in a node."""
     if one is None:
         outcome.comparisons += 1
         outcome.inconclusive += 1
@@ -140,8 +170,11 @@ def everyone(facts: Facts) -> list[Hearing | None]:
     return [] if passed is None else [hear(facts, passed, n) for n in passed[1].downstream]
 
 
-def _accuse(outcome: Outcome, tape: Tape, guilty: list[Hearing]) -> None:
+def _accuse(
+    outcome: Outcome, tape: Tape, guilty: list[Hearing], measured: Mapping[int, Defect]
+) -> None:
     """A finding for each op and input that is wrong, with all nodes at which it is."""
+    also = f"; in the graph as a whole {CANCEL}" if len(guilty) > 1 and cancel(measured) else ""
     groups: dict[tuple[str, str, str], list[tuple[Hearing, Finding]]] = defaultdict(list)
     for heard in guilty:
         label = _label(tape, heard.step)
@@ -164,7 +197,7 @@ def _accuse(outcome: Outcome, tape: Tape, guilty: list[Hearing]) -> None:
                 nodes=nodes,
                 path=_path(tape, heard.step),
                 source=heard.step.op.source,
-                message=_message(tape, heard.step, nodes, finding.message),
+                message=_message(tape, heard.step, nodes, finding.message) + also,
             )
         )
         outcome.hearings[where] = heard

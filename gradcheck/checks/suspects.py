@@ -66,10 +66,12 @@ def _alone(facts: Facts, tape: Tape, step: Step, received: Sequence[Array]) -> F
         answer = evaluator.answer(case, tuple(np.array(c) for c in received))
     except UserCodeRaised:
         return None
-    usable = usable_gradients(step.op, case, answer.gradients)
+    usable, options = usable_gradients(step.op, case, answer.gradients), step.op.options
+    if options.dtypes is not None or options.checks is not None:
+        options = replace(options, dtypes=None, checks=None)
     return Facts(
         step.op,
-        for_op(facts.settings, replace(step.op.options, dtypes=None, checks=None)),
+        for_op(facts.settings, options),
         evaluator,
         case,
         tuple(received),
