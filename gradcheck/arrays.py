@@ -171,18 +171,23 @@ def inner(a: Float, b: Float) -> float:
     return float(np.dot(a, b))
 
 
+def ends(array: Array) -> tuple[float, float]:
+    """The least and the largest of some real numbers, or NaN; by their places, the fastest way."""
+    return float(array.item(array.argmin())), float(array.item(array.argmax()))
+
+
 def largest(array: Float) -> float:
     """The largest size of a finite entry; 0 where there is none. Makes no copy but for others."""
     if not array.size:
         return 0.0
-    ends = (float(array.max()), -float(array.min()))
-    if math.isfinite(ends[0]) and math.isfinite(ends[1]):
-        return max(*ends, 0.0)
+    low, high = ends(array)
+    if math.isfinite(low) and math.isfinite(high):
+        return max(-low, high, 0.0)
     return float(np.abs(array[np.isfinite(array)]).max(initial=0.0))
 
 
 def all_finite(arrays: Sequence[Array]) -> bool:
-    return all(bool(np.isfinite(a).all()) for a in arrays if is_real(a))
+    return all(all(map(math.isfinite, ends(a))) for a in arrays if a.size and is_real(a))
 
 
 def relative_error(a: float, b: float) -> float:

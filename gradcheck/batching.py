@@ -8,7 +8,7 @@ forward by itself (vmap), that is tried last.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -33,40 +33,13 @@ LEADING, BEFORE_ALL, VMAPPED = "leading", "before all axes", "vmapped"
 output has, as a gain that is broadcast needs it, or by a framework's own vmap."""
 
 
-def displaced(
-    point: Point, k: int, flat: Array | None, values: Float, memory: Float | None = None
-) -> Float:
-    """Outputs with some entries of input ``k`` replaced, in each of n ways.
-
-    Parameters
-    ----------
-    point : Point
-    k : int
-    flat : (n, s) array of int, or None
-        Which entries; one may be named twice, with one value. None: all, in their order.
-    values : (n, s) array
-        What they become.
-    memory : (N, m) array, optional
-        Where the outputs go, with N no less than n; fresh memory costs more than what they are.
-
-    Returns
-    -------
-    (n, m) array
-    """
-    count, done = len(values), 0
-    found = np.empty((count, point.here.size)) if memory is None else memory[:count]
-    rows = Replaced(flat, values)
-    if count >= FEWEST and _fits(point, k):
-        done = _stacked(point, k, rows, found)
-    point.fill(found[done:], k, *rows.part(slice(done, None)))
-    return found
-
-
 class Replaced(NamedTuple):
-    """What some entries become, in each of n ways; see `displaced`."""
+    """What some entries of an input become, in each of n ways."""
 
     flat: Array | None
+    """(n, s) which; one may be named twice, with one value. None: all, in their order."""
     values: Float
+    """(n, s)"""
 
     def part(self, some: slice) -> Replaced:
         return Replaced(None if self.flat is None else self.flat[some], self.values[some])
@@ -74,6 +47,34 @@ class Replaced(NamedTuple):
     def one(self, i: int) -> tuple[Array | slice, Float]:
         """The entries of one way, and what they become."""
         return slice(None) if self.flat is None else self.flat[i], self.values[i]
+
+
+def displaced(point: Point, k: int, rows: Replaced) -> Float:
+    """(n, m) outputs with some entries of input ``k`` replaced, in each of n ways."""
+    found = np.empty((len(rows.values), point.here.size))
+    _fill(found, (point, k), rows, None)
+    return found
+
+
+def moved(point: Point, k: int, rows: Replaced, memory: Float | None = None) -> Float:
+    """`displaced`, less the outputs at the point: how far each moves.
+
+    ``memory``: (N, m), where they go, with N no less than n; fresh memory costs more than they do.
+    """
+    found = np.empty((len(rows.values), point.here.size)) if memory is None else memory
+    found = found[: len(rows.values)]
+    _fill(found, (point, k), rows, point.here)
+    return found
+
+
+def _fill(found: Float, where: tuple[Point, int], rows: Replaced, less: Float | None) -> None:
+    """Outputs, less what is to be taken off them, as far as can be in stacks."""
+    (point, k), done = where, 0
+    if len(found) >= FEWEST and _fits(point, k):
+        done = _stacked(found, where, rows, less)
+    point.fill(found[done:], k, *rows.part(slice(done, None)))
+    if less is not None:
+        found[done:] -= less
 
 
 def _fits(point: Point, k: int) -> bool:
@@ -99,9 +100,9 @@ def _ways(point: Point, k: int, count: int) -> list[str]:
     return ways
 
 
-def _stacked(point: Point, k: int, rows: Replaced, found: Float) -> int:
+def _stacked(found: Float, where: tuple[Point, int], rows: Replaced, less: Float | None) -> int:
     """Fill what can be had by stacking; returns how many rows were filled."""
-    failures = point.evaluator.unstackable
+    (point, k), failures = where, where[0].evaluator.unstackable
     for way in _ways(point, k, len(rows.values)):
         if failures[k, way] >= PATIENCE:
             continue
@@ -110,13 +111,14 @@ def _stacked(point: Point, k: int, rows: Replaced, found: Float) -> int:
             outputs = _call(point, k, stacked, way)
             if outputs is None:
                 break
-            part = slice(start, start + len(outputs))
-            block = found[part]
-            block[...] = outputs  # before forward runs again: it may use the same memory
-            places = [-1] if known or number else [0, -1]
-            if number < 2 - known and not _same(point, k, rows.part(part), block, places):
+            end = start + len(outputs)
+            places = [start, end - 1][known or number > 0 :] if number < 2 - known else []
+            alone = [(i, outputs[i - start].copy()) for i in places]
+            # before forward runs again: it may use the same memory
+            np.subtract(outputs, 0.0 if less is None else less, out=found[start:end])
+            if not all(same_numbers(o, point.with_entries(k, *rows.one(i))) for i, o in alone):
                 break
-            filled = start + len(outputs)
+            filled = end
         if filled > _TRIAL:
             failures[k, way] = 0
             point.stacks.add((k, way))
@@ -169,8 +171,3 @@ def _vmapped(point: Point, k: int, *primals: Array, **attributes: Any) -> Any:
     assert foreign is not None
     assert foreign.stacked is not None
     return foreign.stacked(point.work, k, primals[k], attributes)
-
-
-def _same(point: Point, k: int, rows: Replaced, outputs: Float, places: Sequence[int]) -> bool:
-    """Some of these rows come out the same alone."""
-    return all(same_numbers(outputs[i], point.with_entries(k, *rows.one(i))) for i in places)

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import TypeVar
 
+import msgspec
 import numpy as np
 
 from gradcheck import compare
 from gradcheck.arrays import Float, largest
 from gradcheck.compare import Rules
 from gradcheck.ladder import KAPPA
-from gradcheck.point import Entries, Move
+from gradcheck.point import Entries, Move, Rows
 
 Size = TypeVar("Size", float, Float)
 
 
-@dataclass(frozen=True, slots=True)
-class Claims:
+class Claims(msgspec.Struct, frozen=True):
     """The gradients under test."""
 
     gradients: Sequence[Float | None]
@@ -30,7 +29,7 @@ class Claims:
     """The rounding noise of the gradients, per input, measured when it is asked for."""
     pull: Callable[[Float], Sequence[Float | None]]
     """The gradients for another cotangent of the point, by another backward pass."""
-    _largest: dict[int, float] = field(default_factory=dict, init=False)
+    _largest: dict[int, float] = msgspec.field(default_factory=dict)
 
     def slope(self, move: Move) -> float:
         """The slope along a move."""
@@ -40,6 +39,8 @@ class Claims:
 
     def slopes(self, along: Sequence[Move]) -> Float:
         """(n,) the slope along each move."""
+        if isinstance(along, Rows):
+            return np.asarray(self._terms(along).sum(axis=1))
         if not isinstance(along, Entries):
             return np.array([self.slope(m) for m in along])
         return self._of(along.input).reshape(-1)[along.flat].astype(np.float64)
@@ -53,16 +54,20 @@ class Claims:
         for k, entries, speeds in move.parts:
             flat = self._of(k).reshape(-1)
             terms = (flat if move.whole else flat[entries]) * speeds
-            squares += rounding(math.sqrt(terms @ terms), self.eps(k)) ** 2
+            squares += rounding(math.sqrt(terms.dot(terms)), self.eps(k)) ** 2
         return math.sqrt(squares) + explained
 
     def roundings(self, along: Sequence[Move], claimed: Float, rules: Rules) -> Float:
         """(n,) `rounding` of each."""
-        if not isinstance(along, Entries):
+        if isinstance(along, Rows):
+            size, k = np.linalg.norm(self._terms(along), axis=1), along.k
+        elif isinstance(along, Entries):
+            size, k = claimed, along.input
+        else:
             pairs = zip(along, claimed, strict=True)
             return np.array([self.rounding(m, float(a), rules) for m, a in pairs])
         explained = np.where((claimed != 0) | (not lossy(rules)), rules.explained, 0.0)
-        return np.asarray(rounding(claimed, self.eps(along.input)) + explained)
+        return np.asarray(rounding(size, self.eps(k)) + explained)
 
     def measured(self, move: Move, noise: Sequence[Float], rules: Rules) -> float:
         """Noise of a slope as measured on the backward pass, and no less than a-priori."""
@@ -84,6 +89,10 @@ class Claims:
     def is_zero(self, k: int) -> bool:
         """All entries of input ``k``'s gradient are exactly 0."""
         return not (self.largest_of(k) or np.any(self._of(k)))
+
+    def _terms(self, along: Rows) -> Float:
+        """(n, s) what each entry adds to the slope of its move."""
+        return np.asarray(self._of(along.k).reshape(-1)[along.flat] * along.speeds)
 
     def _of(self, k: int) -> Float:
         gradient = self.gradients[k]

@@ -9,6 +9,7 @@ by one.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
@@ -16,7 +17,7 @@ import numpy as np
 
 from gradcheck import structure
 from gradcheck.arrays import Array, Float, freeze
-from gradcheck.batching import BLOCK, displaced
+from gradcheck.batching import BLOCK, Replaced, displaced, moved
 from gradcheck.compare import RESOLUTION
 from gradcheck.differences import away, scale_of, step_of
 from gradcheck.point import Point
@@ -31,7 +32,7 @@ _CHUNK = 2**17
 """Outputs of all groups that are held at a time."""
 
 
-def find(point: Point, k: int, signs: Sequence[float] = (1.0,)) -> Structure | None:
+def find(point: Point, k: int, signs: Sequence[int] = (1,)) -> Structure | None:
     """Groups of entries of input ``k`` that no output follows together; None where not worth it."""
     primal = point.primals[k]
     if not FEWEST <= primal.size <= MOST or point.here.size < 2:
@@ -58,7 +59,7 @@ def quick(point: Point, k: int, found: Structure) -> Quick | None:
     if made is not None and not (made.truncation > RESOLUTION[point.precision] * made.scale).any():
         return made
     # an output may have been counted for one entry that another moves too, downwards alone
-    again = find(point, k, (1.0, -1.0))
+    again = find(point, k, (1, -1))
     if again is None or (made is not None and again.same(found)):
         return made
     return _Groups(point, k, again).estimates()
@@ -75,23 +76,50 @@ class _Moved:
     def __call__(self, masks: Sequence[Array]) -> Iterator[Float]:
         size = max(self._x.size, self._point.here.size)
         chunk = max(1, BLOCK // size)
-        for start in range(0, len(masks), chunk):
-            yield self._moved(masks[start : start + chunk])
+        if sum(map(len, masks)) <= chunk:
+            yield self._moved(masks)
+            return
+        for several in masks:
+            for start in range(0, len(several), chunk):
+                yield self._moved([several[start : start + chunk]])
 
     def _moved(self, masks: Sequence[Array]) -> Float:
         shape = self._point.primals[self._k].shape
-        moved, by = np.empty((len(masks), *shape)), self._by.reshape(shape)
-        for row, mask in zip(moved, masks, strict=True):
-            np.multiply(by, mask, out=row)
-        values = moved.reshape(len(masks), -1)
+        moved, by = np.empty((sum(map(len, masks)), *shape)), self._by.reshape(shape)
+        done = 0
+        for several in masks:
+            part = moved[done : done + len(several)]
+            np.multiply(by, several.astype(np.float64), out=part)
+            done += len(several)
+        values = moved.reshape(len(moved), -1)
         values += self._x
-        return displaced(self._point, self._k, None, self._point.rounded(values))
+        return displaced(self._point, self._k, Replaced(None, self._point.rounded(values)))
 
 
 @lru_cache(maxsize=8)
 def _amounts(count: int) -> Float:
     """Random numbers from 0.5 to 1: in no sum does one entry's cancel another's."""
     return freeze(0.5 + 0.5 * np.random.default_rng(count).random(count))
+
+
+class _Memory(threading.local):
+    """What outputs are written into, by each thread again and again.
+
+    Memory that is given back and asked for anew took a fifth of a check's time, page by page.
+    """
+
+    def __init__(self) -> None:
+        self._numbers = np.empty(_CHUNK)
+
+    def of(self, count: int, outputs: int) -> Float:
+        """(count, outputs), until it is asked for the next time."""
+        wanted = count * outputs
+        if wanted > _CHUNK:
+            return np.empty((count, outputs))
+        return self._numbers[:wanted].reshape(count, outputs)
+
+
+_MEMORY = _Memory()
 
 
 class _Groups:
@@ -108,11 +136,10 @@ class _Groups:
         self._layout = found.layout()
         self._first = found if self._layout[1] == 1 else found.at(self._first_rows())
         """The structure of the first row of outputs of each block: the others follow the same."""
-        self._here = point.here.reshape(self._layout)
         self._cotangent = point.cotangent.reshape(self._layout)
         self._squares = weighed(point).reshape(self._layout) ** 2
         chunk = min(max(1, _CHUNK // (3 * point.here.size)), found.groups)
-        self._memory = np.empty((3 * chunk, point.here.size))
+        self._memory = _MEMORY.of(3 * chunk, point.here.size)
         """For the outputs of some groups."""
         self._sums = np.zeros((4, x.size + 1))
         """The columns of `Sums`; what follows no entry of its group goes to the last place."""
@@ -146,63 +173,61 @@ class _Groups:
 
     def _tried(self, groups: Array, members: Array) -> list[int] | None:
         """Evaluate and count; which forward refused, to be halved. None: the structure is wrong."""
-        outputs = self._evaluated(members)
+        found = self._evaluated(members)
         owners = self._first.owners(groups)
         if members.shape[1] < self._members.shape[1]:  # part of a group: the others of it stay
-            moved = np.zeros(len(self._sizes) + 1, bool)
-            moved[members[0]] = True
-            owners = np.where(moved[owners], owners, NOBODY)
-        if not np.isnan(outputs[:, :, 0]).any():  # a glance at one output
-            return [] if self._add(outputs, owners) else None
-        refused = np.any(np.isnan(outputs).all(axis=2), axis=1)
+            part = np.zeros(len(self._sizes) + 1, bool)
+            part[members[0]] = True
+            owners = np.where(part[owners], owners, NOBODY)
+        if not np.isnan(found[:, :, 0]).any():  # a glance at one output
+            return [] if self._add(found, owners) else None
+        refused = np.any(np.isnan(found).all(axis=2), axis=1)
         refused &= members.min(axis=1) < members.max(axis=1)
         kept = ~refused
-        if not self._add(outputs[kept], owners[kept]):
+        if not self._add(found[kept], owners[kept]):
             return None
         return [int(i) for i in np.flatnonzero(refused)]
 
     def _evaluated(self, members: Array) -> Float:
-        """(g, 3, m) outputs ahead, behind and far."""
+        """(g, 3, m) outputs ahead, behind and far, less those here."""
         groups, size = members.shape
-        rows = self._moved[:, members].swapaxes(0, 1).reshape(3 * groups, size)
-        flat = np.repeat(members, 3, axis=0)
-        outputs = displaced(self._point, self._k, flat, rows, self._memory)
-        return outputs.reshape(groups, 3, -1)
+        values = self._moved[:, members].swapaxes(0, 1).reshape(3 * groups, size)
+        rows = Replaced(np.repeat(members, 3, axis=0), values)
+        return moved(self._point, self._k, rows, self._memory).reshape(groups, 3, -1)
 
-    def _add(self, outputs: Float, owners: Array) -> bool:
-        """Count the outputs of some groups; False where one follows what it should not.
+    def _add(self, found: Float, owners: Array) -> bool:
+        """Count how outputs of some groups move; False where one follows what it should not.
 
         Works in place, also on what it is given: fresh memory costs more than the sums.
         """
         alone = owners < 0
-        moved = outputs.reshape(*outputs.shape[:2], *self._layout)
-        moved -= self._here
-        touched = moved != 0
+        found = found.reshape(*found.shape[:2], *self._layout)
+        touched = found != 0
         if alone.any():
-            refused = np.any(np.isnan(moved).all(axis=(2, 3, 4)), axis=1)
+            refused = np.any(np.isnan(found).all(axis=(2, 3, 4)), axis=1)
             follows = np.logical_or.reduce(touched, axis=(1, 3)).reshape(owners.shape)
             if (follows & alone)[~refused].any():
                 return False
             owners = np.where(alone, self._sums.shape[1] - 1, owners)
-        columns = self._columns(moved, touched)
+        columns = self._columns(found, touched)
         self._count(owners.reshape(-1), columns.reshape(len(columns), -1))
         return True
 
-    def _columns(self, moved: Float, touched: Array) -> Float:
+    def _columns(self, found: Float, touched: Array) -> Float:
         """The columns of `Sums` over the outputs that stand together: (4, g, blocks, apart)."""
         blocks, alike, apart = self._layout
-        columns, w = np.empty((4, len(moved), blocks, apart)), self._cotangent
+        columns, w = np.empty((4, len(found), blocks, apart)), self._cotangent
         first, third, sides, own = columns
         if alike == 1:
-            moved *= w
-            ahead, behind, far = moved[:, :, :, 0].swapaxes(0, 1)
+            found *= w
+            ahead, behind, far = found[:, :, :, 0].swapaxes(0, 1)
         else:
-            ahead, behind, far = np.einsum("gjban,ban->jgbn", moved, w)
+            ahead, behind, far = np.einsum("gjban,ban->jgbn", found, w)
         np.subtract(ahead, behind, out=first)
         np.multiply(ahead, -3, out=third)
         third -= behind
         third += far
-        side = np.abs(moved[:, :2], out=moved[:, :2])
+        side = np.abs(found[:, :2], out=found[:, :2])
         if alike == 1:
             np.add(side[:, 0, :, 0], side[:, 1, :, 0], out=sides)
         else:

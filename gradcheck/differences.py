@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from gradcheck import streaming
 from gradcheck.arrays import Array, Float
-from gradcheck.batching import displaced
+from gradcheck.batching import Replaced, displaced, moved
 from gradcheck.estimate import Samples
 from gradcheck.floats import HALF
-from gradcheck.point import Entries, Move, Point
+from gradcheck.point import Entries, Move, Point, Rows
 from gradcheck.quotients import (
     Quick,
     QuickEstimates,
@@ -69,30 +68,6 @@ class PointLine:
         return Samples(up[0], down[0], above[0], below[0])
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """n moves of one input, of s entries each."""
-
-    k: int
-    flat: Array
-    """(n, s)"""
-    speeds: Float
-    """(n, s)"""
-
-    @staticmethod
-    def of(moves: Sequence[Move]) -> Rows | None:
-        """The moves as rows; None where they are of several inputs, or sizes, or of everything."""
-        if isinstance(moves, Entries):
-            return Rows(moves.input, moves.flat[:, None], np.ones((len(moves), 1)))
-        if any(m.whole for m in moves):
-            return None
-        kinds = {tuple((k, len(entries)) for k, entries, _ in m.parts) for m in moves}
-        if len(kinds) != 1 or len(moves[0].parts) != 1:
-            return None
-        flat = np.stack([m.parts[0][1] for m in moves])
-        return Rows(moves[0].parts[0][0], flat, np.stack([m.parts[0][2] for m in moves]))
-
-
 def _sample(point: Point, rows: Rows, steps: Float) -> tuple[Float, Float, Float, Float]:
     """Outputs on both sides along n moves, and the steps really taken after rounding.
 
@@ -114,7 +89,7 @@ def _sample(point: Point, rows: Rows, steps: Float) -> tuple[Float, Float, Float
     plus, minus = point.rounded(x[:, None, :] + reach), point.rounded(x[:, None, :] - reach)
     values = np.stack([plus, minus], axis=1).reshape(2 * n * count, size)
     flat = np.repeat(rows.flat, 2 * count, axis=0)
-    outputs = displaced(point, rows.k, flat, values).reshape(n, 2, count, -1)
+    outputs = displaced(point, rows.k, Replaced(flat, values)).reshape(n, 2, count, -1)
     up, down, exact = steps.copy(), steps.copy(), _tied(rows, x)
     up[exact] = plus[exact, :, 0] - x[exact, :1]
     down[exact] = x[exact, :1] - minus[exact, :, 0]
@@ -200,7 +175,7 @@ def quick(point: Point, moves: Sequence[Move]) -> Quick:
 
 def _alike(moves: Sequence[Move]) -> Sequence[Move]:
     """The first of some moves, as far as they are of one size."""
-    if isinstance(moves, Entries):
+    if isinstance(moves, (Entries, Rows)):
         return moves
     sizes = [[len(e) for _, e, _ in m.parts] for m in moves]
     return moves[: next((i for i, s in enumerate(sizes) if s != sizes[0]), len(moves))]
@@ -220,9 +195,9 @@ def _quick_chunk(point: Point, moves: Sequence[Move]) -> Quick:
     width, exact = 2 * h, _tied(rows, x)
     width[exact] = values[exact, 0, 0] - values[exact, 1, 0]
     flat = np.repeat(rows.flat, 3, axis=0)
-    outputs = displaced(point, rows.k, flat, values.reshape(-1, entries))
     with np.errstate(all="ignore"):
-        return _combine(point, outputs.reshape(len(h), 3, -1), width, sizes, entries)
+        found = moved(point, rows.k, Replaced(flat, values.reshape(-1, entries)))
+        return _combine(point, found.reshape(len(h), 3, -1), width, sizes, entries)
 
 
 def quick_one(point: Point, move: Move) -> QuickEstimates[float]:
@@ -241,13 +216,12 @@ def quick_one(point: Point, move: Move) -> QuickEstimates[float]:
     return finish_one(point, made, width, size, touched=touched)
 
 
-def _combine(point: Point, outputs: Float, width: Float, inputs: Float, entries: int) -> Quick:
-    """The estimates of n moves of so many entries, from (n, 3, m) outputs: ahead, behind, far."""
+def _combine(point: Point, found: Float, width: Float, inputs: Float, entries: int) -> Quick:
+    """The estimates of n moves of so many entries, by how outputs move: (n, 3, m)."""
     w = point.cotangent
-    moved = outputs - point.here
-    ahead, behind, far = (moved.reshape(3 * len(moved), w.size) @ w).reshape(-1, 3).T
-    touched = (moved != 0).any(axis=1)
-    side = np.abs(moved[:, 0]) + np.abs(moved[:, 1])
+    ahead, behind, far = (found.reshape(3 * len(found), w.size) @ w).reshape(-1, 3).T
+    touched = (found != 0).any(axis=1)
+    side = np.abs(found[:, 0]) + np.abs(found[:, 1])
     sides = side @ np.abs(w)
     sums = Sums(
         first=ahead - behind,

@@ -82,6 +82,28 @@ class Judged:
     fitted: bool = False
     """What climbed was fitted, in half precision."""
 
+    @staticmethod
+    def of(moves: Sequence[Move], one: One) -> Judged:
+        """The only one of some moves, which has passed without the ladder."""
+        return Judged(
+            moves=moves,
+            status=np.array([one.status]),
+            analytic=np.array([one.analytic]),
+            value=np.array([one.value]),
+            bound=np.array([one.bound]),
+            noise=np.array([one.noise]),
+            truncation=np.array([one.truncation]),
+            roundoff=np.array([one.roundoff]),
+            step=np.array([one.step]),
+            scale=np.array([one.scale]),
+            low=np.array([np.inf]),
+            high=np.array([-np.inf]),
+            climbed=np.zeros(1, bool),
+            reasons={},
+            excess=np.zeros(1),
+            opinions={},
+        )
+
     def where(self, *statuses: Status) -> Sequence[int]:
         """Places of those that have one of these statuses, in their order."""
         if not np.count_nonzero(self.status):  # all passed

@@ -68,6 +68,13 @@ class Judge:
         """The quick path alone."""
         return self._quick.many(along, self.differences(along))
 
+    def alone(self, along: Entries) -> Judged:
+        """`compare` for the only entry of an input."""
+        found = quick_one(self.point, along[0])
+        if (passed := self._quick.passing(along[0], found)) is not None:
+            return Judged.of(along, passed)
+        return self.finish(self._quick.many(along, stacked([found])))
+
     def passes(self, move: Move) -> One | None:
         """What is found along one move that passes, by `compare`; None where it does not."""
         found = quick_one(self.point, move)

@@ -17,7 +17,7 @@ from gradcheck.arrays import Array, Float, freeze, is_real
 from gradcheck.draws import Table
 from gradcheck.floats import HALF
 from gradcheck.model import SIMPLEX, SYMMETRIC, Domain
-from gradcheck.point import Entries, Move
+from gradcheck.point import Entries, Move, Rows
 
 _SHUFFLED = 2**17
 """Entries of an input up to which random directions are over scattered ones."""
@@ -129,6 +129,16 @@ class _Stretches(Sequence[Move]):
 def of(k: int, parts: Sequence[Array], speeds: Speeds) -> list[Move]:
     """A random signed direction over each of some parts of input ``k``."""
     return [part(k, entries, speeds) for entries in parts]
+
+
+def in_turn(k: int, size: int, each: int, speeds: Speeds) -> Rows:
+    """A random signed direction over each of so many entries in turn; the last two may share some.
+
+    All entries of input ``k`` are moved.
+    """
+    starts = np.minimum(np.arange(0, size, each), size - each)
+    flat = starts[:, None] + np.arange(each)
+    return Rows(k, flat, speeds.draw(flat.size).reshape(flat.shape))
 
 
 def part(k: int, entries: Array, speeds: Speeds) -> Move:

@@ -9,7 +9,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from gradcheck.arrays import Array, Float, copy_tuple, flatten, is_double
+from gradcheck.arrays import Array, Float, copy_tuple, ends, flatten, is_double
 from gradcheck.evaluation import Evaluator, UserCodeRaised
 from gradcheck.floats import FORMATS, dtype_of
 from gradcheck.model import Outputs
@@ -65,6 +65,44 @@ class Entries(Sequence[Move]):
         if isinstance(self._flat, int) and 0 <= place < self._flat:
             return Move.entry(self.input, place)
         return Move.entry(self.input, int(self.flat[place]))
+
+
+@dataclass(frozen=True, slots=True)
+class Rows(Sequence[Move]):
+    """n moves of one input, of s entries each."""
+
+    k: int
+    flat: Array
+    """(n, s)"""
+    speeds: Float
+    """(n, s)"""
+
+    @staticmethod
+    def of(moves: Sequence[Move]) -> Rows | None:
+        """The moves as rows; None where they are of several inputs, or sizes, or of everything."""
+        if isinstance(moves, Rows):
+            return moves
+        if isinstance(moves, Entries):
+            return Rows(moves.input, moves.flat[:, None], np.ones((len(moves), 1)))
+        if any(m.whole for m in moves):
+            return None
+        kinds = {tuple((k, len(entries)) for k, entries, _ in m.parts) for m in moves}
+        if len(kinds) != 1 or len(moves[0].parts) != 1:
+            return None
+        flat = np.stack([m.parts[0][1] for m in moves])
+        return Rows(moves[0].parts[0][0], flat, np.stack([m.parts[0][2] for m in moves]))
+
+    def __len__(self) -> int:
+        return len(self.flat)
+
+    @overload
+    def __getitem__(self, place: int) -> Move: ...
+    @overload
+    def __getitem__(self, place: slice) -> Rows: ...
+    def __getitem__(self, place: int | slice) -> Move | Rows:
+        if isinstance(place, slice):
+            return Rows(self.k, self.flat[place], self.speeds[place])
+        return Move(((self.k, self.flat[place], self.speeds[place]),))
 
 
 @dataclass(slots=True)
@@ -159,7 +197,8 @@ class Point:
         for k, entries, _ in move.parts:
             moved = self._primals[k] if move.whole else self._primals[k][entries]
             if moved.size:
-                largest = max(largest, float(moved.max()), -float(moved.min()))
+                low, high = ends(moved)
+                largest = max(largest, high, -low)
         return largest
 
     def with_entries(self, k: int, flat: Array | slice, values: Float) -> Float:

@@ -35,6 +35,8 @@ class Screened:
 
     def passed(self) -> Judged:
         """Those that are settled."""
+        if not self.open:
+            return self.judged
         return self.judged.take([int(i) for i in np.flatnonzero(self.settled)])
 
     @property

@@ -27,8 +27,8 @@ _MOST = 20_000_000
 """Entries of a table of outputs and groups, at most."""
 Evaluate = Callable[[Sequence[Array]], Iterator[Float]]
 """Outputs after moving the entries of each of some masks, each by its own step: (b, m) for some b
-masks at a time. A mask is broadcast to the input's shape, and holds 1 or -1 where an entry moves,
-up or down, and else 0."""
+masks at a time, in their order. Masks come several in an array, (n, ...) of which each is broadcast
+to the input's shape, and hold 1 or -1 where an entry moves, up or down, and else 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,11 @@ class Structure:
 
     def members(self) -> Array:
         """(groups, s): the flat entries of each group; a shorter one repeats its first."""
+        if all(a.count in (1, n) for a, n in zip(self.axes, self.shape, strict=True)):
+            apart = [k for k, axis in enumerate(self.axes) if axis.count > 1]
+            together = [k for k, axis in enumerate(self.axes) if axis.count == 1]
+            flat = np.arange(self.size).reshape(self.shape)
+            return flat.transpose(apart + together).reshape(self.groups, -1)
         group = np.zeros(self.shape, np.intp)
         for place, axis in enumerate(self.axes):
             along = axis.colours.reshape([-1 if i == place else 1 for i in range(len(self.shape))])
@@ -125,7 +130,7 @@ class Structure:
 
 
 def find(
-    shape: Sequence[int], here: Float, evaluate: Evaluate, signs: Sequence[float] = (1.0,)
+    shape: Sequence[int], here: Float, evaluate: Evaluate, signs: Sequence[int] = (1,)
 ) -> Structure | None:
     """The structure of forward in one input, by 2 evaluations a bit of each axis' index.
 
@@ -137,7 +142,7 @@ def find(
         Outputs at the point.
     evaluate : callable
         ``evaluate(masks)``: outputs with the entries of each mask moved, up or down.
-    signs : sequence of float, optional
+    signs : sequence of int, optional
         Which ways entries are moved: one shows all but what is flat on that side.
 
     Returns
@@ -147,11 +152,11 @@ def find(
     """
     probes = [_Probe.of(shape, place, len(here)) for place in range(len(shape))]
     evaluated = partial(_look, here, evaluate, signs)
-    if not evaluated([(probe, bit) for probe in probes for bit in probe.order[:2]]):
+    if not evaluated([(probe, probe.order[:2]) for probe in probes]):
         return None
     dense = [probe.dense() for probe in probes]
     left = [probe for probe, found in zip(probes, dense, strict=True) if found is None]
-    if not evaluated([(probe, bit) for probe in left for bit in probe.order[2:]]):
+    if not evaluated([(probe, probe.order[2:]) for probe in left]):
         return None
     axes = [found or probe.axis() for probe, found in zip(probes, dense, strict=True)]
     groups = math.prod(axis.count for axis in axes)
@@ -183,14 +188,16 @@ class _Probe:
         bits = self.found.shape[1]
         return [bits - 1, *range(bits - 1)]
 
-    def sides(self, bit: int) -> list[tuple[Array, Array]]:
-        """The indices that have the bit, and those that lack it.
-
-        For each what is known of it, and a mask of the input's rank, 1 at these indices and else 0.
+    def masks(self, bits: Sequence[int], signs: Sequence[int]) -> Array:
+        """(2 * bits * signs, ...) of the input's rank: 1 at the indices that have each bit and else
+        0, then at those that lack it, each by every sign.
         """
-        has = (_gray(self.length) >> bit & 1).astype(np.int8)
-        has = has.reshape([-1 if k == self.place else 1 for k in range(self.rank)])
-        return [(self.found[0, bit], has), (self.found[1, bit], 1 - has)]
+        has = (_gray(self.length) >> np.array(bits, int)[:, None] & 1).astype(np.int8)
+        made = np.concatenate([has, 1 - has])
+        if len(signs) > 1:
+            made = (made[:, None] * np.array(signs, np.int8)[:, None]).reshape(-1, self.length)
+        around = (1,) * self.place, (1,) * (self.rank - self.place - 1)
+        return made.reshape(len(made), *around[0], self.length, *around[1])
 
     def dense(self) -> Axis | None:
         """Where every output follows both sides of two bits: as if it followed every index."""
@@ -216,27 +223,33 @@ def _gray(length: int) -> Array:
 
 
 def _look(
-    here: Float, evaluate: Evaluate, signs: Sequence[float], asked: Sequence[tuple[_Probe, int]]
+    here: Float,
+    evaluate: Evaluate,
+    signs: Sequence[int],
+    asked: Sequence[tuple[_Probe, Sequence[int]]],
 ) -> bool:
-    """Move the slices that have a bit, or lack it; False where forward refuses one of them."""
+    """Move the slices that have each bit, or lack it; False where forward refuses one of them."""
+    asked = [(probe, bits) for probe, bits in asked if bits]
     if not asked:
         return True
-    sides = [side for probe, bit in asked for side in probe.sides(bit)]
-    places = iter([found for found, _ in sides for _ in signs])
-    for outputs in evaluate([sign * mask for _, mask in sides for sign in signs]):
+    masks = [probe.masks(bits, signs) for probe, bits in asked]
+    changed, done = np.empty((sum(map(len, masks)), len(here)), bool), 0
+    for outputs in evaluate(masks):
         if np.isnan(outputs[:, 0]).any() and np.isnan(outputs).all(axis=1).any():
             return False
-        for row, found in zip(outputs, places, strict=False):
-            found |= row != here
+        np.not_equal(outputs, here, out=changed[done : done + len(outputs)])
+        done += len(outputs)
+    start = 0
+    for (probe, bits), own in zip(asked, masks, strict=True):
+        seen = changed[start : start + len(own)].reshape(2, len(bits), len(signs), len(here))
+        probe.found[:, bits] = seen.any(axis=2) if len(signs) > 1 else seen[:, :, 0]
+        start += len(own)
     return True
 
 
 def _numbers(bits: Array) -> Array:
     """(m,) the numbers that have these bits, the lowest in the first of (b, m) rows."""
-    made = np.zeros(bits.shape[1], np.int64)
-    for bit, row in enumerate(bits):
-        made |= row.astype(np.int64) << bit
-    return made
+    return np.asarray(np.exp2(np.arange(len(bits))) @ bits, np.int64)
 
 
 def _all(length: int, seen: Array) -> Axis:

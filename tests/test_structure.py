@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pytest
 
 import gradcheck
-from gradcheck import batching, compressed
+from gradcheck import batching, compressed, moves
+from gradcheck.checks import effort
 from gradcheck.differences import quick
 from gradcheck.evaluation import Evaluator
 from gradcheck.guards import GlobalRandom
@@ -352,6 +354,26 @@ def test_one_wrong_entry_of_a_big_input_is_found(way: str, factor: float) -> Non
     assert [f.entry for f in result.findings if f.severity == "fail"] == [entry]
 
 
+@pytest.mark.parametrize("size", [32, 33, 49, 65, 640, 5001])
+def test_every_entry_is_in_a_block(size: int) -> None:
+    each = -(-size // effort._blocks(size))
+    blocks = moves.in_turn(0, size, each, moves.Speeds((1,), "float64"))
+    assert set(blocks.flat.reshape(-1)) == set(range(size))
+    assert blocks.flat.shape == (-(-size // each), each)
+    assert all(len(set(row)) == each for row in blocks.flat)
+    assert (np.abs(blocks.speeds) >= 1).all()
+
+
+@pytest.mark.parametrize("place", [0, 12, 13, 35, 36, 38, 39, 48])
+def test_a_wrong_entry_is_found_in_whichever_block(place: int) -> None:
+    """49 entries in blocks of 13: the last two share three."""
+    x = normal(7, 7)
+    assert checked(mean_loss, mean_loss_backward, x).verdict == "pass"
+    entry = place // 7, place % 7
+    wrong = checked(mean_loss, one_wrong(mean_loss_backward, entry, -1.0), x)
+    assert [f.entry for f in wrong.findings if f.severity == "fail"] == [entry]
+
+
 @pytest.mark.parametrize("budget", [4, 20])
 def test_beyond_the_budget_random_directions_are_said_to_be_what_was_looked_along(
     budget: int,
@@ -414,17 +436,40 @@ def test_a_stack_is_kept_before_forward_uses_its_memory_again() -> None:
     x = normal(4, 8)
     flat = np.arange(32)[:, None]
     values = x.reshape(-1, 1) + 0.5
-    made = batching.displaced(at(forward, x), 0, flat, values)
+    made = batching.displaced(at(forward, x), 0, batching.Replaced(flat, values))
     for row, own in enumerate(made):
         moved = x.copy()
         moved.reshape(-1)[row] += 0.5
         np.testing.assert_array_equal(own, np.cumsum(np.exp(moved), -1).reshape(-1))
 
 
+@pytest.mark.parametrize("forward", [np.sin, lambda x: x - x.mean()], ids=["stacked", "one by one"])
+def test_moved_is_displaced_less_what_is_here(forward: Callable[[Array], Array]) -> None:
+    x = normal(4, 8)
+    point = at(forward, x)
+    rows = batching.Replaced(None, x.reshape(-1) + 0.1 * normal(20, 32))
+    kept = np.full((30, 32), np.nan)
+    made = batching.moved(point, 0, rows, kept)
+    np.testing.assert_array_equal(made, batching.displaced(point, 0, rows) - point.here)
+    assert np.shares_memory(made, kept)
+    assert np.isnan(kept[20:]).all()
+
+
+def test_memory_is_used_again_by_each_thread_for_itself() -> None:
+    first = compressed._MEMORY.of(3, 40)
+    assert np.shares_memory(first, compressed._MEMORY.of(2, 10))
+    with ThreadPoolExecutor(1) as others:
+        other = others.submit(compressed._MEMORY.of, 3, 40).result()
+    assert not np.shares_memory(first, other)
+    large = compressed._MEMORY.of(3, compressed._CHUNK)
+    assert large.shape == (3, compressed._CHUNK)
+    assert not np.shares_memory(first, large)
+
+
 def test_a_stack_of_whole_inputs_is_one_call_for_many_points() -> None:
     x = normal(4, 8)
     point, values = at(np.sin, x), x.reshape(-1) + 0.1 * normal(20, 32)
-    made = batching.displaced(point, 0, None, values)
+    made = batching.displaced(point, 0, batching.Replaced(None, values))
     np.testing.assert_array_equal(made, np.sin(values))
     assert point.evaluator.counters.forward_points >= 20
     assert point.evaluator.counters.forward_calls < 10
@@ -439,7 +484,7 @@ def test_whole_inputs_are_evaluated_one_by_one_where_forward_takes_no_stack() ->
 
     x = normal(4, 8)
     point, values = at(forward, x), x.reshape(-1) + 0.1 * normal(20, 32)
-    made = batching.displaced(point, 0, None, values)
+    made = batching.displaced(point, 0, batching.Replaced(None, values))
     for row, own in zip(made, values, strict=True):
         np.testing.assert_array_equal(row, forward(own.reshape(4, 8)).reshape(-1))
     assert point.work[0].tobytes() == x.tobytes()

@@ -155,6 +155,8 @@ def look(judge: Judge, one: tuple[int, Sequence[Move]], effort: Effort, speeds: 
     if way is Way.DIRECTIONS:
         parts = moves.blocks(k, size, effort.directions, speeds)
         return Found(judge.projected(parts, speeds), way)
+    if isinstance(along, Entries) and len(along) == 1:
+        return Found(judge.alone(along), Way.ENTRIES)
     screened = judge.screen(along)
     grouped = k in judge.structures
     most = max(CLIMBING, effort.budget // LADDER)
@@ -184,9 +186,7 @@ def _in_blocks(judge: Judge, k: int, effort: Effort, speeds: Speeds) -> Judged |
     there is so much of it, or an entry so wrong, that all entries are to be seen.
     """
     size = judge.point.primals[k].size
-    each = -(-size // _blocks(size))
-    ends = np.arange(0, size, each)[1:]
-    blocks = moves.of(k, np.split(np.arange(size), ends), speeds)
+    blocks = moves.in_turn(k, size, -(-size // _blocks(size)), speeds)
     screened = judge.screen(blocks)
     open_ = screened.open
     if 2 * len(open_) > len(blocks):
@@ -194,7 +194,7 @@ def _in_blocks(judge: Judge, k: int, effort: Effort, speeds: Speeds) -> Judged |
     passed = screened.passed()
     if not open_:
         return passed
-    entries = np.concatenate([blocks[i].parts[0][1] for i in open_])
+    entries = np.unique(blocks.flat[open_])
     if (QUICK + LADDER) * len(entries) > effort.budget:
         return Judged.joined([passed, _along_few(judge, k, entries, speeds)])
     judged = judge.compare(Entries(k, entries))
