@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -20,6 +20,8 @@ def sums(point: Point, move: Move, step: float, *, root: bool) -> tuple[Sums[flo
 
     ``root``: for the noise of many entries, the root of the sum of squares.
     """
+    if point.here.size == 1:
+        return _of_one(point, move, step)
     size, touched = point.here.size, np.zeros(point.here.size, bool)
     moved = point.far_along if move.whole else point.displaced
     try:
@@ -35,6 +37,27 @@ def sums(point: Point, move: Move, step: float, *, root: bool) -> tuple[Sums[flo
     third = far[0] - 3 * ahead - behind
     found = Sums(ahead - behind, third, sides, spread, own + far[1])
     return found, count > 0 or bool(np.count_nonzero(touched))
+
+
+def _of_one(point: Point, move: Move, step: float) -> tuple[Sums[float], bool]:
+    """`sums` over the only output, without arrays of one number."""
+    w, here = point.cotangent.item(), point.here.item()
+    u, v, far = [y - here for y in _only(point, move, (step, -step, 2 * step))]
+    side, ahead, behind = abs(u) + abs(v), w * u, w * v
+    size = w * here if point.tiny**2 == 0 else w * max(abs(here), point.tiny)
+    touched = side != 0 or far != 0
+    sides, own = abs(w) * side, size * size if touched else 0.0
+    return Sums(ahead - behind, w * far - 3 * ahead - behind, sides, sides, own), touched
+
+
+def _only(point: Point, move: Move, steps: Sequence[float]) -> list[float]:
+    """The only output after each of some steps."""
+    if not move.whole:
+        return [point.displaced(move, step).item() for step in steps]
+    try:
+        return [point.far_along(move, step).item() for step in steps]
+    finally:
+        point.put_back(move)
 
 
 def _in_blocks(summed: _Summed, point: Point, touched: Array, *outputs: Float) -> tuple[float, ...]:
@@ -57,24 +80,24 @@ def _near(
     w, here, u, v = point.cotangent[block], point.here[block], ahead[block], behind[block]
     u -= here
     v -= here
-    first, second = float(u @ w), float(v @ w)
+    first, second = float(u.dot(w)), float(v.dot(w))
     side = np.add(np.abs(u, out=u), np.abs(v, out=v), out=u)
     moves = np.not_equal(side, 0, out=touched[block])
     count = int(np.count_nonzero(moves))
     size = np.abs(w, out=v)
-    sides = float(side @ size)
+    sides = float(side.dot(size))
     side *= size
     own = weighed(point, block, size)
     if count < len(moves):
         own *= moves
-    return first, second, sides, float(side @ side), float(own @ own), count
+    return first, second, sides, float(side.dot(side)), float(own.dot(own)), count
 
 
 def _beyond(point: Point, _: Array, block: slice, outputs: Float) -> tuple[float, ...]:
     """Over some outputs, all of which move nearer by: the sum of w (far - here)."""
     beyond = outputs[block]
     beyond -= point.here[block]
-    return float(beyond @ point.cotangent[block]), 0.0
+    return float(beyond.dot(point.cotangent[block])), 0.0
 
 
 def _far(point: Point, touched: Array, block: slice, outputs: Float) -> tuple[float, ...]:
@@ -85,4 +108,4 @@ def _far(point: Point, touched: Array, block: slice, outputs: Float) -> tuple[fl
     known |= fresh
     own = weighed(point, block, beyond)
     own *= fresh
-    return total, float(own @ own)
+    return total, float(own.dot(own))

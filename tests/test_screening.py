@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradcheck import moves
+from gradcheck import moves, streaming
 from gradcheck.claims import Claims
 from gradcheck.compare import Rules, Status
 from gradcheck.differences import quick, quick_one
@@ -93,6 +93,23 @@ def test_the_primals_are_back_after_a_direction() -> None:
     assert point.work[0].tobytes() == x.tobytes()
     quick_one(point, move)
     assert point.work[0].tobytes() == x.tobytes()
+
+
+@pytest.mark.parametrize("name", ["smooth", "a kink", "does not move", "flat"])
+@pytest.mark.parametrize("weight", [1.5, -1.0, 0.0])
+@pytest.mark.parametrize("whole", [True, False])
+def test_one_output_is_summed_as_many_are(name: str, weight: float, *, whole: bool) -> None:
+    """A second output that never moves adds nothing."""
+    function, x = FUNCTIONS[name][0], np.linspace(-0.4, 1.2, 9)
+    alone = at(lambda x: function(x).sum(), x)
+    beside = at(lambda x: np.array([function(x).sum(), 0.0]), x)
+    alone.cotangent, beside.cotangent = np.array([weight]), np.array([weight, 3.0])
+    move = moves.whole({0: 9}, moves.Speeds((1,), "float64")) if whole else Move.entry(0, 3)
+    with np.errstate(all="ignore"):
+        one, many = (streaming.sums(p, move, 2.0**-15, root=whole) for p in (alone, beside))
+    np.testing.assert_allclose(one[0], many[0], rtol=1e-15)
+    assert one[1] == many[1]
+    assert alone.work[0].tobytes() == x.tobytes()
 
 
 def test_the_primals_are_back_where_a_direction_is_interrupted() -> None:
