@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from gradcheck import compare
@@ -115,7 +116,8 @@ class Recalling(Judge):
 
     def statuses(self, k: int, gradients: tuple[Float, ...]) -> Array:
         """Status of each entry of one input's gradient."""
-        Judge.__init__(self, self.point, replace(self.claims, gradients=gradients), self.rules)
+        claims = msgspec.structs.replace(self.claims, gradients=gradients)
+        Judge.__init__(self, self.point, claims, self.rules)
         return self.compare(self._along[k]).status
 
     def differences(self, along: Sequence[Move]) -> Quick:

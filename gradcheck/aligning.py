@@ -19,7 +19,7 @@ def aligned(op: Op, returned: Any) -> tuple[Any, ...] | None:
     inputs = op.inputs
     if not isinstance(returned, (tuple, list)):
         returned = (returned,)
-    if any(isinstance(r, (tuple, list)) for r in returned):
+    if [r for r in returned if isinstance(r, (tuple, list))]:
         leaves = _flat(returned)  # a list of arrays was an argument, its gradients are one
         returned = leaves if len(leaves) == len(inputs) else returned
     if len(returned) == len(inputs):

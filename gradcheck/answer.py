@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from gradcheck.arrays import LARGE, Array
@@ -21,8 +22,7 @@ class Counters:
     backward_calls: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """One forward and backward pass: what went in, what came out, what was overwritten."""
 
     outputs: Outputs
@@ -48,7 +48,7 @@ class Answer:
             c if c is not None and c.size >= LARGE and _apart(g, c, given) else g
             for g, c in zip(self.gradients, copies, strict=True)
         )
-        return replace(self, gradients=made, returned=made)
+        return msgspec.structs.replace(self, gradients=made, returned=made)
 
 
 def _apart(gradient: Any, copy: Array, given: Sequence[Array]) -> bool:

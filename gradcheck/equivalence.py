@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import msgspec
 import numpy as np
 
 from gradcheck.answer import Answer
@@ -228,7 +229,8 @@ def _by_instances(facts: Facts, mutant: Evaluator, compare: Compare) -> str:
     _, pull = mutant.call_forward(rule_a, copy_tuple(case.primals), case.attributes)
     mutant.call_forward(rule_b, copy_tuple(others), case.attributes)
     first = mutant.align(mutant.pull(pull, given)) or ()
-    if found := _by_numbers(facts, replace(facts.answer, gradients=first), compare):
+    answer = msgspec.structs.replace(facts.answer, gradients=first)
+    if found := _by_numbers(facts, answer, compare):
         return found
     arrays = [np.asarray(g) for g in first]
     kept = copy_tuple(arrays)

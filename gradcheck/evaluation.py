@@ -93,11 +93,6 @@ class Evaluator:
     """By dtype, at how many cases a framework's own promises were looked at."""
     shortcut: Callable[..., Any] | None = None
     """What is called instead of the op's forward, where that is the same and takes less."""
-    _scalars: bool = field(init=False)
-    """Some input's example was a scalar."""
-
-    def __post_init__(self) -> None:
-        self._scalars = any(i.scalar for i in self.op.inputs)
 
     @property
     def function(self) -> Callable[..., Any]:
@@ -125,7 +120,7 @@ class Evaluator:
 
     def caller(self, attributes: dict[str, Any]) -> Callable[[tuple[Array, ...]], Outputs]:
         """`forward_in_place` for many calls near a case: what they have in common is asked once."""
-        if self._scalars or not self.random.unused or _mutable(attributes):
+        if self.op.scalars or not self.random.unused or _mutable(attributes):
             return partial(self.forward_in_place, attributes=attributes)
         function = self.function
         return lambda primals: as_outputs(self._called(function, primals, attributes))
@@ -154,7 +149,7 @@ class Evaluator:
         self.random.pin()
         if _mutable(attributes):
             attributes = copy.deepcopy(attributes)  # option dicts are written into by real code
-        given = self._handed(primals) if self._scalars else primals
+        given = self._handed(primals) if self.op.scalars else primals
         return self._called(forward, given, attributes)
 
     def _called(

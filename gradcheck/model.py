@@ -215,6 +215,11 @@ class Op:
     """Door-specific: the Graph behind a graph op."""
     foreign: Foreign | None = None
     """What another framework's door can do with it besides."""
+    scalars: bool = field(init=False)
+    """Some input's example was a number, and forward is given one."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "scalars", any(i.scalar for i in self.inputs))
 
     @property
     def random(self) -> Generator | None:
@@ -251,11 +256,7 @@ class Op:
 
 def by_arguments(pullback: Pullback) -> Callable[..., Any]:
     """A pullback that takes the cotangents one by one, as one writes a call."""
-
-    def pull(*cotangents: Any) -> Any:
-        return pullback(cotangents)
-
-    return pull
+    return lambda *cotangents: pullback(cotangents)
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

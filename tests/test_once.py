@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -150,10 +150,10 @@ def test_large_gradients_are_held_once_but_where_they_lie_in_the_memory_of_an_in
     held = answer.holding([copy]).gradients
     assert held is not None
     assert held[0] is copy
-    inside = replace(answer, gradients=(X[:],)).holding([X.copy()]).gradients
+    inside = msgspec.structs.replace(answer, gradients=(X[:],)).holding([X.copy()]).gradients
     assert inside is not None
     assert inside[0].base is X
-    narrow = replace(answer, gradients=(gradient.astype("f4"), None))
+    narrow = msgspec.structs.replace(answer, gradients=(gradient.astype("f4"), None))
     kept = narrow.holding([copy, None]).gradients
     assert kept is not None
     assert kept[0].dtype == np.float32

@@ -47,7 +47,7 @@ class Binding:
         if self.slots == (COTANGENT,) and 1 < len(cotangents) <= 1 + self.spare:
             return list(cotangents)
         spread = self.slots.count(COTANGENT) > 1
-        queue = list(cotangents) if spread else [_single(cotangents)]
+        queue = list(cotangents) if spread else [single(cotangents)]
         given = []
         for slot in self.slots:
             if slot == COTANGENT:
@@ -69,7 +69,7 @@ class Binding:
         return CACHE in self.slots
 
 
-def _single(cotangents: Outputs) -> Any:
+def single(cotangents: Outputs) -> Any:
     return cotangents[0] if len(cotangents) == 1 else tuple(cotangents)
 
 

@@ -16,6 +16,7 @@ from gradcheck.adapters.binding import (
     Binding,
     keywords_of,
     settled,
+    single,
     split_cache,
 )
 from gradcheck.examples import Place, Reading
@@ -131,8 +132,9 @@ class Pair:
         self._needs_grad = next((n for n in NEEDS_GRAD if n in taken), None)
         self._bare = not binding.ask and not binding.with_cache
         """Forward returns its outputs and no more."""
-        self._usual = (COTANGENT, *arguments.names)
-        """The slots of nearly every backward: the cotangent, and forward's arguments."""
+        usual = binding.slots == (COTANGENT, *arguments.names) and self._needs_grad is None
+        self._plain = self._bare and arguments.as_they_are and usual
+        """Backward takes the cotangent and forward's arguments, as nearly always."""
 
     @property
     def function(self) -> Callable[..., Any]:
@@ -154,6 +156,8 @@ class Pair:
 
     def vjp(self, *primals: Any, **attributes: Any) -> tuple[Any, Pullback]:
         """The outputs, and the pullback."""
+        if self._plain and len(primals) == len(self._binding.slots) - 1:
+            return self._plainly(primals, attributes)
         return self._vjp(primals, attributes, (True,) * len(primals))
 
     def vjp_wanting(
@@ -161,6 +165,18 @@ class Pair:
     ) -> tuple[Any, Pullback]:
         """The vjp where only some gradients are wanted."""
         return self._vjp(primals, attributes, wanted)
+
+    def _plainly(
+        self, primals: tuple[Any, ...], attributes: dict[str, Any]
+    ) -> tuple[Any, Pullback]:
+        output, backward = self._forward(*primals, **attributes), self._backward
+        keywords = self._binding.attributes(attributes) if attributes else {}
+        in_order = self._arguments.gradients
+
+        def pullback(cotangents: Outputs) -> Any:
+            return in_order(backward(single(cotangents), *primals, **keywords))
+
+        return output, pullback
 
     def _vjp(
         self, primals: tuple[Any, ...], attributes: dict[str, Any], wanted: tuple[bool, ...]
@@ -171,15 +187,10 @@ class Pair:
         more = {} if self._needs_grad is None else {self._needs_grad: wanted}
         binding = self._binding
         output, cache = split_cache(returned) if binding.with_cache else (returned, None)
-        usual = binding.slots == self._usual
 
         def pullback(cotangents: Outputs) -> Any:
-            given: Sequence[Any]
-            if len(cotangents) == 1 and len(full) == len(binding.slots) - 1 and usual:
-                given = (cotangents[0], *full)
-            else:
-                named = {OUTPUT: output, **attributes, **self._arguments.named(full)}
-                given = binding.arguments(cotangents, named, cache)
+            named = {OUTPUT: output, **attributes, **self._arguments.named(full)}
+            given = binding.arguments(cotangents, named, cache)
             keywords = binding.attributes(attributes) if attributes else {}
             return self._arguments.gradients(self._backward(*given, **keywords, **more))
 

@@ -108,7 +108,7 @@ def _same(outcome: Outcome, facts: Facts, variant: Variant) -> None:
         return
     outcome.comparisons += 1
     if variant.precision is not None and eps_of(variant.precision) > eps_of(facts.precision):
-        facts = replace(facts, precision=variant.precision)
+        facts = msgspec.structs.replace(facts, precision=variant.precision)
     where = _outputs_apart(facts, answer.outputs)
     where = where or apart(facts, facts.gradients_of(answer), facts.gradients)
     if where:

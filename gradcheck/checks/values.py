@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 
 from gradcheck import moves
@@ -127,7 +128,7 @@ def _sharper(facts: Facts, judge: Judge) -> Judge:
     """Who judges `Facts.sharp`: in the precision of their dtype."""
     if not facts.sharp:
         return judge
-    exact = replace(facts, precision=facts.case.recipe.dtype)
+    exact = msgspec.structs.replace(facts, precision=facts.case.recipe.dtype)
     sharp = _judge(exact, point(exact))
     sharp.first, sharp.structures = judge.first, judge.structures
     return sharp

@@ -110,8 +110,7 @@ class Replay:
         self._base = base
         self._values = [freeze(v.view()) for v in base.values]
         self._calls = [
-            (s, s.op.forward, any(i.scalar for i in s.op.inputs) or bool(s.op.options.overwrites))
-            for s in base.steps
+            (s, s.op.forward, s.op.scalars or bool(s.op.options.overwrites)) for s in base.steps
         ]
 
     def __call__(self, given: Sequence[Array]) -> tuple[Array, ...]:

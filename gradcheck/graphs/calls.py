@@ -95,11 +95,11 @@ def as_op(thing: Any) -> Op:
     """
     if isinstance(thing, Op):
         return thing
-    if isinstance(thing, Recordable):  # a graph without a signature of its own
-        return thing.op()  # type: ignore[no-any-return,attr-defined]
     own = getattr(thing, "__gradcheck_op__", None)
     if isinstance(own, Op):
         return own
+    if isinstance(thing, Recordable):  # a graph without a signature of its own
+        return thing.op()  # type: ignore[no-any-return,attr-defined]
     name = getattr(thing, "__name__", repr(thing))
     raise UsageError(
         f"{name} is not a registered op: decorate it with @gradcheck.register, or make one with "

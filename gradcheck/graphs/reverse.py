@@ -122,11 +122,9 @@ def _zeros(value: Array) -> Any:
 def pulled(step: Step, cotangents: Outputs) -> tuple[Any, ...]:
     """One step's gradients, one per parent, for copies of some cotangents."""
     assert step.pullback is not None, f"{step.name} was let go after its backward pass"
-    handed = [
-        c.copy()[()] if scalar else c.copy()
-        for c, scalar in zip(cotangents, step.scalars, strict=True)
-    ]
-    return gradients_of(step.op, step.pullback(tuple(handed)))
+    pairs = zip(cotangents, step.scalars, strict=True)
+    handed = tuple([c.copy()[()] if scalar else c.copy() for c, scalar in pairs])
+    return gradients_of(step.op, step.pullback(handed))
 
 
 def gradients_of(op: Op, returned: Any) -> tuple[Any, ...]:

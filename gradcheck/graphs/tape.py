@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from gradcheck.answer import scalars_of
@@ -26,8 +26,7 @@ from gradcheck.node import Node, Recordable
 Vjp = Callable[..., tuple[Any, Pullback]]
 
 
-@dataclass(slots=True)
-class Step:
+class Step(msgspec.Struct):
     """One operation of a pass: which values it read, which it made."""
 
     name: str
@@ -119,7 +118,8 @@ class Tape(Formulas):
             The op itself raised: says at which node, with its shapes.
         """
         demand_parents(self, op, parents)
-        if isinstance(op.detail, Recordable) and op.options.differentiates is None:
+        inner = op.detail is not None and isinstance(op.detail, Recordable)
+        if inner and op.options.differentiates is None:
             record = partial(op.detail.record, parents)
             return self.inline(name or op.name, record, (attributes,), {})
         own = self._unique(name or op.name)
@@ -229,6 +229,8 @@ def handed(op: Op, values: Sequence[Array]) -> list[Any]:
     """The arguments of an op: copies where it writes into them, numbers where it wants numbers."""
     if op.options.overwrites:  # other nodes may read them too
         values = [v.copy() for v in values]
+    if not op.scalars:
+        return list(values)
     return [
         v[()] if i.scalar and v.ndim == 0 else v for v, i in zip(values, op.inputs, strict=True)
     ]
