@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 
 import numpy as np
@@ -75,25 +76,28 @@ class _Moved:
 
     def __call__(self, masks: Sequence[Array]) -> Iterator[Float]:
         size = max(self._x.size, self._point.here.size)
-        chunk = max(1, BLOCK // size)
-        if sum(map(len, masks)) <= chunk:
-            yield self._moved(masks)
-            return
+        most, part = max(1, BLOCK // size), list[Array]()
         for several in masks:
-            for start in range(0, len(several), chunk):
-                yield self._moved([several[start : start + chunk]])
+            while len(several):
+                part.append(several[: most - sum(map(len, part))])
+                several = several[len(part[-1]) :]
+                if sum(map(len, part)) == most:
+                    yield self._moved(part)
+                    part = []
+        if part:
+            yield self._moved(part)
 
     def _moved(self, masks: Sequence[Array]) -> Float:
         shape = self._point.primals[self._k].shape
-        moved, by = np.empty((sum(map(len, masks)), *shape)), self._by.reshape(shape)
+        values, by = np.empty((sum(map(len, masks)), *shape)), self._by.reshape(shape)
         done = 0
         for several in masks:
-            part = moved[done : done + len(several)]
+            part = values[done : done + len(several)]
             np.multiply(by, several.astype(np.float64), out=part)
             done += len(several)
-        values = moved.reshape(len(moved), -1)
-        values += self._x
-        return displaced(self._point, self._k, Replaced(None, self._point.rounded(values)))
+        flat = values.reshape(len(values), -1)
+        flat += self._x
+        return displaced(self._point, self._k, Replaced(None, self._point.rounded(flat)))
 
 
 @lru_cache(maxsize=8)
@@ -109,14 +113,17 @@ class _Memory(threading.local):
     """
 
     def __init__(self) -> None:
-        self._numbers = np.empty(_CHUNK)
+        self._numbers: Float | None = np.empty(_CHUNK)
 
-    def of(self, count: int, outputs: int) -> Float:
-        """(count, outputs), until it is asked for the next time."""
-        wanted = count * outputs
-        if wanted > _CHUNK:
-            return np.empty((count, outputs))
-        return self._numbers[:wanted].reshape(count, outputs)
+    @contextmanager
+    def lent(self, count: int, outputs: int) -> Iterator[Float]:
+        """(count, outputs); fresh where that is too much, or forward itself checks a gradient."""
+        kept, self._numbers, wanted = self._numbers, None, count * outputs
+        numbers = np.empty(wanted) if kept is None or wanted > len(kept) else kept[:wanted]
+        try:
+            yield numbers.reshape(count, outputs)
+        finally:
+            self._numbers = kept
 
 
 _MEMORY = _Memory()
@@ -138,9 +145,6 @@ class _Groups:
         """The structure of the first row of outputs of each block: the others follow the same."""
         self._cotangent = point.cotangent.reshape(self._layout)
         self._squares = weighed(point).reshape(self._layout) ** 2
-        chunk = min(max(1, _CHUNK // (3 * point.here.size)), found.groups)
-        self._memory = _MEMORY.of(3 * chunk, point.here.size)
-        """For the outputs of some groups."""
         self._sums = np.zeros((4, x.size + 1))
         """The columns of `Sums`; what follows no entry of its group goes to the last place."""
 
@@ -152,13 +156,15 @@ class _Groups:
     def estimates(self) -> Quick | None:
         """None where an output changes that should not."""
         waiting = [(np.arange(self._found.groups), self._members)]
-        chunk = len(self._memory) // 3
+        outputs = self._point.here.size
+        chunk = max(1, _CHUNK // (3 * outputs))
         while waiting:
             groups, members = waiting.pop()
             for start in range(0, len(groups), chunk):
                 part = slice(start, start + chunk)
-                with np.errstate(all="ignore"):
-                    refused = self._tried(groups[part], members[part])
+                size = 3 * len(groups[part])
+                with np.errstate(all="ignore"), _MEMORY.lent(size, outputs) as memory:
+                    refused = self._tried(groups[part], members[part], memory)
                 if refused is None:
                     return None
                 waiting += [
@@ -171,9 +177,9 @@ class _Groups:
         with np.errstate(all="ignore"):
             return finish(self._point, made, touched, self._width, self._sizes)
 
-    def _tried(self, groups: Array, members: Array) -> list[int] | None:
+    def _tried(self, groups: Array, members: Array, memory: Float) -> list[int] | None:
         """Evaluate and count; which forward refused, to be halved. None: the structure is wrong."""
-        found = self._evaluated(members)
+        found = self._evaluated(members, memory)
         owners = self._first.owners(groups)
         if members.shape[1] < self._members.shape[1]:  # part of a group: the others of it stay
             part = np.zeros(len(self._sizes) + 1, bool)
@@ -188,12 +194,12 @@ class _Groups:
             return None
         return [int(i) for i in np.flatnonzero(refused)]
 
-    def _evaluated(self, members: Array) -> Float:
+    def _evaluated(self, members: Array, memory: Float) -> Float:
         """(g, 3, m) outputs ahead, behind and far, less those here."""
         groups, size = members.shape
         values = self._moved[:, members].swapaxes(0, 1).reshape(3 * groups, size)
         rows = Replaced(np.repeat(members, 3, axis=0), values)
-        return moved(self._point, self._k, rows, self._memory).reshape(groups, 3, -1)
+        return moved(self._point, self._k, rows, memory).reshape(groups, 3, -1)
 
     def _add(self, found: Float, owners: Array) -> bool:
         """Count how outputs of some groups move; False where one follows what it should not.

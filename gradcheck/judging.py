@@ -70,18 +70,21 @@ class Judge:
 
     def alone(self, along: Entries) -> Judged:
         """`compare` for the only entry of an input."""
-        found = quick_one(self.point, along[0])
-        if (passed := self._quick.passing(along[0], found)) is not None:
-            return Judged.of(along, passed)
-        return self.finish(self._quick.many(along, stacked([found])))
+        made = self._of_one(along)
+        return Judged.of(along, made) if isinstance(made, One) else made
 
     def passes(self, move: Move) -> One | None:
         """What is found along one move that passes, by `compare`; None where it does not."""
-        found = quick_one(self.point, move)
-        if (passed := self._quick.passing(move, found)) is not None:
-            return passed
-        judged = self.finish(self._quick.many([move], stacked([found])))
-        return None if judged.status[0] else judged.at(0)
+        made = self._of_one([move])
+        if isinstance(made, One):
+            return made
+        return None if made.status[0] else made.at(0)
+
+    def _of_one(self, along: Sequence[Move]) -> One | Judged:
+        """The only one of some moves; in plain numbers where it passes at once."""
+        found = quick_one(self.point, along[0])
+        passed = self._quick.passing(along[0], found)
+        return passed or self.finish(self._quick.many(along, stacked([found])))
 
     def differences(self, along: Sequence[Move]) -> Quick:
         """Three evaluations a move, or a group. This and `ladder` depend on forward alone."""

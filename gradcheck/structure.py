@@ -232,24 +232,19 @@ def _look(
     asked = [(probe, bits) for probe, bits in asked if bits]
     if not asked:
         return True
-    masks = [probe.masks(bits, signs) for probe, bits in asked]
-    changed, done = np.empty((sum(map(len, masks)), len(here)), bool), 0
-    for outputs in evaluate(masks):
+    sides = [(probe.found[side], bits) for probe, bits in asked for side in (0, 1)]
+    places = iter([found[bit] for found, bits in sides for bit in bits for _ in signs])
+    for outputs in evaluate([probe.masks(bits, signs) for probe, bits in asked]):
         if np.isnan(outputs[:, 0]).any() and np.isnan(outputs).all(axis=1).any():
             return False
-        np.not_equal(outputs, here, out=changed[done : done + len(outputs)])
-        done += len(outputs)
-    start = 0
-    for (probe, bits), own in zip(asked, masks, strict=True):
-        seen = changed[start : start + len(own)].reshape(2, len(bits), len(signs), len(here))
-        probe.found[:, bits] = seen.any(axis=2) if len(signs) > 1 else seen[:, :, 0]
-        start += len(own)
+        for changed, found in zip(outputs != here, places, strict=False):
+            found |= changed
     return True
 
 
 def _numbers(bits: Array) -> Array:
     """(m,) the numbers that have these bits, the lowest in the first of (b, m) rows."""
-    return np.asarray(np.exp2(np.arange(len(bits))) @ bits, np.int64)
+    return np.asarray(np.einsum("b,bm->m", 1 << np.arange(len(bits)), bits))
 
 
 def _all(length: int, seen: Array) -> Axis:

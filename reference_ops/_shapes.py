@@ -16,7 +16,7 @@ def unbroadcast(gradient: Array, shape: tuple[int, ...]) -> Array:
     A value used in several places has several successors, and its gradient is the sum over them.
     The result is always a new array, also where there is nothing to sum.
     """
-    used = gradient.shape
+    used = np.shape(gradient)
     if used == shape:
         return np.array(gradient)
     added = len(used) - len(shape)
@@ -32,13 +32,11 @@ def kept_shape(x: Array, axis: int | tuple[int, ...] | None) -> tuple[int, ...]:
 
 
 def spread(dy: Array, x: Array, axis: int | tuple[int, ...] | None) -> Array:
-    """The gradient of a reduction of `x` over `axis`, with or without keepdims: a new array like x.
+    """The gradient of a reduction of `x` over `axis`, with or without keepdims, as a view like x.
 
-    Each entry that was reduced over sees the same dy.
+    Each entry that was reduced over sees the same dy; the view is read-only, as they share it.
     """
-    made = np.empty(np.shape(x), np.asarray(dy).dtype)
-    made[...] = np.reshape(dy, kept_shape(x, axis))
-    return made
+    return np.broadcast_to(np.reshape(dy, kept_shape(x, axis)), np.shape(x))
 
 
 def flat_places(x: Array) -> Array:

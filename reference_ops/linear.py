@@ -26,7 +26,7 @@ def affine(x: Array, W: Array, b: Array) -> Any:
     >>> affine(np.array([[1.0, 2.0]]), np.array([[3.0, 4.0], [0.0, 1.0]]), np.array([0.5, 0.0]))
     array([[11.5,  2. ]])
     """
-    fits = x.ndim == W.ndim == 2 and x.shape[1] == W.shape[1] and b.shape == W.shape[:1]
+    fits = np.ndim(x) == np.ndim(W) == 2 and x.shape[1] == W.shape[1] and b.shape == W.shape[:1]
     if not fits:
         raise _refused("x (n, d), W (k, d), b (k,)", x, W, b)
     return x @ W.T + b
@@ -44,7 +44,7 @@ def matvec(W: Array, x: Array) -> Any:
     >>> matvec(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, -1.0]))
     array([-1., -1.])
     """
-    fits = W.ndim == 2 and x.shape == W.shape[1:]
+    fits = np.ndim(W) == 2 and np.shape(x) == np.shape(W)[1:]
     if not fits:
         raise _refused("W (k, d), x (d,)", W, x)
     return W @ x
@@ -62,7 +62,7 @@ def vecmat(x: Array, W: Array) -> Any:
     >>> vecmat(np.array([1.0, -1.0]), np.array([[1.0, 2.0], [3.0, 4.0]]))
     array([-2., -2.])
     """
-    fits = W.ndim == 2 and x.shape == W.shape[:1]
+    fits = np.ndim(W) == 2 and np.shape(x) == np.shape(W)[:1]
     if not fits:
         raise _refused("x (d,), W (d, k)", x, W)
     return x @ W
@@ -82,7 +82,7 @@ def matmul(A: Array, B: Array) -> Any:
     >>> matmul(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]))
     array([[11.]])
     """
-    fits = A.ndim > 0 < B.ndim and A.shape[-1] == B.shape[-2 if B.ndim > 1 else 0]
+    fits = np.ndim(A) > 0 < np.ndim(B) and A.shape[-1] == B.shape[-2 if np.ndim(B) > 1 else 0]
     if not fits:
         raise _refused("A (... n, k), B (... k, m)", A, B)
     return np.matmul(A, B)
@@ -108,7 +108,7 @@ def dot(u: Array, h: Array) -> Any:
     >>> dot(np.array([1.0, 2.0]), np.array([3.0, 4.0]))
     np.float64(11.0)
     """
-    fits = u.ndim == 1 and u.shape == h.shape
+    fits = np.ndim(u) == 1 and np.shape(u) == np.shape(h)
     if not fits:
         raise _refused("u (n,), h (n,)", u, h)
     return np.dot(u, h)

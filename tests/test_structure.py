@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -456,14 +457,49 @@ def test_moved_is_displaced_less_what_is_here(forward: Callable[[Array], Array])
 
 
 def test_memory_is_used_again_by_each_thread_for_itself() -> None:
-    first = compressed._MEMORY.of(3, 40)
-    assert np.shares_memory(first, compressed._MEMORY.of(2, 10))
+    def lent(count: int) -> Array:
+        with compressed._MEMORY.lent(count, 40) as memory:
+            assert memory.shape == (count, 40)
+            return memory
+
+    first = lent(3)
+    assert np.shares_memory(first, lent(2))
     with ThreadPoolExecutor(1) as others:
-        other = others.submit(compressed._MEMORY.of, 3, 40).result()
-    assert not np.shares_memory(first, other)
-    large = compressed._MEMORY.of(3, compressed._CHUNK)
-    assert large.shape == (3, compressed._CHUNK)
-    assert not np.shares_memory(first, large)
+        assert not np.shares_memory(first, others.submit(lent, 3).result())
+    assert not np.shares_memory(first, lent(compressed._CHUNK))
+    with compressed._MEMORY.lent(3, 40) as outer:
+        assert not np.shares_memory(outer, lent(3))
+    with contextlib.suppress(KeyboardInterrupt), compressed._MEMORY.lent(3, 40):
+        raise KeyboardInterrupt
+    assert np.shares_memory(first, lent(3))
+
+
+def test_forward_may_check_a_gradient_itself() -> None:
+    inner = at(np.tanh, normal(8, 16))
+    structure = compressed.find(inner, 0)
+    assert structure is not None
+
+    def forward(x: Array) -> Array:
+        compressed.quick(inner, 0, structure)
+        return np.asarray(np.sin(x))
+
+    point = at(forward, normal(8, 16))
+    found = compressed.find(point, 0)
+    assert found is not None
+    made = compressed.quick(point, 0, found)
+    assert made is not None
+    np.testing.assert_allclose(
+        made.value, np.cos(point.primals[0]).reshape(-1) * point.cotangent, rtol=1e-8
+    )
+
+
+@pytest.mark.parametrize("shape", [(4, 4, 4, 4, 4), (8, 16, 16), (3, 3, 3, 64), (12, 12, 12)])
+def test_structure_is_looked_for_in_stacks_across_axes(shape: tuple[int, ...]) -> None:
+    point = at(np.sin, normal(*shape))
+    found = compressed.find(point, 0)
+    assert found is not None
+    assert found.groups == 1
+    assert point.evaluator.counters.forward_calls <= 13
 
 
 def test_a_stack_of_whole_inputs_is_one_call_for_many_points() -> None:
