@@ -39,6 +39,13 @@ def spread(dy: Array, x: Array, axis: int | tuple[int, ...] | None) -> Array:
     return np.broadcast_to(np.reshape(dy, kept_shape(x, axis)), np.shape(x))
 
 
+def filled(dy: Array, x: Array, axis: int | tuple[int, ...] | None) -> Array:
+    """`spread`, as an array of its own."""
+    made = np.empty(np.shape(x), np.asarray(dy).dtype)
+    made[...] = np.reshape(dy, kept_shape(x, axis))
+    return made
+
+
 def flat_places(x: Array) -> Array:
     """Where each entry of `x` lies in a flat x, in the shape of x."""
     return np.reshape(np.arange(np.size(x)), np.shape(x))

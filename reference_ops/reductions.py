@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 import gradcheck
-from reference_ops._shapes import Array, kept_shape, spread
+from reference_ops._shapes import Array, filled, kept_shape, spread
 from reference_ops.probabilities import log_total
 
 Axis = int | tuple[int, ...] | None
@@ -51,7 +51,7 @@ def sum(x: Array, axis: Axis = None, keepdims: bool = False) -> Any:
 
 @sum.def_vjp
 def _(dy: Array, x: Array, axis: Axis = None, keepdims: bool = False) -> tuple[Any, ...]:
-    return (np.array(spread(dy, x, axis)),)
+    return (filled(dy, x, axis),)
 
 
 @gradcheck.register("x[n m 2], axis=None|0|-1|(0, -1), keepdims=False|True", scope="forward")
@@ -62,12 +62,12 @@ def mean(x: Array, axis: Axis = None, keepdims: bool = False) -> Any:
     array([2., 3.])
     """
     _require_enough("mean", x, axis)
-    return np.mean(x, axis=axis, keepdims=keepdims)
+    return np.asarray(x).mean(axis=axis, keepdims=keepdims)
 
 
 @mean.def_vjp
 def _(dy: Array, x: Array, axis: Axis = None, keepdims: bool = False) -> tuple[Any, ...]:
-    return (np.array(spread(dy / _count(x, axis), x, axis)),)
+    return (filled(dy / _count(x, axis), x, axis),)
 
 
 def _centred(x: Array, axis: Axis) -> Array:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from copy import copy
 from functools import partial
 from typing import Any
 
@@ -147,7 +146,8 @@ class Tape(Formulas):
 
         ``sources`` are the values of the sources, which need not be copied.
         """
-        made, kept = copy(self), set(self.sources)
+        made, kept = object.__new__(type(self)), set(self.sources)
+        made.__dict__.update(self.__dict__)
         made.values = [v if k in kept else copy_array(v) for k, v in enumerate(self.values)]
         made.put_sources(sources)
         return made
