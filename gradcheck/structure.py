@@ -58,7 +58,7 @@ class Structure:
     @property
     def size(self) -> int:
         """How many entries there are."""
-        return int(np.prod(self.shape))
+        return math.prod(self.shape)
 
     def same(self, other: Structure) -> bool:
         """Every output follows the same entries."""
@@ -160,7 +160,7 @@ def find(
         return None
     axes = [found or probe.axis() for probe, found in zip(probes, dense, strict=True)]
     groups = math.prod(axis.count for axis in axes)
-    if groups * 2 > np.prod(shape) or groups * here.size > _MOST:
+    if groups * 2 > math.prod(shape) or groups * here.size > _MOST:
         return None
     return Structure(tuple(shape), tuple(axes), groups)
 
