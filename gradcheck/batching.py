@@ -134,6 +134,7 @@ def _blocks(point: Point, k: int, rows: Replaced, *, trial: bool) -> Iterator[tu
     size = max(2, BLOCK // max(primal.size, point.here.size))
     stacked = np.empty((min(size, count), primal.size), primal.dtype)
     stacked[:] = primal
+    line, firsts = stacked.reshape(-1), np.arange(len(stacked))[:, None] * primal.size
     for start in (0, *range(_TRIAL, count, size)) if trial else range(0, count, size):
         part = rows.part(slice(start, start + (size if start or not trial else _TRIAL)))
         block = stacked[: len(part.values)]
@@ -141,10 +142,10 @@ def _blocks(point: Point, k: int, rows: Replaced, *, trial: bool) -> Iterator[tu
             block[:] = part.values
             yield start, block
             continue
-        places = np.arange(len(block))[:, None], part.flat
-        block[places] = part.values
+        places = firsts[: len(block)] + part.flat
+        line[places] = part.values
         yield start, block
-        block[places] = primal[part.flat]
+        line[places] = primal[part.flat]
 
 
 def _call(point: Point, k: int, stacked: Array, way: str) -> Float | None:

@@ -109,9 +109,8 @@ class Replay:
     def __init__(self, base: Tape) -> None:
         self._base = base
         self._values = [freeze(v.view()) for v in base.values]
-        self._calls = [
-            (s, s.op.forward, s.op.scalars or bool(s.op.options.overwrites)) for s in base.steps
-        ]
+        self._following: dict[tuple[int, ...], list[Step]] = {}
+        """By the sources that have changed, the steps that follow them."""
 
     def __call__(self, given: Sequence[Array]) -> tuple[Array, ...]:
         """The results at other sources of the same shapes.
@@ -119,30 +118,35 @@ class Replay:
         Raises
         ------
         ValueError
-            A step writes into a value that was kept.
+            A step writes into a value that was kept, or has more or fewer outputs than before.
         """
         base, values = self._base, self._values.copy()
-        changed = set[int]()
-        for place, value in zip(base.sources, given, strict=True):
-            if _differs(value, values[place]):
-                values[place] = value
-                changed.add(place)
-        for step, forward, special in self._calls:
-            if changed.isdisjoint(step.parents):
-                continue
-            arguments = [values[p] for p in step.parents]
-            if special:
-                arguments = handed(step.op, arguments)
+        pairs = zip(base.sources, given, strict=True)
+        changed = [(place, value) for place, value in pairs if _differs(value, values[place])]
+        for place, value in changed:
+            values[place] = value
+        for step in self._after(tuple([place for place, _ in changed])):
+            arguments = handed(step.op, [values[p] for p in step.parents])
             try:
-                outputs = as_outputs(forward(*arguments, **step.attributes))
+                outputs = as_outputs(step.op.forward(*arguments, **step.attributes))
             except UsageError:
                 raise
             except Exception as error:
                 raise NodeRaised(base.place(step.name, step.op, step.parents), error) from error
             for place, output in zip(step.outputs, outputs, strict=True):
                 values[place] = output
-            changed.update(step.outputs)
-        return tuple(values[r] for r in base.results)
+        return tuple([values[r] for r in base.results])
+
+    def _after(self, sources: tuple[int, ...]) -> list[Step]:
+        """The steps to which a change of some sources comes."""
+        if sources not in self._following:
+            changed, found = set(sources), list[Step]()
+            for step in self._base.steps:
+                if not changed.isdisjoint(step.parents):
+                    changed.update(step.outputs)
+                    found.append(step)
+            self._following[sources] = found
+        return self._following[sources]
 
 
 def uses_again(base: Tape, other: Tape) -> bool:

@@ -83,8 +83,8 @@ def backward(tape: Tape, cotangents: Sequence[Any], *, kept: bool = True) -> Gra
 def _received(tape: Tape, made: Gradients, step: Step) -> Outputs | None:
     """What came back to a step's outputs, zeros for some of several; None where nothing did."""
     came = [made.upstream.get(o) for o in step.outputs]
-    if len(came) == 1 and came[0] is not None:
-        return (came[0],)
+    if len(came) == 1:
+        return None if came[0] is None else (came[0],)
     if all(c is None for c in came):
         return None
     return tuple(

@@ -225,12 +225,12 @@ class Tape(Formulas):
         return f"{name} = {call}" if name != op.name else call
 
 
-def handed(op: Op, values: Sequence[Array]) -> list[Any]:
+def handed(op: Op, values: list[Array]) -> list[Any]:
     """The arguments of an op: copies where it writes into them, numbers where it wants numbers."""
     if op.options.overwrites:  # other nodes may read them too
         values = [v.copy() for v in values]
     if not op.scalars:
-        return list(values)
+        return values
     return [
         v[()] if i.scalar and v.ndim == 0 else v for v, i in zip(values, op.inputs, strict=True)
     ]
