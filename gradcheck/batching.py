@@ -132,20 +132,20 @@ def _blocks(point: Point, k: int, rows: Replaced, *, trial: bool) -> Iterator[tu
     """The rows in blocks, each (b, n), in memory that is used again; ``trial``: the first small."""
     primal, count = point.primals[k].reshape(-1), len(rows.values)
     size = max(2, BLOCK // max(primal.size, point.here.size))
+    starts = (0, *range(_TRIAL, count, size)) if trial else range(0, count, size)
+    parts = [slice(a, a + (size if a or not trial else _TRIAL)) for a in starts]
+    if rows.flat is None:
+        yield from ((some.start, rows.values[some].astype(primal.dtype)) for some in parts)
+        return
     stacked = np.empty((min(size, count), primal.size), primal.dtype)
     stacked[:] = primal
     line, firsts = stacked.reshape(-1), np.arange(len(stacked))[:, None] * primal.size
-    for start in (0, *range(_TRIAL, count, size)) if trial else range(0, count, size):
-        part = rows.part(slice(start, start + (size if start or not trial else _TRIAL)))
-        block = stacked[: len(part.values)]
-        if part.flat is None:
-            block[:] = part.values
-            yield start, block
-            continue
-        places = firsts[: len(block)] + part.flat
-        line[places] = part.values
-        yield start, block
-        line[places] = primal[part.flat]
+    for some in parts:
+        flat, block = rows.flat[some], stacked[: len(rows.flat[some])]
+        places = firsts[: len(block)] + flat
+        line[places] = rows.values[some]
+        yield some.start, block
+        line[places] = primal[flat]
 
 
 def _call(point: Point, k: int, stacked: Array, way: str) -> Float | None:

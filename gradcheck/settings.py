@@ -8,7 +8,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -274,8 +274,18 @@ def for_op(settings: Settings, options: Any, fixed: Mapping[str, Any] | None = N
     if options.signif is not None:
         own["signif"] = options.signif
     if options.dtypes is not None:
-        own["dtypes"] = list(options.dtypes)
+        own["dtypes"] = tuple(options.dtypes)
     if options.checks is not None:
-        own["checks"] = list(options.checks)
-    own.update(fixed or {})
-    return convert(own, "op", settings) if own else settings
+        own["checks"] = tuple(options.checks)
+    if fixed:
+        return convert({**own, **fixed}, "op", settings)
+    try:
+        return _of_op(settings, tuple(own.items())) if own else settings
+    except TypeError:  # not to be kept, and no setting: said in the words of `convert`
+        return convert(own, "op", settings)
+
+
+@lru_cache(maxsize=100)
+def _of_op(settings: Settings, own: tuple[tuple[str, Any], ...]) -> Settings:
+    """Kept, as a graph asks for each of its nodes in each case."""
+    return convert(dict(own), "op", settings)

@@ -21,6 +21,8 @@ import numpy as np
 from gradcheck.arrays import Array, Float, freeze
 
 NOBODY = -1
+_FIRST = 2
+"""Bits of each axis that are asked for first."""
 _WIDEST = 4096
 """Indices of an axis that are told apart; a longer one is dense unless all bits are known."""
 _MOST = 20_000_000
@@ -152,11 +154,11 @@ def find(
     """
     probes = [_Probe.of(shape, place, len(here)) for place in range(len(shape))]
     evaluated = partial(_look, here, evaluate, signs)
-    if not evaluated([(probe, probe.order[:2]) for probe in probes]):
+    if not evaluated(probes, slice(_FIRST)):
         return None
     dense = [probe.dense() for probe in probes]
     left = [probe for probe, found in zip(probes, dense, strict=True) if found is None]
-    if not evaluated([(probe, probe.order[2:]) for probe in left]):
+    if not evaluated(left, slice(_FIRST, None)):
         return None
     axes = [found or probe.axis() for probe, found in zip(probes, dense, strict=True)]
     groups = math.prod(axis.count for axis in axes)
@@ -179,21 +181,13 @@ class _Probe:
     def of(shape: Sequence[int], place: int, outputs: int) -> _Probe:
         """Of one axis of an input of this shape, before anything is known."""
         length = shape[place]
-        bits = max(1, (length - 1).bit_length())
-        return _Probe(place, len(shape), length, np.zeros((2, bits, outputs), bool))
+        return _Probe(place, len(shape), length, np.zeros((2, _bits(length), outputs), bool))
 
-    @property
-    def order(self) -> list[int]:
-        """The bits in the order in which they are asked for: the first two show a dense axis."""
-        bits = self.found.shape[1]
-        return [bits - 1, *range(bits - 1)]
-
-    def masks(self, bits: Sequence[int], signs: Sequence[int]) -> Array:
+    def masks(self, bits: slice, signs: Sequence[int]) -> Array:
         """(2 * bits * signs, ...) of the input's rank: 1 at the indices that have each bit and else
         0, then at those that lack it, each by every sign.
         """
-        has = (_gray(self.length) >> np.array(bits, int)[:, None] & 1).astype(np.int8)
-        made = np.concatenate([has, 1 - has])
+        made = _sides(self.length)[:, bits].reshape(-1, self.length)
         if len(signs) > 1:
             made = (made[:, None] * np.array(signs, np.int8)[:, None]).reshape(-1, self.length)
         around = (1,) * self.place, (1,) * (self.rank - self.place - 1)
@@ -201,44 +195,65 @@ class _Probe:
 
     def dense(self) -> Axis | None:
         """Where every output follows both sides of two bits: as if it followed every index."""
-        if self.found.shape[1] < 2:
+        if self.found.shape[1] < _FIRST:
             return None
-        having, lacking = self.found[:, self.order[:2]]
+        having, lacking = self.found[:, :_FIRST]
+        both = having & lacking
+        if both.all():
+            return _all(self.length, both[0])
         seen = np.logical_or.reduce(having | lacking, axis=0)
-        return None if np.any(seen & ~(having & lacking)) else _all(self.length, seen)
+        return None if np.any(seen & ~both) else _all(self.length, seen)
 
     def axis(self) -> Axis:
         """What all bits say."""
-        having, lacking = self.found
+        (having, lacking), code = self.found, _gray(self.length)
+        if np.all(having != lacking):
+            return _apart(code, _numbers(having))
         seen = np.logical_or.reduce(having | lacking, axis=0)
         followed = _numbers(having & ~lacking), _numbers(having == lacking)
-        return _coloured(_gray(self.length), *followed, seen, self.length)
+        return _coloured(code, *followed, seen, self.length)
+
+
+def _bits(length: int) -> int:
+    """How many bits the indices of an axis have."""
+    return max(1, (length - 1).bit_length())
 
 
 @lru_cache(maxsize=8)
 def _gray(length: int) -> Array:
-    """(d,) each index in Gray code."""
-    index = np.arange(length)
-    return freeze(index ^ (index >> 1))
+    """(d,) each index in Gray code, whose highest bit is asked for first."""
+    index, bits = np.arange(length), _bits(length)
+    code = index ^ (index >> 1)
+    return freeze((code << 1) % (1 << bits) | code >> (bits - 1))
+
+
+@lru_cache(maxsize=8)
+def _sides(length: int) -> Array:
+    """(2, bits, d) 1 at the indices that have each bit of the code, then at those that lack it."""
+    has = (_gray(length) >> np.arange(_bits(length))[:, None] & 1).astype(np.int8)
+    return freeze(np.stack([has, 1 - has]))
 
 
 def _look(
     here: Float,
     evaluate: Evaluate,
     signs: Sequence[int],
-    asked: Sequence[tuple[_Probe, Sequence[int]]],
+    probes: Sequence[_Probe],
+    bits: slice,
 ) -> bool:
-    """Move the slices that have each bit, or lack it; False where forward refuses one of them."""
-    asked = [(probe, bits) for probe, bits in asked if bits]
-    if not asked:
-        return True
-    sides = [(probe.found[side], bits) for probe, bits in asked for side in (0, 1)]
-    places = iter([found[bit] for found, bits in sides for bit in bits for _ in signs])
-    for outputs in evaluate([probe.masks(bits, signs) for probe, bits in asked]):
+    """Move the slices that have some bits, or lack them; False where forward refuses one."""
+    masks = [probe.masks(bits, signs) for probe in probes]
+    changed, done = np.empty((sum(map(len, masks)), len(here)), bool), 0
+    for outputs in evaluate(masks):
         if np.isnan(outputs[:, 0]).any() and np.isnan(outputs).all(axis=1).any():
             return False
-        for changed, found in zip(outputs != here, places, strict=False):
-            found |= changed
+        np.not_equal(outputs, here, out=changed[done : done + len(outputs)])
+        done += len(outputs)
+    for probe, made in zip(probes, masks, strict=True):
+        own, changed = changed[: len(made)], changed[len(made) :]
+        found = probe.found[:, bits]
+        for sign in range(len(signs)):
+            found |= own[sign :: len(signs)].reshape(found.shape)
     return True
 
 
@@ -254,14 +269,17 @@ def _all(length: int, seen: Array) -> Axis:
     return Axis(np.arange(length), length, table, np.where(seen, 0, 1), bool(seen.all()))
 
 
+def _apart(code: Array, followed: Array) -> Axis:
+    """Each output follows one index, whose code is given, or none: a number beyond all codes."""
+    decoded = np.full((1 << _bits(len(code))) + 1, NOBODY)
+    decoded[code] = np.arange(len(code))
+    return Axis(np.zeros(len(code), np.intp), 1, decoded[:, None], followed, alike=False)
+
+
 def _coloured(code: Array, value: Array, open_: Array, seen: Array, length: int) -> Axis:
     """Colours for the indices of an axis, from the bits that the outputs follow."""
-    if not open_[seen].any():  # one index each
-        decoded = np.full(1 << int(code.max(initial=0)).bit_length(), NOBODY)
-        decoded[code] = np.arange(length)
-        table = np.append(decoded, NOBODY)[:, None]
-        pattern = np.where(seen, value, len(decoded))
-        return Axis(np.zeros(length, np.intp), 1, table, pattern, alike=False)
+    if not open_[seen].any():
+        return _apart(code, np.where(seen, value, 1 << _bits(length)))
     if length > _WIDEST:
         return _all(length, seen)
     keys = np.where(seen, value & ~open_ | open_ << 32, -1)

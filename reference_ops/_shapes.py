@@ -20,8 +20,9 @@ def unbroadcast(gradient: Array, shape: tuple[int, ...]) -> Array:
     if used == shape:
         return np.array(gradient)
     added = len(used) - len(shape)
-    stretched = tuple(i for i, n in enumerate(used) if i < added or shape[i - added] != n)
-    return np.reshape(np.sum(gradient, axis=stretched), shape)
+    stretched = tuple([i for i, n in enumerate(used) if i < added or shape[i - added] != n])
+    summed: Array = np.add.reduce(gradient, axis=stretched)
+    return summed.reshape(shape)
 
 
 def kept_shape(x: Array, axis: int | tuple[int, ...] | None) -> tuple[int, ...]:

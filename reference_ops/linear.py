@@ -1,7 +1,7 @@
 """Linear maps: the lecture's z = Wx + b and s = u'h, one example at a time and in batches.
 
-All but `matmul` refuse other ranks and sizes, because NumPy's own rules for products (1-D operands,
-stacks of matrices, b of size 1) would each need a backward of their own.
+Stacks of matrices broadcast as NumPy's do, and their gradients are summed over what was. Sizes that
+only NumPy's rules for broadcasting would let pass, as b of size 1, are refused.
 """
 
 from __future__ import annotations
@@ -19,6 +19,11 @@ def _refused(wanted: str, *operands: Array) -> ValueError:
     return ValueError(f"shapes must be {wanted}, got {got}")
 
 
+def _summed(made: Array, operand: Array) -> Array:
+    """A gradient that was just made, summed over what its operand was broadcast along."""
+    return made if made.shape == operand.shape else unbroadcast(made, operand.shape)
+
+
 @gradcheck.register("x[n d], W[k d], b[k]", scope="forward")
 def affine(x: Array, W: Array, b: Array) -> Any:
     """Z = X W' + b, a row per example; dW = dZ' X is a sum of outer products (CS224N lecture 4).
@@ -26,15 +31,15 @@ def affine(x: Array, W: Array, b: Array) -> Any:
     >>> affine(np.array([[1.0, 2.0]]), np.array([[3.0, 4.0], [0.0, 1.0]]), np.array([0.5, 0.0]))
     array([[11.5,  2. ]])
     """
-    fits = np.ndim(x) == np.ndim(W) == 2 and x.shape[1] == W.shape[1] and b.shape == W.shape[:1]
-    if not fits:
-        raise _refused("x (n, d), W (k, d), b (k,)", x, W, b)
-    return x @ W.T + b
+    fits = np.ndim(x) > 1 < np.ndim(W) and x.shape[-1] == W.shape[-1]
+    if not (fits and np.shape(b)[-1:] == W.shape[-2:-1]):
+        raise _refused("x (... n, d), W (... k, d), b (... k,)", x, W, b)
+    return x @ W.mT + b
 
 
 @affine.def_vjp
 def _(dz: Array, x: Array, W: Array, b: Array) -> tuple[Any, ...]:
-    return dz @ W, dz.T @ x, np.sum(dz, axis=0)
+    return _summed(dz @ W, x), _summed(dz.mT @ x, W), unbroadcast(dz, b.shape)
 
 
 @gradcheck.register("W[k d], x[d]", scope="forward")
@@ -44,15 +49,15 @@ def matvec(W: Array, x: Array) -> Any:
     >>> matvec(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, -1.0]))
     array([-1., -1.])
     """
-    fits = np.ndim(W) == 2 and np.shape(x) == np.shape(W)[1:]
+    fits = np.ndim(x) == 1 < np.ndim(W) and x.shape == W.shape[-1:]
     if not fits:
-        raise _refused("W (k, d), x (d,)", W, x)
+        raise _refused("W (... k, d), x (d,)", W, x)
     return W @ x
 
 
 @matvec.def_vjp
 def _(dz: Array, W: Array, x: Array) -> tuple[Any, ...]:
-    return np.outer(dz, x), W.T @ dz
+    return dz[..., np.newaxis] * x, dz.reshape(-1) @ W.reshape(dz.size, x.size)
 
 
 @gradcheck.register("x[d], W[d k]", scope="forward")
@@ -62,15 +67,16 @@ def vecmat(x: Array, W: Array) -> Any:
     >>> vecmat(np.array([1.0, -1.0]), np.array([[1.0, 2.0], [3.0, 4.0]]))
     array([-2., -2.])
     """
-    fits = np.ndim(W) == 2 and np.shape(x) == np.shape(W)[:1]
+    fits = np.ndim(x) == 1 < np.ndim(W) and x.shape == W.shape[-2:-1]
     if not fits:
-        raise _refused("x (d,), W (d, k)", x, W)
+        raise _refused("x (d,), W (... d, k)", x, W)
     return x @ W
 
 
 @vecmat.def_vjp
 def _(dz: Array, x: Array, W: Array) -> tuple[Any, ...]:
-    return dz @ W.T, np.outer(x, dz)
+    rows = dz[..., np.newaxis, :]
+    return _summed((rows @ W.mT)[..., 0, :], x), x[:, np.newaxis] * rows
 
 
 @gradcheck.register("A[n k], B[k m]", scope="forward")
@@ -96,8 +102,7 @@ def _(dC: Array, A: Array, B: Array) -> tuple[Any, ...]:
         dC = np.expand_dims(dC, -1 if np.ndim(B) == 1 else -2)
     if np.ndim(B) == 1:
         dC = np.expand_dims(dC, -1)
-    dA = unbroadcast(dC @ np.swapaxes(columns, -1, -2), rows.shape)
-    dB = unbroadcast(np.swapaxes(rows, -1, -2) @ dC, columns.shape)
+    dA, dB = _summed(dC @ columns.mT, rows), _summed(rows.mT @ dC, columns)
     return np.reshape(dA, np.shape(A)), np.reshape(dB, np.shape(B))
 
 

@@ -290,7 +290,7 @@ def l2_penalty(theta: Array, lam: float = 0.01) -> Any:
     >>> l2_penalty(np.array([3.0, 4.0]), lam=0.5)
     np.float64(12.5)
     """
-    return lam * np.square(theta).sum()
+    return lam * np.vdot(theta, theta)
 
 
 @l2_penalty.def_vjp

@@ -136,6 +136,36 @@ def test_weight_gradient_is_the_outer_product_of_delta_and_x() -> None:
     assert_array_equal(db, delta)
 
 
+def test_stacks_of_matrices_broadcast_and_their_gradients_are_sums() -> None:
+    """Each of a stack as by itself; what is shared by all gets the sum of what each would get."""
+    xs, Ws = np.stack([x23, x23 - 1, 2 * x23]), np.stack([W43, W43 + 1, -W43])
+    bs, b = np.arange(12.0).reshape(3, 1, 4), np.array([0.5, -0.5, 1.0, 2.0])
+    dzs = np.arange(24.0).reshape(3, 2, 4) - 7
+    assert_array_equal(affine(xs, Ws, bs), [affine(*one) for one in zip(xs, Ws, bs, strict=True)])
+    alone = [gradients(affine, x, W43, b, cotangent=dz) for x, dz in zip(xs, dzs, strict=True)]
+    dx, dW, db = gradients(affine, xs, W43, b, cotangent=dzs)
+    assert_array_equal(dx, [one[0] for one in alone])
+    assert_array_equal(dW, np.sum([one[1] for one in alone], axis=0))
+    assert_array_equal(db, np.sum([one[2] for one in alone], axis=0))
+    dx, dW, dbs = gradients(affine, x23, Ws, bs, cotangent=dzs)
+    assert_array_equal(dx, np.sum([dz @ W for dz, W in zip(dzs, Ws, strict=True)], axis=0))
+    assert_array_equal(dW, [dz.T @ x23 for dz in dzs])
+    assert_array_equal(dbs, dzs.sum(axis=1, keepdims=True))
+
+
+def test_stacks_of_matrices_times_a_vector() -> None:
+    x, Ws, dzs = x23[0], np.stack([W43, W43 + 1, -W43]), np.arange(12.0).reshape(3, 4) - 5
+    assert_array_equal(matvec(Ws, x), [matvec(W, x) for W in Ws])
+    assert_array_equal(vecmat(x, Ws.mT), matvec(Ws, x))
+    dW, dx = gradients(matvec, Ws, x, cotangent=dzs)
+    alone = [gradients(matvec, W, x, cotangent=dz) for W, dz in zip(Ws, dzs, strict=True)]
+    assert_array_equal(dW, [one[0] for one in alone])
+    assert_array_equal(dx, np.sum([one[1] for one in alone], axis=0))
+    dx, dW = gradients(vecmat, x, Ws.mT, cotangent=dzs)
+    assert_array_equal(dW, np.stack([one[0].T for one in alone]))
+    assert_array_equal(dx, np.sum([one[1] for one in alone], axis=0))
+
+
 def test_matmul_and_dot_gradients() -> None:
     """A batch of rows times a matrix is `affine` without b; the dot product is a 1 x 1 product."""
     delta = np.array([[1.0, -2.0, 0.5, 0.25], [0.0, 3.0, -1.0, 2.0]])
@@ -316,7 +346,7 @@ def test_window_gradient_splits_per_word_and_sums_over_windows() -> None:
 @pytest.mark.parametrize(
     ("op", "primals", "attributes", "message"),
     [
-        (affine, (x23, W43, np.zeros(1)), {}, r"b \(k,\), got \(2, 3\), \(4, 3\), \(1,\)"),
+        (affine, (x23, W43, np.zeros(1)), {}, r"k,\), got \(2, 3\), \(4, 3\), \(1,\)"),
         (matvec, (W43, np.zeros(4)), {}, r"x \(d,\), got \(4, 3\), \(4,\)"),
         (vecmat, (np.zeros(3), W43), {}, r"got \(3,\), \(4, 3\)"),
         (matmul, (x23, W43), {}, r"got \(2, 3\), \(4, 3\)"),

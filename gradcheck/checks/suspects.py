@@ -52,7 +52,7 @@ def hear(facts: Facts, passed: tuple[Tape, Gradients], number: int) -> Hearing |
     inside = local.aligned(gradients.downstream[number], own=range(len(step.parents)))
     if where := furthest(local, inside, local.gradients):
         return Hearing(step, local, Outcome(), disturbed=where)
-    outcome = values.check(local)
+    outcome = values.check(local, closest=False)
     found = [*contract.check(local).findings, *outcome.findings]
     return Hearing(step, local, outcome, tuple(f for f in found if f.severity == "fail"))
 

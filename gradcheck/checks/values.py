@@ -36,8 +36,17 @@ NODES = "nodes"
 _MODES = {Way.BLOCKS: "blocks", Way.DIRECTIONS: "projected", Way.JOINT: "projected"}
 
 
-def check(facts: Facts, *, first: bool = False) -> Outcome:
-    """Compare every usable gradient of the case; with ``first``, up to one that is wrong."""
+def check(facts: Facts, *, first: bool = False, closest: bool = True) -> Outcome:
+    """Compare every usable gradient of the case.
+
+    Parameters
+    ----------
+    facts : Facts
+    first : bool
+        Only up to an input that is wrong.
+    closest : bool
+        Note the largest error of an input that passes, too: a report says it.
+    """
     outcome = Outcome()
     function = _function(outcome, facts)
     if function is not None and not function.usable:
@@ -59,6 +68,7 @@ def check(facts: Facts, *, first: bool = False) -> Outcome:
         own = sharp if k in facts.sharp else judge
         found = look(own, (k, moves_), effort, _speeds(facts, own, k))
         _record(outcome, facts, own.claims, k, found)
+        _findings(outcome, facts, k, found, closest=closest)
         judged = found.judged
         single = [judged.moves[i].single for i in judged.where(Status.CONVENTION)]
         kinked += [s for s in single if s is not None]
@@ -184,7 +194,7 @@ def _speeds(facts: Facts, judge: Judge, k: int) -> Speeds:
 
 
 def _record(outcome: Outcome, facts: Facts, claims: Claims, k: int, found: Found) -> None:
-    """Count what was found of one input, and note the worst."""
+    """Count what was found of one input."""
     judged, name = found.judged, facts.op.inputs[k].name
     undecided = judged.where(Status.INCONCLUSIVE)
     count = len(judged.moves)
@@ -207,7 +217,6 @@ def _record(outcome: Outcome, facts: Facts, claims: Claims, k: int, found: Found
     note(outcome, facts, k, judged)
     if found.way is Way.ENTRIES and count == facts.case.primals[k].size:
         outcome.tables[name] = _table(judged, facts.case.primals[k].shape)
-    _findings(outcome, facts, k, found)
 
 
 def _credit(outcome: Outcome, facts: Facts, claims: Claims, k: int, found: Found) -> None:
@@ -230,12 +239,13 @@ def _shows(width: float, most: float) -> float:
     return width / most if most else 0.0
 
 
-def _findings(outcome: Outcome, facts: Facts, k: int, found: Found) -> None:
+def _findings(outcome: Outcome, facts: Facts, k: int, found: Found, *, closest: bool) -> None:
+    """Say what is wrong with one input, and note the worst."""
     judged, projected = found.judged, found.way is not Way.ENTRIES
     if not tails_count(facts) and (tails := judged.lost_tails()):
         outcome.findings.append(findings.lost_tail(facts, k, judged, tails))
     failed, slight = judged.where(Status.FAIL), judged.where(Status.SLIGHT)
-    shown = judged.where(Status.PASS, Status.SLIGHT)
+    shown = judged.where(Status.PASS, Status.SLIGHT) if closest or slight else ()
     if failed:
         shown = (projected and [i for i in failed if judged.moves[i].single]) or failed
     if not shown:
