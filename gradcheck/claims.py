@@ -37,6 +37,20 @@ class Claims(msgspec.Struct, frozen=True):
             return move.slope(self.gradients)
         return float(self._of(move.single[0]).reshape(-1)[move.single[1]])
 
+    def told(self, move: Move, rules: Rules) -> tuple[float, float]:
+        """`slope` along a move, and its `rounding`."""
+        if move.single is not None:
+            claimed = self.slope(move)
+            return claimed, self.rounding(move, claimed, rules)
+        claimed, squares = 0.0, 0.0
+        for k, entries, speeds in move.parts:
+            flat = self._of(k).reshape(-1)
+            chosen = flat if move.whole else flat[entries]
+            claimed += float(chosen.dot(speeds))
+            terms = chosen * speeds
+            squares += rounding(math.sqrt(terms.dot(terms)), self.eps(k)) ** 2
+        return claimed, math.sqrt(squares) + _explained(claimed, rules)
+
     def slopes(self, along: Sequence[Move]) -> Float:
         """(n,) the slope along each move."""
         if isinstance(along, Rows):
@@ -47,15 +61,9 @@ class Claims(msgspec.Struct, frozen=True):
 
     def rounding(self, move: Move, claimed: float, rules: Rules) -> float:
         """A-priori noise of a slope, in the gradient's own precision."""
-        explained = rules.explained if claimed or not lossy(rules) else 0.0
         if move.single is not None:
-            return rounding(claimed, self.eps(move.single[0])) + explained
-        squares = 0.0
-        for k, entries, speeds in move.parts:
-            flat = self._of(k).reshape(-1)
-            terms = (flat if move.whole else flat[entries]) * speeds
-            squares += rounding(math.sqrt(terms.dot(terms)), self.eps(k)) ** 2
-        return math.sqrt(squares) + explained
+            return rounding(claimed, self.eps(move.single[0])) + _explained(claimed, rules)
+        return self.told(move, rules)[1]
 
     def roundings(self, along: Sequence[Move], claimed: Float, rules: Rules) -> Float:
         """(n,) `rounding` of each."""
@@ -103,6 +111,11 @@ class Claims(msgspec.Struct, frozen=True):
 def rounding(analytic: Size, eps: float) -> Size:
     """A-priori rounding noise of analytic slopes: half a unit in the last place, six times."""
     return KAPPA * 0.5 * eps * abs(analytic)
+
+
+def _explained(claimed: float, rules: Rules) -> float:
+    """What the rounding of forward may have done to a slope; nothing to a lost tail."""
+    return rules.explained if claimed or not lossy(rules) else 0.0
 
 
 def lossy(rules: Rules) -> bool:

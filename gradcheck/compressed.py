@@ -1,6 +1,6 @@
 """The quick path for all entries of an input at once, where no output follows two of a group.
 
-`structure` finds the groups; three evaluations of each give what `differences.quick` needs 3 N for:
+`probing` finds the groups; three evaluations of each give what `differences.quick` needs 3 N for:
 every output is counted for the one entry of the group that it follows, so the bound and the noise
 rule stay those of each entry. In every evaluation the outputs that follow none of the group must
 not change by a bit; where one does, the structure is not what it seemed, and entries are moved one
@@ -16,7 +16,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from gradcheck import structure
+from gradcheck import probing
 from gradcheck.arrays import Array, Float, freeze
 from gradcheck.batching import BLOCK, Replaced, displaced, moved
 from gradcheck.compare import RESOLUTION
@@ -38,7 +38,7 @@ def find(point: Point, k: int, signs: Sequence[int] = (1,)) -> Structure | None:
     primal = point.primals[k]
     if not FEWEST <= primal.size <= MOST or point.here.size < 2:
         return None
-    return structure.find(primal.shape, point.here, _Moved(point, k), signs)
+    return probing.find(primal.shape, point.here, _Moved(point, k), signs)
 
 
 @lru_cache(maxsize=1000)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 
+import msgspec
 import numpy as np
 
 from gradcheck.errors import UsageError
@@ -92,7 +92,8 @@ def _dies_anyway(evaluator: Evaluator, case: Case) -> bool:
     if example is None or not all(np.size(p) for p in example):
         return False
     try:
-        in_a_child(partial(_passes, evaluator, replace(case, primals=tuple(example))), PATIENCE)
+        inside = msgspec.structs.replace(case, primals=tuple(example))
+        in_a_child(partial(_passes, evaluator, inside), PATIENCE)
     except (ChildDied, TimeoutError):
         return True
     return False

@@ -6,8 +6,9 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, NamedTuple
+from typing import Any
 
+import msgspec
 import numpy as np
 
 from gradcheck.arrays import Array, Float, relative_error
@@ -15,7 +16,7 @@ from gradcheck.compare import Comparison, Status
 from gradcheck.point import Move
 
 
-class One(NamedTuple):
+class One(msgspec.Struct, frozen=True):
     """What was found along one move, as plain numbers; see `Judged` for each."""
 
     status: int

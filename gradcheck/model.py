@@ -286,13 +286,12 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """For made-up cases, what goes beyond the declaration ("0-d", "broadcast", ...)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(msgspec.Struct, frozen=True):
     """One set of inputs for an op. Arrays are read-only; callers copy."""
 
     recipe: Recipe
     primals: tuple[Array, ...]
-    attributes: dict[str, Any] = field(default_factory=dict)
+    attributes: dict[str, Any] = msgspec.field(default_factory=dict)
 
     @property
     def dtype(self) -> np.dtype[Any]:

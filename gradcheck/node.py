@@ -286,15 +286,12 @@ def recorder_of(values: Sequence[Any]) -> Recorder | None:
     UsageError
         They are nodes of two graphs.
     """
-    found: Node | None = None
-    for value in values:
-        for part in value if type(value) in (list, tuple) else (value,):
-            if type(part) is not Node:
-                continue
-            if found is not None and found.graph is not part.graph:
-                raise UsageError(
-                    f"{found.name} is a node of graph {found.graph.name}, {part.name} one of "
-                    f"graph {part.graph.name}: an op takes nodes of one graph"
-                )
-            found = part
-    return None if found is None else found.graph
+    nodes = [v for v in values if type(v) is Node]
+    nodes += [p for v in values if type(v) in (list, tuple) for p in v if type(p) is Node]
+    for node in nodes:
+        if node.graph is not nodes[0].graph:
+            raise UsageError(
+                f"{nodes[0].name} is a node of graph {nodes[0].graph.name}, {node.name} one of "
+                f"graph {node.graph.name}: an op takes nodes of one graph"
+            )
+    return nodes[0].graph if nodes else None

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, overload
 
+import msgspec
 import numpy as np
 
 from gradcheck.arrays import Array, Float, copy_tuple, ends, flatten, is_double
@@ -15,8 +16,7 @@ from gradcheck.floats import FORMATS, dtype_of
 from gradcheck.model import Outputs
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(msgspec.Struct, frozen=True):
     """A direction in the space of all inputs: which entries move, and how fast."""
 
     parts: tuple[tuple[int, Array, Array], ...]

@@ -113,10 +113,12 @@ def finish_one(
 ) -> QuickEstimates[float]:
     """`finish` for one move, without arrays of one number."""
     made = _estimates(point, sums, width, inputs)
-    bound = made.bound
-    if not touched:
-        bound += float(_counted(point, np.asarray(_hidden(point) / made.step)))
-    return made._replace(bound=bound if math.isfinite(made.value) else math.inf)
+    if not math.isfinite(made.value):
+        return made._replace(bound=math.inf)
+    if touched:
+        return made
+    hidden = _counted(point, np.asarray(_hidden(point) / made.step))
+    return made._replace(bound=made.bound + float(hidden))
 
 
 def _estimates(point: Point, sums: Sums[N], width: N, inputs: N) -> QuickEstimates[N]:

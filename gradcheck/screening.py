@@ -90,8 +90,7 @@ class Screen:
         rules = self._rules
         if rules.tails:
             return None
-        analytic = self._claims.slope(move)
-        noise = self._claims.rounding(move, analytic, rules)
+        analytic, noise = self._claims.told(move, rules)
         scale = _largest(found.scale, abs(analytic))
         floor = max(compare.SMALL * scale, self._faint)
         judged_on = max(_largest(abs(analytic), abs(found.value), found.scale), floor)

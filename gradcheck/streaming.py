@@ -22,7 +22,7 @@ def sums(point: Point, move: Move, step: float, *, root: bool) -> tuple[Sums[flo
     """
     if point.here.size == 1:
         return _of_one(point, move, step)
-    size, touched = point.here.size, np.zeros(point.here.size, bool)
+    size, touched = point.here.size, np.empty(point.here.size, bool)
     moved = point.far_along if move.whole else point.displaced
     try:
         with np.errstate(all="ignore"):
@@ -82,8 +82,11 @@ def _near(
     v -= here
     first, second = float(u.dot(w)), float(v.dot(w))
     side = np.add(np.abs(u, out=u), np.abs(v, out=v), out=u)
-    moves = np.not_equal(side, 0, out=touched[block])
-    count = int(np.count_nonzero(moves))
+    moves, count = touched[block], len(side)
+    if not count or side.item(side.argmin()) > 0:  # all of them: soon said
+        moves[:] = True
+    else:
+        count = int(np.count_nonzero(np.not_equal(side, 0, out=moves)))
     size = np.abs(w, out=v)
     sides = float(side.dot(size))
     side *= size

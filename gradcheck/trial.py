@@ -206,9 +206,9 @@ class Bench:
             trial.outcomes[name] = outcome
             for finding in outcome.findings:
                 self._add(trial, finding)
-            counted = (f for f in outcome.findings if not is_known(f, self.known))
-            new = bool(outcome.findings) and editions.failing(counted, self.settings.edition)
-            failed |= name in (values.NAME, nodes.NAME) and new
+            if outcome.findings and name in (values.NAME, nodes.NAME):
+                counted = (f for f in outcome.findings if not is_known(f, self.known))
+                failed |= editions.failing(counted, self.settings.edition)
             if name == values.NAME and outcome.failed and nodes.NAME in trial.outcomes:
                 self._accuse(trial, facts)
 

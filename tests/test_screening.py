@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import itertools
 from collections.abc import Callable
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -81,7 +81,7 @@ def test_differences_of_one_move_are_those_of_several(count: int) -> None:
     """A direction over all entries by itself, and as a row among rows."""
     x = np.linspace(-2, 2, count)
     _, point, move = screened(x, "smooth", 1.0)
-    row = dataclasses.replace(move, whole=False)
+    row = msgspec.structs.replace(move, whole=False)
     for one, several in zip(quick_one(point, move), quick(point, [row]), strict=True):
         np.testing.assert_allclose([one], several, rtol=1e-6, atol=1e-9)
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import Enum
 
+import msgspec
 import numpy as np
 
 from gradcheck import compressed, moves
@@ -73,11 +73,10 @@ class Way(Enum):
     """One direction over all inputs at once."""
 
 
-@dataclass(frozen=True, slots=True)
-class Effort:
+class Effort(msgspec.Struct, frozen=True):
     """The way of each input."""
 
-    ways: dict[int, Way] = field(default_factory=dict)
+    ways: dict[int, Way]
     directions: int = DIRECTIONS
     """Per input, where the way is directions."""
     budget: int = 0
@@ -102,15 +101,13 @@ def chosen(judge: Judge, along: Mapping[int, Sequence[Move]], budget: int) -> Ef
     for k, wanted in along.items():
         if cost > budget:
             break
-        shape = judge.point.primals[k].shape
-        found = None
-        if isinstance(wanted, Entries) and 2 * compressed.probes(shape) <= budget - cost:
+        entries, count, found = isinstance(wanted, Entries), len(wanted), None
+        if entries and 2 * compressed.probes(judge.point.primals[k].shape) <= budget - cost:
             found = compressed.find(judge.point, k)
-        if found is not None:
-            judge.structures[k] = found
-        dense = found is None and isinstance(wanted, Entries) and len(wanted) >= DENSE
+        dense = entries and found is None and count >= DENSE
         ways[k] = Way.BLOCKS if dense else Way.ENTRIES
-        count = found.groups if found is not None else len(wanted)
+        if found is not None:
+            judge.structures[k], count = found, found.groups
         cost += QUICK * (_blocks(count) if dense else count)
     if cost <= budget:
         return Effort(ways, budget=budget)
@@ -121,8 +118,7 @@ def chosen(judge: Judge, along: Mapping[int, Sequence[Move]], budget: int) -> Ef
     return Effort(dict.fromkeys(along, Way.DIRECTIONS), min(each, DIRECTIONS))
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """What was found of one input."""
 
     judged: Judged

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -172,30 +171,29 @@ class Still(msgspec.Struct, frozen=True):
     """The gradient is exactly zero."""
 
 
-@dataclass(slots=True)
-class Outcome:
+class Outcome(msgspec.Struct):
     """What one check says of one case."""
 
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[Finding] = msgspec.field(default_factory=list)
     comparisons: int = 0
     inconclusive: int = 0
-    conventions: list[Convention] = field(default_factory=list)
-    worst: dict[str, Worst] = field(default_factory=dict)
+    conventions: list[Convention] = msgspec.field(default_factory=list)
+    worst: dict[str, Worst] = msgspec.field(default_factory=dict)
     """By input, the comparison with the largest relative error."""
-    judged: dict[str, int] = field(default_factory=dict)
+    judged: dict[str, int] = msgspec.field(default_factory=dict)
     """By input, how many of its entries could be judged."""
-    entries: dict[str, int] = field(default_factory=dict)
+    entries: dict[str, int] = msgspec.field(default_factory=dict)
     """By input, how many of its entries were compared."""
-    still: dict[str, Still] = field(default_factory=dict)
+    still: dict[str, Still] = msgspec.field(default_factory=dict)
     """By input, whether anything moved."""
-    tables: dict[str, Table] = field(default_factory=dict)
+    tables: dict[str, Table] = msgspec.field(default_factory=dict)
     """By input, all entries side by side, where one of them is wrong."""
-    reasons: dict[str, int] = field(default_factory=dict)
+    reasons: dict[str, int] = msgspec.field(default_factory=dict)
     """Why comparisons were inconclusive."""
-    modes: dict[str, int] = field(default_factory=dict)
-    hearings: dict[str, Hearing] = field(default_factory=dict)
+    modes: dict[str, int] = msgspec.field(default_factory=dict)
+    hearings: dict[str, Hearing] = msgspec.field(default_factory=dict)
     """In a graph, by the input of a finding, the node that was checked by itself."""
-    coarse: dict[str, float] = field(default_factory=dict)
+    coarse: dict[str, float] = msgspec.field(default_factory=dict)
     """By input that was not looked at entry by entry: the smallest error of one entry that shows,
     relative to the largest entry."""
     by_nodes: bool = False

@@ -108,7 +108,7 @@ class Replay:
 
     def __init__(self, base: Tape) -> None:
         self._base = base
-        self._values = [freeze(v.view()) for v in base.values]
+        self._values = [freeze(v.view()) if v.flags.writeable else v for v in base.values]
         self._following: dict[tuple[int, ...], list[Step]] = {}
         """By the sources that have changed, the steps that follow them."""
 

@@ -54,14 +54,18 @@ class Formulas(ABC):
 
     def call(self, op: Any, arguments: Sequence[Any], attributes: Mapping[str, Any]) -> Any:
         """Record a call as it stands in a formula; plain values among nodes are constants."""
-        actual, given, rest = bound(op, as_op(op), arguments, attributes)
+        actual = as_op(op)
+        if _inputs_alone(actual, arguments, attributes):
+            parents, rest = arguments, attributes
+        else:
+            actual, given, rest = bound(op, actual, arguments, attributes)
+            parents = [self._lifted(g, actual, k) for k, g in enumerate(given)]
         for name, value in rest.items():
             if type(value) is Node:
                 raise UsageError(
                     f"{actual.name}: {name} is no input that is differentiated, but an attribute: "
                     f"{value.name} is a node where a number is wanted"
                 )
-        parents = [self._lifted(g, actual, k) for k, g in enumerate(given)]
         return self.applied(actual, parents, rest, assigned(sys._getframe(1)))
 
     def _lifted(self, value: Any, op: Op, k: int) -> Node:
@@ -162,9 +166,6 @@ def bound(
     UsageError
         The function does not take these arguments.
     """
-    usual = op.any_number is None and not attributes and len(arguments) == len(op.inputs)
-    if usual and set(map(type, arguments)) == {Node}:  # soon said, at every step of a pass
-        return op, list(arguments), {}
     if op.any_number is not None:
         given, rest = _of_any_number(op, arguments)
         return op.of(len(given)), given, {**rest, **attributes}
@@ -175,6 +176,14 @@ def bound(
         return op, *_arranged(called, op, (arguments, flat), attributes)
     flat = [part for a in arguments for part in (a if _several(a) else (a,))]
     return op, *_arranged(called, op, (arguments, flat), attributes)
+
+
+def _inputs_alone(op: Op, arguments: Sequence[Any], attributes: Mapping[str, Any]) -> bool:
+    """The arguments are nodes, one for each input: soon said, at every step of a pass."""
+    usual = op.any_number is None and len(arguments) == len(op.inputs)
+    if not usual or set(map(type, arguments)) != {Node}:
+        return False
+    return not attributes or attributes.keys().isdisjoint(i.name for i in op.inputs)
 
 
 def _of_any_number(op: Op, arguments: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:

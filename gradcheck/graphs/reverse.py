@@ -82,9 +82,10 @@ def backward(tape: Tape, cotangents: Sequence[Any], *, kept: bool = True) -> Gra
 
 def _received(tape: Tape, made: Gradients, step: Step) -> Outputs | None:
     """What came back to a step's outputs, zeros for some of several; None where nothing did."""
+    if len(step.outputs) == 1:
+        only = made.upstream.get(step.outputs[0])
+        return None if only is None else (only,)
     came = [made.upstream.get(o) for o in step.outputs]
-    if len(came) == 1:
-        return None if came[0] is None else (came[0],)
     if all(c is None for c in came):
         return None
     return tuple(
@@ -123,7 +124,7 @@ def pulled(step: Step, cotangents: Outputs) -> tuple[Any, ...]:
     """One step's gradients, one per parent, for copies of some cotangents."""
     assert step.pullback is not None, f"{step.name} was let go after its backward pass"
     pairs = zip(cotangents, step.scalars, strict=True)
-    handed = tuple([c.copy()[()] if scalar else c.copy() for c, scalar in pairs])
+    handed = tuple([c[()] if scalar else c.copy() for c, scalar in pairs])
     return gradients_of(step.op, step.pullback(handed))
 
 

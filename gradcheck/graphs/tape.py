@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from gradcheck.answer import scalars_of
-from gradcheck.arrays import Array, as_outputs, copy_array, is_numeric, is_real
+from gradcheck.arrays import Array, as_outputs, copy_array, freeze, is_numeric, is_real
 from gradcheck.errors import UsageError
 from gradcheck.evaluation import NodeRaised
 from gradcheck.graphs.calls import Formulas, demand_parents
@@ -135,20 +135,20 @@ class Tape(Formulas):
             raise
         except Exception as error:
             raise NodeRaised(self.place(own, op, places), error) from error
-        several = len(outputs) > 1
-        made = [self._value(o, f"{own}[{k}]" if several else own) for k, o in enumerate(outputs)]
+        names = [own] if len(outputs) == 1 else [f"{own}[{k}]" for k in range(len(outputs))]
+        made = tuple(map(self._value, outputs, names))
         outs, scalars = tuple([m.index for m in made]), scalars_of(returned)
         self.steps.append(Step(own, op, places, outs, dict(attributes), pullback, scalars))
-        return tuple(made) if several else made[0]
+        return made if len(made) > 1 else made[0]
 
     def copied(self, sources: Sequence[Array]) -> Tape:
-        """What was recorded, with copies of the values; the steps are the same.
+        """What was recorded, with read-only copies of the values; the steps are the same.
 
         ``sources`` are the values of the sources, which need not be copied.
         """
         made, kept = object.__new__(type(self)), set(self.sources)
         made.__dict__.update(self.__dict__)
-        made.values = [v if k in kept else copy_array(v) for k, v in enumerate(self.values)]
+        made.values = [v if k in kept else freeze(copy_array(v)) for k, v in enumerate(self.values)]
         made.put_sources(sources)
         return made
 
