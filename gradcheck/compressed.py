@@ -206,10 +206,10 @@ class _Groups:
 
         Works in place, also on what it is given: fresh memory costs more than the sums.
         """
-        alone = owners < 0
         found = found.reshape(*found.shape[:2], *self._layout)
         touched = found != 0
-        if alone.any():
+        if owners.min(initial=0) < 0:
+            alone = owners < 0
             refused = np.any(np.isnan(found).all(axis=(2, 3, 4)), axis=1)
             follows = np.logical_or.reduce(touched, axis=(1, 3)).reshape(owners.shape)
             if (follows & alone)[~refused].any():

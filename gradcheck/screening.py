@@ -49,6 +49,8 @@ class Screened:
     @property
     def climbing(self) -> int:
         """How many will go up the ladder, about."""
+        if not self.open:
+            return 0
         open_ = ~self.settled
         return int((open_ & ~self.obvious).sum() + min(CONFIRMED, (open_ & self.obvious).sum()))
 
