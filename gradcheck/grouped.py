@@ -188,7 +188,8 @@ class Groups:
     def _columns(self, groups: Array, found: Float, touched: Array, which: Sequence[int]) -> Float:
         """The columns of `Sums` over the outputs that stand together: (4, g, blocks, apart).
 
-        The last one, of `Sums.third`, only where it was evaluated.
+        Near by, along a line, twice the second difference stands for the third: both are rounding,
+        and of about the same size.
         """
         blocks, alike, apart = self._layout
         columns, w = np.empty((4, len(found), blocks, apart)), self._cotangent
@@ -199,7 +200,10 @@ class Groups:
         else:
             each = np.einsum("gjban,ban->jgbn", found, w)
         np.subtract(each[_AHEAD], each[_BEHIND], out=first)
-        if which == _ALL:
+        if which == _NEAR:
+            np.add(each[_AHEAD], each[_BEHIND], out=third)
+            third *= 2
+        else:
             np.multiply(each[_AHEAD], -3, out=third)
             third -= each[_BEHIND]
             third += each[_BEYOND]
@@ -215,12 +219,12 @@ class Groups:
             np.einsum("gban,ban->gbn", moves, self._squares, out=own)
         if self._line is not None:
             self._line.pass_by(groups, first, sides)
-        return columns[: len(which) + 1]
+        return columns
 
     def _count(self, places: Array, columns: Float) -> None:
         """Add columns to the sums, first within the runs of one place."""
         starts = np.append(0, np.flatnonzero(places[1:] != places[:-1]) + 1)
         if 2 * len(starts) < len(places):
             columns, places = np.add.reduceat(columns, starts, axis=1), places[starts]
-        for total, column in zip(self._sums, columns, strict=False):
+        for total, column in zip(self._sums, columns, strict=True):
             total += np.bincount(places, column, minlength=len(total))

@@ -50,7 +50,7 @@ def test_two_evaluations_of_a_group_are_enough_along_lines(dtype: str) -> None:
     assert made is not None
     near, trial, together, alone = 2 * 16, 2, 1, 4
     assert point.evaluator.counters.forward_points - before <= near + trial + together + alone
-    assert (made.truncation == 0).all()
+    assert (made.truncation <= made.roundoff).all()
     weights = point.cotangent.reshape(6, 5) @ MATRIX.T
     assert (np.abs(made.value - weights.reshape(-1)) <= made.bound).all()
 
