@@ -69,17 +69,8 @@ class _Moved:
         self._x, self._by = x, scale_of(np.abs(x)) * 2 * step_of(point) * _amounts(x.size)
 
     def __call__(self, masks: Sequence[Array]) -> Iterator[Float]:
-        size = max(self._x.size, self._point.here.size)
-        most, part = max(1, BLOCK // size), list[Array]()
-        for several in masks:
-            while len(several):
-                part.append(several[: most - sum(map(len, part))])
-                several = several[len(part[-1]) :]
-                if sum(map(len, part)) == most:
-                    yield self._moved(part)
-                    part = []
-        if part:
-            yield self._moved(part)
+        most = max(1, BLOCK // max(self._x.size, self._point.here.size))
+        yield from map(self._moved, _in_parts(masks, most))
 
     def _moved(self, masks: Sequence[Array]) -> Float:
         shape = self._point.primals[self._k].shape
@@ -92,6 +83,20 @@ class _Moved:
         flat = values.reshape(len(values), -1)
         flat += self._x
         return displaced(self._point, self._k, Replaced(None, self._point.rounded(flat)))
+
+
+def _in_parts(several: Sequence[Array], most: int) -> Iterator[list[Array]]:
+    """The rows of some arrays, so many at a time."""
+    part, left = list[Array](), most
+    for rows in several:
+        while len(rows):
+            part.append(rows[:left])
+            rows, left = rows[left:], left - len(part[-1])
+            if not left:
+                yield part
+                part, left = [], most
+    if part:
+        yield part
 
 
 @lru_cache(maxsize=8)

@@ -91,11 +91,8 @@ def _along(
     outcome = Outcome()
     measured = _measured(outcome, facts, passed, direction)
     shown = [n for n, d in measured.items() if d.shows]
-    guilty = list[Hearing]()
-    for number in _in_turn(passed[0], shown)[:HEARD]:
-        one = hear(facts, passed, number)
-        if one is not None and one.guilty:
-            guilty.append(one)  # and let go of what the others hold
+    heard = map(partial(hear, facts, passed), _in_turn(passed[0], shown)[:HEARD])
+    guilty = [one for one in heard if one is not None and one.guilty]  # what others hold goes
     _accuse(outcome, passed[0], guilty, measured)
     return outcome
 

@@ -133,6 +133,9 @@ class Replay:
                 raise
             except Exception as error:
                 raise NodeRaised(base.place(step.name, step.op, step.parents), error) from error
+            if len(step.outputs) == len(outputs) == 1:
+                values[step.outputs[0]] = outputs[0]
+                continue
             for place, output in zip(step.outputs, outputs, strict=True):
                 values[place] = output
         return tuple([values[r] for r in base.results])

@@ -27,12 +27,12 @@ def assigned(frame: FrameType | None) -> str:
         frame = frame.f_back
     if frame is None:
         return ""
-    code = frame.f_code
-    if code not in _known:
+    found = _known.get(frame.f_code)
+    if found is None:
         if len(_known) >= MOST:
             _known.clear()
-        _known[code] = _assignments(code)
-    return _known[code].get(frame.f_lasti, "")
+        found = _known[frame.f_code] = _assignments(frame.f_code)
+    return found.get(frame.f_lasti, "")
 
 
 def _assignments(code: CodeType) -> dict[int, str]:
