@@ -45,8 +45,10 @@ _CHUNK = 2**18
 """Numbers of an input, or of the outputs, that are held at a time."""
 _EXPONENT = 0x7FF << 52
 """The bits of a float64 that are its exponent."""
-_CARRY = (1 << 52) - (0x3FF6A09E667F3BCD & ~_EXPONENT)
-"""From sqrt(2) on, adding this to the bits of a float64 adds one to its exponent."""
+_CARRIED = math.sqrt(2)
+"""The first number whose nearest power of two is 2: halfway, by the logarithm."""
+_CARRY = (1 << 52) - (int(np.float64(_CARRIED).view(np.int64)) & ~_EXPONENT)
+"""From there on, adding this to the bits of a float64 adds one to its exponent."""
 
 
 class PointLine:
@@ -151,9 +153,10 @@ def scale_of(sizes: Float) -> Float:
 
 def _power_near(size: float) -> float:
     """`scale_of` one size, without arrays of one number."""
-    if size < _EXACT:
-        return float(2.0 ** round(math.log2(max(size, 1.0))))
-    return float(scale_of(np.array(size)))
+    if not size < _EXACT:
+        return float(scale_of(np.array(size)))
+    rest, exponent = math.frexp(max(size, 1.0))  # size = rest * 2**exponent, 0.5 <= rest < 1
+    return math.ldexp(1.0, exponent - (rest < _CARRIED / 2))
 
 
 def away(x: Float) -> Float:

@@ -87,7 +87,7 @@ class Judge:
         return passed or self.finish(self._quick.many(along, stacked([found])))
 
     def differences(self, along: Sequence[Move]) -> Quick:
-        """Three evaluations a move, or a group, at most. As `ladder`, it knows forward alone."""
+        """Three evaluations a move, or a group. This and `ladder` depend on forward alone."""
         found = self.structures.get(along.input) if isinstance(along, Entries) else None
         if found is None or len(along) < found.size:
             return quick(self.point, along)

@@ -132,21 +132,12 @@ def _estimates(point: Point, sums: Sums[N], width: N, inputs: N) -> QuickEstimat
     h = wide / 2
     # the slopes of both sides without cancellation: even at the bottom of x^2 there is a scale
     scale = sums.sides / wide
-    sigma = sigma_of(point, sums.own, sums.spread, inputs / wide)
+    loose = sums.spread * (1 + inputs / wide)
+    sigma = 0.5 * point.eps * (sums.own + loose * loose) ** 0.5
     truncation = SAFE * abs(curved)
     roundoff = KAPPA * sigma * _NOISE_OF_VALUE / h
     value = sums.first / width - curved
     return QuickEstimates(value, truncation + roundoff, truncation, roundoff, h, scale)
-
-
-def sigma_of(point: Point, own: N, spread: N, ratio: N | float) -> N:
-    """Standard deviation of the rounding of one evaluation, contracted.
-
-    ``own`` and ``spread`` as in `Sums`; ``ratio``: |x| / 2h.
-    """
-    loose = spread * (1 + ratio)
-    sigma: N = 0.5 * point.eps * (own + loose * loose) ** 0.5
-    return sigma
 
 
 def _hidden(point: Point) -> float:

@@ -1,7 +1,7 @@
 """Linear maps: the lecture's z = Wx + b and s = u'h, one example at a time and in batches.
 
-Stacks of matrices broadcast as NumPy's do, and their gradients are summed over what was. Sizes that
-only NumPy's rules for broadcasting would let pass, as b of size 1, are refused.
+Stacks of matrices broadcast as NumPy's do, and each gradient is summed over what its operand was
+stretched along. Within a matrix nothing is stretched but b, over the rows.
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ def affine(x: Array, W: Array, b: Array) -> Any:
     array([[11.5,  2. ]])
     """
     fits = np.ndim(x) > 1 < np.ndim(W) and x.shape[-1] == W.shape[-1]
-    if not (fits and np.shape(b)[-1:] == W.shape[-2:-1]):
-        raise _refused("x (... n, d), W (... k, d), b (... k,)", x, W, b)
+    one_row = np.shape(b)[-2:-1] in ((), (1,))
+    if not (fits and one_row and np.shape(b)[-1:] == W.shape[-2:-1]):
+        raise _refused("x (... n, d), W (... k, d), b (k,) or (... 1, k)", x, W, b)
     return x @ W.mT + b
 
 
@@ -49,7 +50,7 @@ def matvec(W: Array, x: Array) -> Any:
     >>> matvec(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, -1.0]))
     array([-1., -1.])
     """
-    fits = np.ndim(x) == 1 < np.ndim(W) and x.shape == W.shape[-1:]
+    fits = np.ndim(x) == 1 < np.ndim(W) and np.shape(x) == np.shape(W)[-1:]
     if not fits:
         raise _refused("W (... k, d), x (d,)", W, x)
     return W @ x
@@ -67,7 +68,7 @@ def vecmat(x: Array, W: Array) -> Any:
     >>> vecmat(np.array([1.0, -1.0]), np.array([[1.0, 2.0], [3.0, 4.0]]))
     array([-2., -2.])
     """
-    fits = np.ndim(x) == 1 < np.ndim(W) and x.shape == W.shape[-2:-1]
+    fits = np.ndim(x) == 1 < np.ndim(W) and np.shape(x) == np.shape(W)[-2:-1]
     if not fits:
         raise _refused("x (d,), W (... d, k)", x, W)
     return x @ W

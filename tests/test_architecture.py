@@ -48,7 +48,6 @@ LEVELS = [  # from the top; a module may import its own level and those below
     {"judging", "screening", "judged", "opinions", "precision", "backward_noise", "finite"},
     {"differences", "ladder", "fit", "edge", "kinks", "compare", "moves", "jacobian", "diagnosis"}
     | {"point", "batching", "structure", "probing", "compressed", "claims", "streaming"}
-    | {"grouped", "straight"}
     | {"quotients", "draws"},
     {"model", "node", "results", "scores", "estimate", "arrays", "evaluation", "guards", "errors"}
     | {"environment", "constants", "floats", "refusals", "records", "figures", "codes", "layout"}

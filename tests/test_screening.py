@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from gradcheck import moves, streaming
 from gradcheck.claims import Claims
 from gradcheck.compare import Rules, Status
-from gradcheck.differences import quick, quick_one
+from gradcheck.differences import _power_near, quick, quick_one, scale_of
 from gradcheck.floats import eps_of
 from gradcheck.judged import Judged
 from gradcheck.judging import Judge
@@ -84,6 +84,16 @@ def test_differences_of_one_move_are_those_of_several(count: int) -> None:
     row = msgspec.structs.replace(move, whole=False)
     for one, several in zip(quick_one(point, move), quick(point, [row]), strict=True):
         np.testing.assert_allclose([one], several, rtol=1e-6, atol=1e-9)
+
+
+@given(st.floats(0, allow_nan=False) | st.integers(0, 1000).map(lambda k: 2 ** (k / 2)))
+def test_the_scale_of_one_size_is_that_of_many(size: float) -> None:
+    """Also where two powers of two are equally near, by the logarithm."""
+    for one in (size, np.nextafter(size, 0.0), np.nextafter(size, np.inf)):
+        (scale,) = scale_of(np.array([one]))
+        assert _power_near(float(one)) == scale
+        if np.isfinite(scale):
+            assert abs(np.log2(max(one, 1.0)) - np.log2(scale)) <= 0.5 + 1e-9
 
 
 def test_the_primals_are_back_after_a_direction() -> None:

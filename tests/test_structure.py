@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import gradcheck
-from gradcheck import batching, compressed, grouped, moves
+from gradcheck import batching, compressed, moves
 from gradcheck.checks import effort
 from gradcheck.differences import quick
 from gradcheck.evaluation import Evaluator
@@ -458,7 +458,7 @@ def test_moved_is_displaced_less_what_is_here(forward: Callable[[Array], Array])
 
 def test_memory_is_used_again_by_each_thread_for_itself() -> None:
     def lent(count: int) -> Array:
-        with grouped._MEMORY.lent(count, 40) as memory:
+        with compressed._MEMORY.lent(count, 40) as memory:
             assert memory.shape == (count, 40)
             return memory
 
@@ -466,10 +466,10 @@ def test_memory_is_used_again_by_each_thread_for_itself() -> None:
     assert np.shares_memory(first, lent(2))
     with ThreadPoolExecutor(1) as others:
         assert not np.shares_memory(first, others.submit(lent, 3).result())
-    assert not np.shares_memory(first, lent(grouped._CHUNK))
-    with grouped._MEMORY.lent(3, 40) as outer:
+    assert not np.shares_memory(first, lent(compressed._CHUNK))
+    with compressed._MEMORY.lent(3, 40) as outer:
         assert not np.shares_memory(outer, lent(3))
-    with contextlib.suppress(KeyboardInterrupt), grouped._MEMORY.lent(3, 40):
+    with contextlib.suppress(KeyboardInterrupt), compressed._MEMORY.lent(3, 40):
         raise KeyboardInterrupt
     assert np.shares_memory(first, lent(3))
 

@@ -36,7 +36,7 @@ DIRECTIONS = 8
 LADDER = 40
 """Evaluations of one derivative on the ladder."""
 QUICK = 3
-"""Evaluations of one derivative on the quick path, at most."""
+"""Evaluations of one derivative on the quick path."""
 LARGE = 128
 """Entries of a graph's inputs from which on the entries of its nodes are looked at instead."""
 NODES = 64

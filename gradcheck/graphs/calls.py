@@ -54,18 +54,19 @@ class Formulas(ABC):
 
     def call(self, op: Any, arguments: Sequence[Any], attributes: Mapping[str, Any]) -> Any:
         """Record a call as it stands in a formula; plain values among nodes are constants."""
-        actual = as_op(op)
-        if _inputs_alone(actual, arguments, attributes):
-            parents, rest = arguments, attributes
-        else:
+        actual, given, rest = as_op(op), arguments, attributes
+        nodes_alone = _inputs_alone(actual, arguments, attributes)
+        if not nodes_alone:
             actual, given, rest = bound(op, actual, arguments, attributes)
-            parents = [self._lifted(g, actual, k) for k, g in enumerate(given)]
         for name, value in rest.items():
             if type(value) is Node:
                 raise UsageError(
                     f"{actual.name}: {name} is no input that is differentiated, but an attribute: "
                     f"{value.name} is a node where a number is wanted"
                 )
+        parents = given
+        if not nodes_alone:
+            parents = [self._lifted(g, actual, k) for k, g in enumerate(given)]
         return self.applied(actual, parents, rest, assigned(sys._getframe(1)))
 
     def _lifted(self, value: Any, op: Op, k: int) -> Node:
