@@ -74,8 +74,10 @@ class Claims(msgspec.Struct, frozen=True):
         else:
             pairs = zip(along, claimed, strict=True)
             return np.array([self.rounding(m, float(a), rules) for m, a in pairs])
-        explained = np.where((claimed != 0) | (not lossy(rules)), rules.explained, 0.0)
-        return np.asarray(rounding(size, self.eps(k)) + explained)
+        noise = rounding(size, self.eps(k))
+        if rules.explained:
+            noise = noise + np.where((claimed != 0) | (not lossy(rules)), rules.explained, 0.0)
+        return np.asarray(noise)
 
     def measured(self, move: Move, noise: Sequence[Float], rules: Rules) -> float:
         """Noise of a slope as measured on the backward pass, and no less than a-priori."""

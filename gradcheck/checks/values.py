@@ -37,15 +37,9 @@ _MODES = {Way.BLOCKS: "blocks", Way.DIRECTIONS: "projected", Way.JOINT: "project
 
 
 def check(facts: Facts, *, first: bool = False, closest: bool = True) -> Outcome:
-    """Compare every usable gradient of the case.
+    """Compare every usable gradient of the case; with ``first``, up to one that is wrong.
 
-    Parameters
-    ----------
-    facts : Facts
-    first : bool
-        Only up to an input that is wrong.
-    closest : bool
-        Note the largest error of an input that passes, too: a report says it.
+    ``closest``: note the largest error of an input that passes, too, for a report.
     """
     outcome = Outcome()
     function = _function(outcome, facts)
@@ -295,5 +289,7 @@ def _along_ties(
 
 def _table(judged: Judged, shape: tuple[int, ...]) -> Table:
     """All entries side by side, for the diagnosis; no bound where there is a kink."""
-    bound = np.where(judged.low < judged.high, np.inf, judged.bound + judged.noise)
+    bound = judged.bound + judged.noise
+    if np.count_nonzero(judged.climbed):
+        bound = np.where(judged.low < judged.high, np.inf, bound)
     return Table(*(c.reshape(shape) for c in (judged.analytic, judged.value, bound)))
