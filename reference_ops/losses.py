@@ -295,4 +295,4 @@ def l2_penalty(theta: Array, lam: float = 0.01) -> Any:
 
 @l2_penalty.def_vjp
 def _(dR: Array, theta: Array, lam: float = 0.01) -> tuple[Any, ...]:
-    return (2 * lam * theta * dR,)
+    return (2 * lam * dR * theta,)

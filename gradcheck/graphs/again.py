@@ -180,6 +180,8 @@ class Kept:
         """The pass, once the backward's was run; None where an op uses its memory again."""
         self.passed: tuple[Tape, Gradients] | None = None
         """The last pass and its backward, where each node's part of it was kept."""
+        self.own: list[int] = []
+        """Which inputs have gradients that no node can change."""
 
     @staticmethod
     def of(op: Op, primals: tuple[Array, ...], *, each: bool) -> Kept | None:
@@ -204,16 +206,9 @@ class Kept:
             self.base.put_sources(self._primals)
         return returned(last), partial(self._pulled, last)
 
-    @property
-    def own(self) -> list[int]:
-        """Which inputs have gradients that no node can change."""
-        if self.passed is None:
-            return []
-        tape, gradients = self.passed
-        return [k for k, place in enumerate(tape.sources) if place in gradients.own]
-
     def _pulled(self, last: Tape, cotangents: Outputs) -> list[Any]:
         gradients = backward(last, cotangents, kept=self._each)
+        self.own = [k for k, place in enumerate(last.sources) if place in gradients.own]
         if self._each:
             self.passed = last, gradients
         else:

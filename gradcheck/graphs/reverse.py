@@ -31,7 +31,7 @@ class Gradients:
     downstream: dict[int, tuple[Any, ...]] = field(default_factory=dict)
     """By step, the gradient that it passed to each parent."""
     own: set[int] = field(default_factory=set)
-    """Places of large values of whose sum no node can change an entry."""
+    """Places of values of whose sum no node can change an entry."""
     received: dict[int, Outputs] = field(default_factory=dict)
     """By step, the upstream gradients that it was given."""
 
@@ -104,9 +104,7 @@ def _hold_once(tape: Tape, made: Gradients) -> None:
     for place, copies in came.items():
         if len(copies) == 1 and same_bits(made.upstream[place], copies[0]):
             made.upstream[place] = copies[0]
-        elif len(copies) == 1:
-            continue
-        made.own.add(place)  # a sum is nobody's, too
+            made.own.add(place)
 
 
 def at_sources(tape: Tape, made: Gradients) -> list[Any]:
@@ -156,4 +154,7 @@ def _add(tape: Tape, made: Gradients, place: int, gradient: Any) -> None:
     if array.dtype != value.dtype and is_real(value):
         array = array.astype(value.dtype)
     before = made.upstream.get(place)
-    made.upstream[place] = array if before is None else np.asarray(before + array)
+    if before is not None:
+        array = np.asarray(before + array)
+        made.own.add(place)  # a sum is nobody's
+    made.upstream[place] = array
