@@ -23,7 +23,7 @@ from gradcheck.compare import RESOLUTION
 from gradcheck.differences import away, scale_of, step_of
 from gradcheck.point import Point
 from gradcheck.quotients import Quick, Sums, finish, weighed
-from gradcheck.structure import NOBODY, Structure
+from gradcheck.structure import NOBODY, Structure, bits_of
 
 FEWEST = 24
 """Entries of an input from which on a structure is looked for: before, it costs what it saves."""
@@ -45,7 +45,7 @@ def find(point: Point, k: int, signs: Sequence[int] = (1,)) -> Structure | None:
 def probes(shape: tuple[int, ...]) -> int:
     """How many evaluations `find` takes for an input of this shape, those apart that confirm that
     forward takes a stack."""
-    return 2 * sum(max(1, (n - 1).bit_length()) for n in shape)
+    return 2 * sum(map(bits_of, shape))
 
 
 def quick(point: Point, k: int, found: Structure) -> Quick | None:
