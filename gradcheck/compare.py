@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.arrays import Float
+from gradcheck.arrays import Array, Float
 from gradcheck.estimate import Estimate
 from gradcheck.floats import FORMATS
 from gradcheck.quotients import N, Quick, QuickEstimates
@@ -61,6 +61,9 @@ class Rules:
 
     resolution: float
     signif: float
+    negligible: float
+    """Differences up to this share of the scale are none, provable or not: the usual ``signif``, or
+    the given one where that is smaller. Beyond it, a given one is applied to what is confirmed."""
     slight: float = 0.0
     faint: float = 0.0
     noisy: float = 0.0
@@ -77,14 +80,17 @@ class Rules:
     @lru_cache(None)
     def of(precision: str, signif: float | None) -> Rules:
         """The default tolerances; with ``signif`` given, that one and no other."""
-        if signif is not None:
-            slight = 0.0
-        else:
-            signif, slight = SIGNIF[precision], SLIGHT[precision]
-        others = FAINT[precision], NOISY[precision]
-        own = FORMATS[precision]
-        made = Rules(RESOLUTION[precision], signif, slight, *others)
-        return replace(made, largest=own.largest, smallest=own.tiny)
+        usual, own = SIGNIF[precision], FORMATS[precision]
+        return Rules(
+            resolution=RESOLUTION[precision],
+            signif=usual if signif is None else signif,
+            negligible=usual if signif is None else min(signif, usual),
+            slight=SLIGHT[precision] if signif is None else 0.0,
+            faint=FAINT[precision],
+            noisy=NOISY[precision],
+            largest=own.largest,
+            smallest=own.tiny,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,18 +137,22 @@ def heard(made: Comparison, value: float, bound: float) -> Comparison:
     return made
 
 
-def settled(analytic: Float, noise: Float, quick: Quick, rules: Rules, floor: Float) -> Float:
+def settled(analytic: Float, noise: Float, quick: Quick, rules: Rules, floor: Float) -> Array:
     """Which entries pass on three evaluations: boolean (n,). ``floor``: the least scale of each."""
     with np.errstate(all="ignore"):
         scale = np.fmax(np.fmax(np.abs(analytic), np.abs(quick.value)), quick.scale)
         scale = np.maximum(scale if rules.tails else _scales(scale), floor)
-        return np.asarray(passes(analytic, noise, quick, rules.resolution * scale))
+        return np.asarray(passes(analytic, noise, quick, rules, scale))
 
 
-def passes(analytic: N, noise: N, quick: QuickEstimates[N], least: N) -> Any:
-    """Agreement within all bounds, which are no larger than ``least``; a kink makes them larger."""
+def passes(analytic: N, noise: N, quick: QuickEstimates[N], rules: Rules, scale: N) -> Any:
+    """Agreement within all bounds, or to what is negligible, certified to the resolution.
+
+    A kink makes the bounds too large for that.
+    """
     gap, width = abs(analytic - quick.value), quick.bound + noise
-    return (gap <= width) & (gap + width <= least)
+    near = (gap <= width) | (gap <= rules.negligible * scale)
+    return near & (gap + width <= rules.resolution * scale)
 
 
 def obviously_wrong(analytic: Float, noise: Float, quick: Quick, rules: Rules) -> Float:

@@ -164,8 +164,8 @@ def away(x: Float) -> Float:
     return np.where(x < 0, -1.0, 1.0)
 
 
-def quick(point: Point, moves: Sequence[Move]) -> Quick:
-    """Three evaluations for each move: x + h, x - h and x + 2h.
+def quick(point: Point, moves: Sequence[Move], stretch: Float | None = None) -> Quick:
+    """Three evaluations for each move: x + h, x - h and x + 2h; ``stretch`` multiplies its h.
 
     With the outputs at x itself the third difference E = phi(x + 2h) - 3 phi(x + h) + 3 phi(x)
     - phi(x - h) is h^3 times the third derivative, so T = D(h) - E / 6h is of third order, with
@@ -175,10 +175,11 @@ def quick(point: Point, moves: Sequence[Move]) -> Quick:
     Reid 1974 for balancing the two). At a kink E is h times the jump of the slope.
     """
     parts, start = list[Quick](), 0
+    stretch = np.ones(len(moves)) if stretch is None else stretch
     while start < len(moves):
         widest = max([1, point.here.size, *(len(e) for _, e, _ in moves[start].parts)])
         part = _alike(moves[start : start + max(1, _CHUNK // (3 * widest))])
-        parts.append(_quick_chunk(point, part))
+        parts.append(_quick_chunk(point, part, stretch[start : start + len(part)]))
         start += len(part)
     return joined(parts)
 
@@ -191,13 +192,14 @@ def _alike(moves: Sequence[Move]) -> Sequence[Move]:
     return moves[: next((i for i, s in enumerate(sizes) if s != sizes[0]), len(moves))]
 
 
-def _quick_chunk(point: Point, moves: Sequence[Move]) -> Quick:
+def _quick_chunk(point: Point, moves: Sequence[Move], stretch: Float) -> Quick:
     rows = Rows.of(moves)
     if rows is None or 3 * max(point.here.size, rows.flat.shape[1]) > _CHUNK:
-        return stacked([quick_one(point, m) for m in moves])
+        pairs = zip(moves, stretch.tolist(), strict=True)
+        return stacked([quick_one(point, m, times) for m, times in pairs])
     x, entries = point.entries(rows.k, rows.flat), rows.flat.shape[1]
     sizes = np.abs(x).max(axis=1)
-    h = scale_of(sizes) * step_of(point) * _shorter(point, entries)
+    h = scale_of(sizes) * (step_of(point) * _shorter(point, entries)) * stretch
     if entries == 1:
         h = h * away(x[:, 0])
     reach = h[:, None] * rows.speeds
@@ -210,11 +212,11 @@ def _quick_chunk(point: Point, moves: Sequence[Move]) -> Quick:
         return _combine(point, found.reshape(len(h), 3, -1), width, sizes, entries)
 
 
-def quick_one(point: Point, move: Move) -> QuickEstimates[float]:
+def quick_one(point: Point, move: Move, stretch: float = 1.0) -> QuickEstimates[float]:
     """`quick` for one move, two evaluations held at a time and no arrays of one number."""
     size = point.size_of(move)
     entries = sum(len(e) for _, e, _ in move.parts)
-    h = step_of(point) * _power_near(size) * _shorter(point, entries)
+    h = step_of(point) * _power_near(size) * _shorter(point, entries) * stretch
     if entries == 1:
         k, place, _ = move.parts[0]
         h *= float(away(point.entries(k, place))[0])

@@ -13,7 +13,7 @@ import numpy as np
 
 from gradcheck.arrays import Array, Float, relative_error
 from gradcheck.compare import Comparison, Status
-from gradcheck.point import Move
+from gradcheck.point import Move, some
 
 
 class One(msgspec.Struct, frozen=True):
@@ -77,7 +77,7 @@ class Judged:
     """Which went up the ladder."""
     reasons: dict[int, str]
     excess: Float
-    """How far outside its bounds each is, relative to its scale."""
+    """How far outside its bounds each that climbed is, relative to its scale."""
     opinions: dict[str, int]
     """How many were judged by a second opinion, by its name."""
     fitted: bool = False
@@ -122,9 +122,7 @@ class Judged:
             n: c[chosen] for n, c in columns.items() if isinstance(c, np.ndarray)
         }
         reasons = {new: self.reasons[old] for new, old in enumerate(places) if old in self.reasons}
-        return replace(
-            self, moves=[self.moves[i] for i in places], reasons=reasons, opinions={}, **kept
-        )
+        return replace(self, moves=some(self.moves, chosen), reasons=reasons, opinions={}, **kept)
 
     @staticmethod
     def joined(parts: Sequence[Judged]) -> Judged:
@@ -155,6 +153,13 @@ class Judged:
             self.opinions[made.by] = self.opinions.get(made.by, 0) + 1
         if made.reason:
             self.reasons[i] = made.reason
+
+    def most_beyond(self) -> float:
+        """How far outside its bounds the worst one is, relative to its scale; see `excess`."""
+        beyond = np.abs(self.analytic - self.value) - self.bound - self.noise
+        quick = ~self.climbed & (self.scale > 0)
+        found = np.where(quick, beyond / np.where(quick, self.scale, 1.0), self.excess)
+        return float(np.fmax.reduce(found, initial=0.0))
 
     def lost_tails(self) -> list[int]:
         """Which are exactly 0 where the difference is not, too small beside others to fail."""

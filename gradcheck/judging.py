@@ -21,7 +21,7 @@ from gradcheck.estimate import Estimate
 from gradcheck.floats import HALF
 from gradcheck.judged import Judged, One
 from gradcheck.moves import Speeds
-from gradcheck.point import Entries, Move, Point
+from gradcheck.point import Entries, Move, Point, some
 from gradcheck.quotients import Quick, stacked
 from gradcheck.screening import CONFIRMED, Screen, Screened
 from gradcheck.structure import Structure
@@ -65,8 +65,17 @@ class Judge:
         return self.finish(self.screen(along), confirmed)
 
     def screen(self, along: Sequence[Move]) -> Screened:
-        """The quick path alone."""
-        return self._quick.many(along, self.differences(along))
+        """The quick path alone, with a second look at what is open."""
+        return self._again(self._quick.many(along, self.differences(along)))
+
+    def _again(self, made: Screened) -> Screened:
+        """Another step for the slopes that it would settle: three evaluations, the ladder's 40."""
+        if made.open:
+            places, stretch = self._quick.undecided(made)
+            if len(places):
+                found = quick(self.point, some(made.judged.moves, places), stretch)
+                self._quick.looked_again(made, places, found)
+        return made
 
     def alone(self, along: Entries) -> Judged:
         """`compare` for the only entry of an input."""
@@ -84,7 +93,7 @@ class Judge:
         """The only one of some moves; in plain numbers where it passes at once."""
         found = quick_one(self.point, along[0])
         passed = self._quick.passing(along[0], found)
-        return passed or self.finish(self._quick.many(along, stacked([found])))
+        return passed or self.finish(self._again(self._quick.many(along, stacked([found]))))
 
     def differences(self, along: Sequence[Move]) -> Quick:
         """Three evaluations a move, or a group. This and `ladder` depend on forward alone."""

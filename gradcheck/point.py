@@ -55,6 +55,10 @@ class Entries(Sequence[Move]):
     def __len__(self) -> int:
         return self._flat if isinstance(self._flat, int) else len(self._flat)
 
+    def some(self, places: Array) -> Entries:
+        """Those at some places, in this order."""
+        return Entries(self.input, self.flat[places])
+
     @overload
     def __getitem__(self, place: int) -> Move: ...
     @overload
@@ -95,6 +99,10 @@ class Rows(Sequence[Move]):
     def __len__(self) -> int:
         return len(self.flat)
 
+    def some(self, places: Array) -> Rows:
+        """Those at some places, in this order."""
+        return Rows(self.k, self.flat[places], self.speeds[places])
+
     @overload
     def __getitem__(self, place: int) -> Move: ...
     @overload
@@ -103,6 +111,13 @@ class Rows(Sequence[Move]):
         if isinstance(place, slice):
             return Rows(self.k, self.flat[place], self.speeds[place])
         return Move(((self.k, self.flat[place], self.speeds[place]),))
+
+
+def some(moves: Sequence[Move], places: Array) -> Sequence[Move]:
+    """Those moves of several at some places, in this order."""
+    if isinstance(moves, (Entries, Rows)):
+        return moves.some(places)
+    return [moves[int(i)] for i in places]
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ from gradcheck import compare
 from gradcheck.arrays import Array, Float
 from gradcheck.claims import Claims, lossy
 from gradcheck.compare import Rules, Status
+from gradcheck.differences import step_of
 from gradcheck.floats import HALF
 from gradcheck.judged import Judged, One
 from gradcheck.point import Move, Point
@@ -19,6 +20,10 @@ from gradcheck.quotients import Quick, QuickEstimates
 
 CONFIRMED = 8
 """Wrong entries of an input that climb the ladder twice; further plain ones are only counted."""
+SHORTER, LONGER = 5, 4
+"""How often a step is halved, or doubled, for a second look, at most."""
+LONGEST = 0.5
+"""No doubled step is longer, relative to the scale of what is moved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,44 @@ class Screen:
             obvious = compare.obviously_wrong(analytic, noise, estimates, self._rules)
         return Screened(judged, settled, obvious, floor)
 
+    def undecided(self, made: Screened) -> tuple[Array, Float]:
+        """Places that another step would settle, and by what theirs is to be multiplied.
+
+        Truncation grows like h^2 and round-off like 1/h, also what looks like a truncation below
+        it: by powers of two, until the larger of them is a quarter of what a pass asks for.
+        """
+        judged, places = made.judged, np.flatnonzero(~(made.settled | made.obvious))
+        scale = np.maximum(made.floor[places], judged.scale[places])
+        least, noise = self._rules.resolution * scale, judged.noise[places]
+        truncation, roundoff = judged.truncation[places], judged.roundoff[places]
+        with np.errstate(all="ignore"):
+            curved = truncation > roundoff
+            much = np.log2(np.fmax(np.fmax(truncation, roundoff) / (least / 4), 1.0))
+            power = np.where(curved, -np.ceil(much / 2), np.ceil(much))
+            left = np.where(curved, 4.0**power, 2.0**-power) * truncation
+            width = left + roundoff * 2.0**-power + noise
+        most = min(LONGER, math.log2(LONGEST / step_of(self._point)))
+        chosen = (power >= -SHORTER) & (power != 0) & (power <= most) & (width <= 0.75 * least)
+        return places[chosen], 2.0 ** power[chosen]
+
+    def looked_again(self, made: Screened, places: Array, found: Quick) -> None:
+        """Settle those that pass by the estimates of a second look, which must meet the first ones.
+
+        The others stay as they are.
+        """
+        judged = made.judged
+        claimed, noise = judged.analytic[places], judged.noise[places]
+        passed = compare.settled(claimed, noise, found, self._rules, made.floor[places])
+        with np.errstate(all="ignore"):
+            apart = np.abs(found.value - judged.value[places])
+            passed = passed & (apart <= found.bound + judged.bound[places])
+        kept = places[passed]
+        made.settled[kept] = True
+        scale = np.fmax(found.scale, np.abs(claimed))[passed]
+        judged.scale[kept] = np.maximum(scale, made.floor[kept])
+        for name in ("value", "bound", "truncation", "roundoff", "step"):
+            getattr(judged, name)[kept] = getattr(found, name)[passed]
+
     def passing(self, move: Move, found: QuickEstimates[float]) -> One | None:
         """What is said of one move that passes, without arrays of one number; None where open."""
         rules = self._rules
@@ -96,8 +139,9 @@ class Screen:
         scale = _largest(found.scale, abs(analytic))
         floor = max(compare.SMALL * scale, self._faint)
         judged_on = max(_largest(abs(analytic), abs(found.value), found.scale), floor)
-        if not compare.passes(analytic, noise, found, rules.resolution * judged_on):
+        if not compare.passes(analytic, noise, found, rules, judged_on):
             return None
+        beyond = abs(analytic - found.value) - found.bound - noise
         return One(
             status=Status.PASS,
             analytic=analytic,
@@ -108,6 +152,7 @@ class Screen:
             roundoff=found.roundoff,
             step=found.step,
             scale=max(scale, floor),
+            excess=beyond / judged_on if beyond > 0 else 0.0,
         )
 
     def _judged(

@@ -198,8 +198,8 @@ def _record(outcome: Outcome, facts: Facts, claims: Claims, k: int, found: Found
     modes = {quick: count - climbed, slow: climbed}
     if found.way is not Way.ENTRIES:
         modes = {_MODES[found.way]: count - found.settled, quick: found.settled}
-    if climbed:
-        outcome.excess = max(outcome.excess, float(judged.excess.max()))
+    if facts.settings.signif is not None:
+        outcome.excess = max(outcome.excess, judged.most_beyond())
     outcome.comparisons += count
     outcome.inconclusive += len(undecided)
     for mode, times in {**modes, **judged.opinions}.items():
