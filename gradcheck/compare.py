@@ -62,8 +62,7 @@ class Rules:
     resolution: float
     signif: float
     negligible: float
-    """Differences up to this share of the scale are none, provable or not: the usual ``signif``, or
-    the given one where that is smaller. Beyond it, a given one is applied to what is confirmed."""
+    """Up to this a difference needs no confirmation to be none: at most the usual ``signif``."""
     slight: float = 0.0
     faint: float = 0.0
     noisy: float = 0.0
@@ -80,17 +79,11 @@ class Rules:
     @lru_cache(None)
     def of(precision: str, signif: float | None) -> Rules:
         """The default tolerances; with ``signif`` given, that one and no other."""
-        usual, own = SIGNIF[precision], FORMATS[precision]
-        return Rules(
-            resolution=RESOLUTION[precision],
-            signif=usual if signif is None else signif,
-            negligible=usual if signif is None else min(signif, usual),
-            slight=SLIGHT[precision] if signif is None else 0.0,
-            faint=FAINT[precision],
-            noisy=NOISY[precision],
-            largest=own.largest,
-            smallest=own.tiny,
-        )
+        usual, slight = SIGNIF[precision], SLIGHT[precision]
+        chosen = (usual, usual, slight) if signif is None else (signif, min(signif, usual), 0.0)
+        others = FAINT[precision], NOISY[precision]
+        made = Rules(RESOLUTION[precision], *chosen, *others)
+        return replace(made, largest=FORMATS[precision].largest, smallest=FORMATS[precision].tiny)
 
 
 @dataclass(frozen=True, slots=True)
