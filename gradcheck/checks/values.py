@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from gradcheck import moves
-from gradcheck.arrays import LARGE, largest, projection, unravel
+from gradcheck.arrays import largest, projection, unravel
 from gradcheck.checks import findings
 from gradcheck.checks.conventions import note
 from gradcheck.checks.effort import Effort, Found, Way, by_nodes, chosen, look
@@ -99,7 +99,6 @@ def point(facts: Facts, function: StandIn | None = None) -> Point:
     answer = facts.answer
     outputs = answer.outputs if function is None else function.outputs
     precision = facts.precision if function is None else function.precision
-    large = sum(p.size for p in answer.primals) >= LARGE  # then these copies are perturbed
     here, cotangent = projection(outputs, facts.cotangents)
     return Point(
         beside(facts) if function is None else function.evaluator,
@@ -110,7 +109,7 @@ def point(facts: Facts, function: StandIn | None = None) -> Point:
         precision,
         facts.settings.step_exponent(precision),
         in_place=function is not None or any("(by forward)" in w for w in answer.overwritten),
-        lent=(facts.case.primals, answer.primals) if large and not answer.overwritten else None,
+        lent=(facts.case.primals, answer.primals) if not answer.overwritten else None,
     )
 
 

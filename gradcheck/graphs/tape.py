@@ -135,11 +135,16 @@ class Tape(Formulas):
             raise
         except Exception as error:
             raise NodeRaised(self.place(own, op, places), error) from error
-        names = [own] if len(outputs) == 1 else [f"{own}[{k}]" for k in range(len(outputs))]
-        made = tuple(map(self._value, outputs, names))
-        outs, scalars = tuple([m.index for m in made]), scalars_of(returned)
+        made: Any
+        if len(outputs) == 1:
+            made = self._value(outputs[0], own)
+            outs = (made.index,)
+        else:
+            made = tuple([self._value(o, f"{own}[{k}]") for k, o in enumerate(outputs)])
+            outs = tuple([m.index for m in made])
+        scalars = scalars_of(returned)
         self.steps.append(Step(own, op, places, outs, dict(attributes), pullback, scalars))
-        return made if len(made) > 1 else made[0]
+        return made
 
     def copied(self, sources: Sequence[Array]) -> Tape:
         """What was recorded, with read-only copies of the values; the steps are the same.
