@@ -21,7 +21,9 @@ from gradcheck.quotients import Quick, QuickEstimates
 CONFIRMED = 8
 """Wrong entries of an input that climb the ladder twice; further plain ones are only counted."""
 SHORTER, LONGER = 5, 4
-"""How often a step is halved, or doubled, for a second look, at most."""
+"""How often a step has to be halved, or doubled, for a second look, at most."""
+SHORTEST = 8
+"""How often it is halved at most, where that makes a bound sharper."""
 LONGEST = 0.5
 """No doubled step is longer, relative to the scale of what is moved."""
 
@@ -96,7 +98,8 @@ class Screen:
         """Places that another step would settle, and by what theirs is to be multiplied.
 
         Truncation grows like h^2 and round-off like 1/h, also what looks like a truncation below
-        it: by powers of two, until the larger of them is a quarter of what a pass asks for.
+        it. Where truncation t is the larger part, the step is halved until their sum is least, k
+        times with 8^k = 2 t / r; else it is as long as leaves a quarter of what a pass asks for.
         """
         judged, places = made.judged, np.flatnonzero(~(made.settled | made.obvious))
         scale = np.maximum(made.floor[places], judged.scale[places])
@@ -105,11 +108,13 @@ class Screen:
         with np.errstate(all="ignore"):
             curved = truncation > roundoff
             much = np.log2(np.fmax(np.fmax(truncation, roundoff) / (least / 4), 1.0))
-            power = np.where(curved, -np.ceil(much / 2), np.ceil(much))
+            needed = np.ceil(np.where(curved, much / 2, much))
+            best = np.rint(np.log2(2 * truncation / roundoff) / 3)
+            power = np.where(curved, -np.clip(best, needed, SHORTEST), needed)
             left = np.where(curved, 4.0**power, 2.0**-power) * truncation
             width = left + roundoff * 2.0**-power + noise
-        most = min(LONGER, math.log2(LONGEST / step_of(self._point)))
-        chosen = (power >= -SHORTER) & (power != 0) & (power <= most) & (width <= 0.75 * least)
+        most = np.where(curved, SHORTER, min(LONGER, math.log2(LONGEST / step_of(self._point))))
+        chosen = (power != 0) & (needed <= most) & (width <= 0.75 * least)
         return places[chosen], 2.0 ** power[chosen]
 
     def looked_again(self, made: Screened, places: Array, found: Quick) -> None:
