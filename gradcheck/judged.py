@@ -77,7 +77,8 @@ class Judged:
     """Which went up the ladder."""
     reasons: dict[int, str]
     excess: Float
-    """How far outside its bounds each that climbed is, relative to its scale."""
+    """How far outside its bounds each is, relative to its scale: of those that pass at once, noted
+    where a tolerance is to be audited."""
     opinions: dict[str, int]
     """How many were judged by a second opinion, by its name."""
     fitted: bool = False
@@ -101,7 +102,7 @@ class Judged:
             high=np.array([-np.inf]),
             climbed=np.zeros(1, bool),
             reasons={},
-            excess=np.zeros(1),
+            excess=np.array([one.excess]),
             opinions={},
         )
 
@@ -153,13 +154,6 @@ class Judged:
             self.opinions[made.by] = self.opinions.get(made.by, 0) + 1
         if made.reason:
             self.reasons[i] = made.reason
-
-    def most_beyond(self) -> float:
-        """How far outside its bounds the worst one is, relative to its scale; see `excess`."""
-        beyond = np.abs(self.analytic - self.value) - self.bound - self.noise
-        quick = ~self.climbed & (self.scale > 0)
-        found = np.where(quick, beyond / np.where(quick, self.scale, 1.0), self.excess)
-        return float(np.fmax.reduce(found, initial=0.0))
 
     def lost_tails(self) -> list[int]:
         """Which are exactly 0 where the difference is not, too small beside others to fail."""

@@ -65,17 +65,8 @@ class Judge:
         return self.finish(self.screen(along), confirmed)
 
     def screen(self, along: Sequence[Move]) -> Screened:
-        """The quick path alone, with a second look at what is open."""
-        return self._again(self._quick.many(along, self.differences(along)))
-
-    def _again(self, made: Screened) -> Screened:
-        """Another step for the slopes that it would settle: three evaluations, the ladder's 40."""
-        if made.open:
-            places, stretch = self._quick.undecided(made)
-            if len(places):
-                found = quick(self.point, some(made.judged.moves, places), stretch)
-                self._quick.looked_again(made, places, found)
-        return made
+        """The quick path alone."""
+        return self._quick.many(along, self.differences(along))
 
     def alone(self, along: Entries) -> Judged:
         """`compare` for the only entry of an input."""
@@ -93,7 +84,7 @@ class Judge:
         """The only one of some moves; in plain numbers where it passes at once."""
         found = quick_one(self.point, along[0])
         passed = self._quick.passing(along[0], found)
-        return passed or self.finish(self._again(self._quick.many(along, stacked([found]))))
+        return passed or self.finish(self._quick.many(along, stacked([found])))
 
     def differences(self, along: Sequence[Move]) -> Quick:
         """Three evaluations a move, or a group. This and `ladder` depend on forward alone."""
@@ -117,7 +108,8 @@ class Judge:
         return one_sided or made
 
     def finish(self, screened: Screened, wrong: int = 0) -> Judged:
-        """Climb with what is left; once enough are confirmed wrong, count the plain ones."""
+        """Look again at what is left, or climb; once enough are wrong, count the plain ones."""
+        self._look_again(screened)
         judged, asked = screened.judged, 0
         wrong = max(wrong, CONFIRMED - 1) if self.first else wrong
         for i in screened.open:
@@ -136,6 +128,14 @@ class Judge:
         if self.rules.tails:
             self._hidden_tails(judged)
         return judged
+
+    def _look_again(self, screened: Screened) -> None:
+        """Another step for the slopes that it would settle: three evaluations, the ladder's 40."""
+        if screened.open:
+            places, times = self._quick.undecided(screened)
+            if len(places):
+                found = quick(self.point, some(screened.judged.moves, places), times)
+                self._quick.looked_again(screened, places, found)
 
     def _hidden_tails(self, judged: Judged) -> None:
         """Exactly 0, where forward is flat in its own precision: is it flat in a wider one?"""

@@ -20,12 +20,15 @@ from gradcheck.quotients import Quick, QuickEstimates
 
 CONFIRMED = 8
 """Wrong entries of an input that climb the ladder twice; further plain ones are only counted."""
-SHORTER, LONGER = 5, 4
-"""How often a step has to be halved, or doubled, for a second look, at most."""
-SHORTEST = 8
-"""How often it is halved at most, where that makes a bound sharper."""
+SHORTER, LONGER = 32, 16
+"""By what a step has to be divided, or multiplied, for a second look to settle a slope, at most."""
+SHORTEST = 256
+"""By what it is divided at most, or a little more, where that makes a bound sharper."""
 LONGEST = 0.5
-"""No doubled step is longer, relative to the scale of what is moved."""
+"""No step is made longer than this, relative to the scale of what is moved."""
+ODD = 1365 / 1024
+"""Other steps are so many times a power of two. A wave of 2^k periods a unit, or a staircase of as
+many stairs, looks like its chord at all powers of two; and the few bits keep x + h exact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,8 @@ class Screen:
     def __init__(self, point: Point, claims: Claims, rules: Rules) -> None:
         self._point, self._claims, self._rules = point, claims, rules
         self._lost = lossy(rules)
+        self._audited = rules.signif > rules.negligible
+        """How much of a tolerance is needed will be said: `audit`."""
         self._faint = rules.faint * claims.largest()
 
     def many(self, along: Sequence[Move], estimates: Quick) -> Screened:
@@ -89,6 +94,7 @@ class Screen:
         floor = self._floor(analytic, scales)
         judged = self._judged(along, (analytic, noise), np.maximum(scales, floor), estimates)
         settled = compare.settled(analytic, noise, estimates, self._rules, floor)
+        self._measure(judged, np.flatnonzero(settled))
         obvious = settled  # not asked for, where all are
         if np.count_nonzero(settled) < len(settled):
             obvious = compare.obviously_wrong(analytic, noise, estimates, self._rules)
@@ -98,8 +104,8 @@ class Screen:
         """Places that another step would settle, and by what theirs is to be multiplied.
 
         Truncation grows like h^2 and round-off like 1/h, also what looks like a truncation below
-        it. Where truncation t is the larger part, the step is halved until their sum is least, k
-        times with 8^k = 2 t / r; else it is as long as leaves a quarter of what a pass asks for.
+        it. Where truncation t is the larger part, h is divided until their sum is least, by f with
+        f^3 = 2 t / r; else it is as long as leaves a quarter of what a pass asks for.
         """
         judged, places = made.judged, np.flatnonzero(~(made.settled | made.obvious))
         scale = np.maximum(made.floor[places], judged.scale[places])
@@ -107,15 +113,15 @@ class Screen:
         truncation, roundoff = judged.truncation[places], judged.roundoff[places]
         with np.errstate(all="ignore"):
             curved = truncation > roundoff
-            much = np.log2(np.fmax(np.fmax(truncation, roundoff) / (least / 4), 1.0))
-            needed = np.ceil(np.where(curved, much / 2, much))
-            best = np.rint(np.log2(2 * truncation / roundoff) / 3)
-            power = np.where(curved, -np.clip(best, needed, SHORTEST), needed)
-            left = np.where(curved, 4.0**power, 2.0**-power) * truncation
-            width = left + roundoff * 2.0**-power + noise
-        most = np.where(curved, SHORTER, min(LONGER, math.log2(LONGEST / step_of(self._point))))
-        chosen = (power != 0) & (needed <= most) & (width <= 0.75 * least)
-        return places[chosen], 2.0 ** power[chosen]
+            much = np.fmax(truncation, roundoff) / (least / 4)
+            needed = np.where(curved, 1 / np.sqrt(much), much)
+            best = np.fmax(np.cbrt(roundoff / (2 * truncation)), 1 / SHORTEST)
+            times = _odd(np.where(curved, np.fmin(best, needed), needed), curved)
+            left = truncation * np.where(curved, times**2, 1 / times) + roundoff / times
+        chosen = (much > 1) & (needed >= 1 / SHORTER) & (needed <= LONGER)
+        chosen &= curved | (times * step_of(self._point) <= LONGEST)
+        chosen &= left + noise <= 0.75 * least
+        return places[chosen], times[chosen]
 
     def looked_again(self, made: Screened, places: Array, found: Quick) -> None:
         """Settle those that pass by the estimates of a second look, which must meet the first ones.
@@ -134,6 +140,15 @@ class Screen:
         judged.scale[kept] = np.maximum(scale, made.floor[kept])
         for name in ("value", "bound", "truncation", "roundoff", "step"):
             getattr(judged, name)[kept] = getattr(found, name)[passed]
+        self._measure(judged, kept)
+
+    def _measure(self, judged: Judged, places: Array) -> None:
+        """How far outside their bounds some are that pass."""
+        if self._audited:
+            gap = np.abs(judged.analytic[places] - judged.value[places])
+            beyond = np.fmax(gap - judged.bound[places] - judged.noise[places], 0.0)
+            scale = judged.scale[places]
+            judged.excess[places] = beyond / np.where(scale > 0, scale, 1.0)
 
     def passing(self, move: Move, found: QuickEstimates[float]) -> One | None:
         """What is said of one move that passes, without arrays of one number; None where open."""
@@ -146,7 +161,7 @@ class Screen:
         judged_on = max(_largest(abs(analytic), abs(found.value), found.scale), floor)
         if not compare.passes(analytic, noise, found, rules, judged_on):
             return None
-        beyond = abs(analytic - found.value) - found.bound - noise
+        beyond = abs(analytic - found.value) - found.bound - noise if self._audited else 0.0
         return One(
             status=Status.PASS,
             analytic=analytic,
@@ -196,6 +211,12 @@ class Screen:
             return np.asarray(np.where((analytic == 0) & self._lost, 0.0, rounded))
         least = max(compare.SMALL * float(scales.max(initial=0.0)), self._faint)
         return np.full(len(analytic), least)
+
+
+def _odd(times: Float, down: Array) -> Float:
+    """The next of `ODD` times a power of two, downwards or upwards."""
+    power = np.log2(times / ODD)
+    return np.asarray(ODD * 2.0 ** np.where(down, np.floor(power), np.ceil(power)))
 
 
 def _largest(*sizes: float) -> float:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from gradcheck import differences, moves
 from gradcheck.claims import Claims
 from gradcheck.compare import SMALL, Rules, Status
+from gradcheck.differences import quick, quick_one
 from gradcheck.floats import eps_of
 from gradcheck.judging import Judge
-from gradcheck.point import Entries
+from gradcheck.moves import Speeds
+from gradcheck.point import Entries, Move
 from tests.gates import Array
+from tests.judged import fails, passes
 from tests.test_structure import at
 
 Function = Callable[[Array], Array]
@@ -50,9 +54,7 @@ def test_another_step_settles_what_is_right(name: str) -> None:
     function, slope, x = CASES[name]
     made = judge(function, slope(x.astype(np.float64)), x)
     assert first_look(made)
-    screened = made.screen(Entries(0, x.size))
-    assert not screened.open
-    judged = made.finish(screened)
+    judged = made.compare(Entries(0, x.size))
     assert not judged.climbed.any()
     assert judged.where(Status.PASS) == range(x.size)
     assert (np.abs(judged.value - slope(x.astype(np.float64))) <= judged.bound).all()
@@ -63,23 +65,177 @@ def test_another_step_settles_what_is_right(name: str) -> None:
 def test_and_nothing_that_is_wrong(name: str, off: float) -> None:
     function, slope, x = CASES[name]
     made = judge(function, off * slope(x.astype(np.float64)), x)
-    assert not made.screen(Entries(0, x.size)).settled.any()
     assert made.compare(Entries(0, x.size)).where(Status.FAIL) == [0, 1, 2]
 
 
-def test_a_longer_step_that_meets_a_wave_again_and_again_is_not_believed() -> None:
-    """At half a period x + h, x - h and x + 2h are on the chord, where x + h/16 is not."""
+CURVED = (lambda x: np.tanh(3 * x), lambda x: 3 / np.cosh(3 * x) ** 2)
+NOISY = (lambda x: x + 200, np.ones_like)
+
+
+@pytest.mark.parametrize(
+    ("pair", "exponent"),
+    [*((CURVED, k) for k in range(3, 10)), *((NOISY, k) for k in range(3, 6))],
+)
+def test_a_wave_that_powers_of_two_step_over_is_not_missed(
+    pair: tuple[Function, Function], exponent: int
+) -> None:
+    """Of 2^k periods a unit, as in positional encodings: backward has forgotten it."""
+    (function, slope), rate = pair, 2 * np.pi * 2.0**exponent
+    x = np.float32([0.31, -0.27, 0.45])
 
     def wave(x: Array) -> Array:
-        return (4.5e5 + 1000 * x + np.sin(8 * np.pi * x.astype(np.float64))).astype(np.float32)
+        added = 0.2 / rate * np.sin(rate * x.real.astype(np.float64))
+        return (function(x) + added).astype(np.float32)
 
-    made = judge(wave, np.full(1, 1000.0), np.zeros(1, np.float32))
-    (place,) = first_look(made)
-    screened = made._quick.many(Entries(0, 1), made.differences(Entries(0, 1)))
-    places, stretch = made._quick.undecided(screened)
-    assert places.tolist() == [place]
-    assert stretch.tolist() == [16]  # the step is 1/2: two periods
-    assert made.screen(Entries(0, 1)).open == [0]
+    made = judge(wave, slope(x.astype(np.float64)), x)
+    assert made.compare(Entries(0, 3)).where(Status.PASS) == []
+
+
+def test_a_quantiser_is_no_line() -> None:
+    """Stairs of 1/256 around a curve, and the gradient of the curve."""
+    function, slope = CURVED
+    x = np.float32([0.31, -0.27, 0.45])
+    made = judge(lambda x: function(np.round(x * 256) / 256), slope(x.astype(np.float64)), x)
+    assert made.compare(Entries(0, 3)).where(Status.PASS) == []
+
+
+@pytest.mark.parametrize("apart", [0.9, 1.1])
+def test_a_second_look_has_to_meet_the_first(apart: float) -> None:
+    made = judge(np.tanh, 1 - np.tanh(np.full(1, 1.75)) ** 2, np.float32([1.75]))
+    screened = made.screen(Entries(0, 1))
+    judged = screened.judged
+    places, times = made._quick.undecided(screened)
+    found = quick(made.point, Entries(0, 1), times)
+    away = found._replace(value=judged.value + apart * (judged.bound + found.bound))
+    judged.analytic[:] = away.value
+    made._quick.looked_again(screened, places, away)
+    assert screened.open == ([] if apart < 1 else [0])
+
+
+@pytest.mark.parametrize("name", ["whole", "rows", "entries"])
+def test_each_move_has_a_step_of_its_own(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where they are taken in parts, or one by one."""
+    rng = np.random.default_rng(3)
+    x, times = rng.uniform(-1, 1, 40), 2.0 ** rng.integers(-3, 4, 12)
+    point = at(np.sin, x)
+    speeds = Speeds((1,), "float64")
+    along: Sequence[Move] = {
+        "whole": [moves.whole({0: 40}, speeds)] * 12,
+        "rows": moves.in_turn(0, 40, 4, speeds),
+        "entries": Entries(0, np.arange(12)),
+    }[name]
+    usual = quick(point, along[: len(along)])
+    monkeypatch.setattr(differences, "_CHUNK", 3 * 40 * 5)  # five moves at a time
+    found = quick(point, along, times[: len(along)])
+    np.testing.assert_allclose(found.step, usual.step * times[: len(along)])
+    assert len(set(found.step.tolist())) > 1
+    for move, stretch, value in zip(along, times.tolist(), found.value, strict=False):
+        assert quick_one(point, move, stretch).value == pytest.approx(value, rel=1e-9)
+
+
+def test_no_step_is_made_too_long() -> None:
+    """Half the scale at most: with --step 2 nothing is left to double."""
+    made = judge(NOISY[0], np.ones(3), np.float32([0.5, -0.25, 1.0]))
+    made.point.exponent = 5
+    (first, *_) = made._quick.undecided(made.screen(Entries(0, 3)))[1]
+    assert first > 1
+    assert first * 2.0**-5 <= 0.5
+    narrow = judge(NOISY[0], np.ones(3), np.float32([0.5, -0.25, 1.0]))
+    narrow.point.exponent = 3
+    narrow.point.eps *= 4  # as open as before
+    assert narrow.screen(Entries(0, 3)).open
+    assert narrow._quick.undecided(narrow.screen(Entries(0, 3)))[1].size == 0
+
+
+ODD = 4 / 3  # or nearly so: 1365 / 1024
+
+
+@pytest.mark.parametrize(
+    ("truncation", "roundoff", "gap", "scale", "times"),
+    [
+        (4.0, 4e-3, 0.0, 1.0, ODD / 32),  # truncation and round-off together are least at 1/12.6
+        (4.0, 1e-9, 0.0, 1.0, ODD / 512),  # at 1/2000, but not that far
+        (1e-9, 4.0, 0.0, 1.0, ODD * 16),
+        (3.9, 4.0, 0.0, 1.0, ODD * 16),  # that is round-off, too
+        (4.0, 4e-3, 0.0, 1e-3, ODD / 32),  # judged on the floor
+        (0.1, 0.1, 3.0, 1.0, None),  # sharp already, and apart
+        (1.0, 1e-3, 1e6, 1.0, None),  # wrong beyond doubt
+        (400.0, 1e-9, 0.0, 1.0, None),  # a kink, as a rule
+        (1e-9, 8.0, 0.0, 1.0, None),  # too much noise
+        (4.0, 3.9, 0.0, 1.0, None),  # of both
+    ],
+)
+def test_the_step_of_a_second_look(
+    truncation: float, roundoff: float, gap: float, scale: float, times: float | None
+) -> None:
+    """All but the scale in units of what a pass asks for; 1 is the floor of the scale."""
+    made = judge(lambda x: x, np.ones(1), np.zeros(1))
+    unit = made.rules.resolution
+    parts = [np.array([v * unit]) for v in (truncation, roundoff)]
+    found = quick(made.point, Entries(0, 1))
+    found = found._replace(
+        value=found.value + gap * unit,
+        bound=parts[0] + parts[1],
+        truncation=parts[0],
+        roundoff=parts[1],
+    )
+    screened = made._quick.many(Entries(0, 1), found)
+    screened.judged.scale[:], screened.floor[:] = scale, 1.0
+    assert screened.open == [0]
+    wanted = [] if times is None else [times]
+    assert made._quick.undecided(screened)[1].tolist() == pytest.approx(wanted, rel=1e-3)
+
+
+def test_the_scale_of_a_second_look_is_its_own() -> None:
+    made = judge(*CURVED[:1], CURVED[1](np.full(1, 0.5)), np.float32([0.5]))
+    before = made.screen(Entries(0, 1)).judged.scale
+    judged = made.compare(Entries(0, 1))
+    assert not judged.climbed.any()
+    assert judged.scale != before
+    assert judged.scale == pytest.approx(CURVED[1](0.5), rel=1e-3)
+
+
+@pytest.mark.parametrize("floor", [1.0, 0.0])
+def test_a_small_entry_is_judged_on_the_floor_again(floor: float) -> None:
+    made = judge(lambda x: 1e-3 * x, np.full(1, 1e-3), np.zeros(1))
+    found, unit = quick(made.point, Entries(0, 1)), made.rules.resolution
+    screened = made._quick.many(Entries(0, 1), found._replace(bound=np.array([4 * unit])))
+    screened.floor[:] = floor
+    made._quick.looked_again(screened, np.zeros(1, int), found._replace(bound=np.array([unit / 2])))
+    assert screened.open == ([] if floor else [0])
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_the_only_entry_is_looked_at_again_too(alone: bool) -> None:
+    made = judge(np.tanh, 1 - np.tanh(np.full(1, 1.75)) ** 2, np.float32([1.75]))
+    judged = made.alone(Entries(0, 1)) if alone else made.compare(Entries(0, 1))
+    assert not judged.climbed.any()
+    assert judged.where(Status.PASS) == range(1)
+
+
+def test_where_too_many_are_open_for_the_ladder_none_is_looked_at_again() -> None:
+    """Directions over them are: three evaluations of all are not followed by 9,000 of each."""
+    calls = 0
+
+    def forward(x: Array) -> Array:
+        nonlocal calls
+        calls += 1
+        return np.tanh(3 * x)
+
+    x = np.random.default_rng(0).uniform(-1.2, 1.2, 5000).astype(np.float32)
+    passes(forward, lambda dz, x: dz * CURVED[1](x), x, max_cases=2, dtypes=("float32",))
+    assert calls < 1000
+
+
+def test_forward_may_protect_what_it_saves() -> None:
+    """What it was given is not perturbed then: copies are."""
+
+    def forward(x: Array) -> Array:
+        x.flags.writeable = False
+        return x**3
+
+    passes(forward, lambda dz, x: 3 * x**2 * dz, np.arange(1.0, 6.0))
+    fails(forward, lambda dz, x: 2 * x**2 * dz, np.arange(1.0, 6.0))
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -118,4 +274,15 @@ def test_how_far_outside_its_bounds_one_is_that_did_not_climb() -> None:
     made = judge(lambda x: x * np.array([1, 0]), slopes, np.zeros(2), signif=1e-3)
     judged = made.compare(Entries(0, 2))
     assert not judged.climbed.any()
-    assert judged.most_beyond() == pytest.approx(5e-9)
+    assert judged.excess.tolist() == pytest.approx([0, 5e-9])
+    whole = moves.whole({0: 2}, Speeds((1,), "float64"))
+    made.claims.gradients[0][:] = [1, 0]
+    first, second = (made.passes(whole), made.claims.slope(whole))
+    made.claims.gradients[0][:] = [1 + 5e-9, 0]
+    off = made.passes(whole)
+    assert first is not None
+    assert off is not None
+    assert first.excess == 0
+    assert off.excess == pytest.approx(
+        abs(made.claims.slope(whole) - second) / abs(second), rel=0.1
+    )

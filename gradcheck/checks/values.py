@@ -99,6 +99,7 @@ def point(facts: Facts, function: StandIn | None = None) -> Point:
     answer = facts.answer
     outputs = answer.outputs if function is None else function.outputs
     precision = facts.precision if function is None else function.precision
+    untouched = not answer.overwritten and all(p.flags.writeable for p in answer.primals)
     here, cotangent = projection(outputs, facts.cotangents)
     return Point(
         beside(facts) if function is None else function.evaluator,
@@ -109,7 +110,7 @@ def point(facts: Facts, function: StandIn | None = None) -> Point:
         precision,
         facts.settings.step_exponent(precision),
         in_place=function is not None or any("(by forward)" in w for w in answer.overwritten),
-        lent=(facts.case.primals, answer.primals) if not answer.overwritten else None,
+        lent=(facts.case.primals, answer.primals) if untouched else None,
     )
 
 
@@ -197,8 +198,8 @@ def _record(outcome: Outcome, facts: Facts, claims: Claims, k: int, found: Found
     modes = {quick: count - climbed, slow: climbed}
     if found.way is not Way.ENTRIES:
         modes = {_MODES[found.way]: count - found.settled, quick: found.settled}
-    if facts.settings.signif is not None:
-        outcome.excess = max(outcome.excess, judged.most_beyond())
+    if facts.settings.signif is not None:  # then that is audited
+        outcome.excess = max(outcome.excess, float(judged.excess.max(initial=0.0)))
     outcome.comparisons += count
     outcome.inconclusive += len(undecided)
     for mode, times in {**modes, **judged.opinions}.items():
