@@ -130,9 +130,9 @@ class Judge:
         return judged
 
     def _look_again(self, screened: Screened) -> None:
-        """Another step for the slopes that it would settle: three evaluations, the ladder's 40."""
+        """Shorter steps where they would settle a slope: three evaluations, the ladder takes 40."""
         if screened.open:
-            places, times = self._quick.undecided(screened)
+            places, times = self._quick.curved(screened)
             if len(places):
                 found = quick(self.point, some(screened.judged.moves, places), times)
                 self._quick.looked_again(screened, places, found)

@@ -12,23 +12,19 @@ from gradcheck import compare
 from gradcheck.arrays import Array, Float
 from gradcheck.claims import Claims, lossy
 from gradcheck.compare import Rules, Status
-from gradcheck.differences import step_of
 from gradcheck.floats import HALF
 from gradcheck.judged import Judged, One
-from gradcheck.point import Move, Point
+from gradcheck.point import Entries, Move, Point
 from gradcheck.quotients import Quick, QuickEstimates
 
 CONFIRMED = 8
 """Wrong entries of an input that climb the ladder twice; further plain ones are only counted."""
-SHORTER, LONGER = 32, 16
-"""By what a step has to be divided, or multiplied, for a second look to settle a slope, at most."""
+SHORTER = 32
+"""Where a step has to be divided by more, a second look is not worth it."""
 SHORTEST = 256
-"""By what it is divided at most, or a little more, where that makes a bound sharper."""
-LONGEST = 0.5
-"""No step is made longer than this, relative to the scale of what is moved."""
-ODD = 1365 / 1024
-"""Other steps are so many times a power of two. A wave of 2^k periods a unit, or a staircase of as
-many stairs, looks like its chord at all powers of two; and the few bits keep x + h exact."""
+"""By what it is divided where that makes a bound sharper; by twice as much at most."""
+GOLDEN = (math.sqrt(5) - 1) / 2
+"""Its multiples lie evenly between whole numbers, and far from simple fractions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,27 +96,23 @@ class Screen:
             obvious = compare.obviously_wrong(analytic, noise, estimates, self._rules)
         return Screened(judged, settled, obvious, floor)
 
-    def undecided(self, made: Screened) -> tuple[Array, Float]:
-        """Places that another step would settle, and by what theirs is to be multiplied.
+    def curved(self, made: Screened) -> tuple[Array, Float]:
+        """Places that a shorter step would settle, and by what theirs is to be multiplied.
 
-        Truncation grows like h^2 and round-off like 1/h, also what looks like a truncation below
-        it. Where truncation t is the larger part, h is divided until their sum is least, by f with
-        f^3 = 2 t / r; else it is as long as leaves a quarter of what a pass asks for.
+        Truncation t falls with h^2, round-off r grows with 1/h: where t is the larger part, h is
+        divided until their sum is least, by f with f^3 = 2 t / r. (A longer step, where r is, would
+        step over what is finer, and larger than the rounding of forward.)
         """
         judged, places = made.judged, np.flatnonzero(~(made.settled | made.obvious))
         scale = np.maximum(made.floor[places], judged.scale[places])
         least, noise = self._rules.resolution * scale, judged.noise[places]
         truncation, roundoff = judged.truncation[places], judged.roundoff[places]
         with np.errstate(all="ignore"):
-            curved = truncation > roundoff
-            much = np.fmax(truncation, roundoff) / (least / 4)
-            needed = np.where(curved, 1 / np.sqrt(much), much)
+            needed = np.sqrt(least / 4 / truncation)
             best = np.fmax(np.cbrt(roundoff / (2 * truncation)), 1 / SHORTEST)
-            times = _odd(np.where(curved, np.fmin(best, needed), needed), curved)
-            left = truncation * np.where(curved, times**2, 1 / times) + roundoff / times
-        chosen = (much > 1) & (needed >= 1 / SHORTER) & (needed <= LONGER)
-        chosen &= curved | (times * step_of(self._point) <= LONGEST)
-        chosen &= left + noise <= 0.75 * least
+            times = _snapped(np.fmin(best, needed), _mantissas(judged.moves, places))
+            width = truncation * times**2 + roundoff / times + noise
+        chosen = (needed < 1) & (needed >= 1 / SHORTER) & (width <= 0.75 * least)
         return places[chosen], times[chosen]
 
     def looked_again(self, made: Screened, places: Array, found: Quick) -> None:
@@ -213,10 +205,23 @@ class Screen:
         return np.full(len(analytic), least)
 
 
-def _odd(times: Float, down: Array) -> Float:
-    """The next of `ODD` times a power of two, downwards or upwards."""
-    power = np.log2(times / ODD)
-    return np.asarray(ODD * 2.0 ** np.where(down, np.floor(power), np.ceil(power)))
+def _mantissas(moves: Sequence[Move], places: Array) -> Float:
+    """What steps are times a power of two, from 1 to 2: for each entry another, 1 for directions.
+
+    A wave of 2^k periods a unit looks like its chord at all powers of two, and stairs do; of any
+    other step there are such waves, too, but none that looks so to many entries. x + h is no longer
+    exact: the step that was taken is used. Along several entries it is not known.
+    """
+    made = np.asarray(1 + GOLDEN * (places + 1) % 1)
+    if isinstance(moves, Entries):
+        return made
+    alone = [moves[int(i)].single is not None for i in places]
+    return np.where(np.array(alone, bool), made, 1.0)
+
+
+def _snapped(times: Float, mantissas: Float) -> Float:
+    """The next powers of two below, times these."""
+    return np.asarray(mantissas * 2.0 ** np.floor(np.log2(times / mantissas)))
 
 
 def _largest(*sizes: float) -> float:
