@@ -137,9 +137,11 @@ class LadderForAll(Recalling):
     """Nothing is settled on three evaluations; as ever they are a witness against a fail."""
 
     def screen(self, along: Sequence[Move]) -> Screened:
-        made = self._quick.many(along, self.differences(along))
-        nothing = np.zeros(len(along), bool)
+        made, nothing = super().screen(along), np.zeros(len(along), bool)
         return replace(made, settled=nothing, obvious=nothing)
+
+    def look_again(self, screened: Screened) -> None:
+        """At no other three either."""
 
 
 class QuickAlone(Recalling):

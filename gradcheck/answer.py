@@ -36,6 +36,12 @@ class Answer(msgspec.Struct, frozen=True):
     overwritten: tuple[str, ...]
     """Names of inputs (or "cotangent") whose bytes changed, with who did it."""
 
+    @property
+    def lendable(self) -> bool:
+        """The primals are as they were, writable, and too large to perturb other copies of them."""
+        large = sum(p.size for p in self.primals) >= LARGE
+        return large and not self.overwritten and all(p.flags.writeable for p in self.primals)
+
     def holding(self, copies: Sequence[Array | None]) -> Answer:
         """With these copies in place of large gradients that they are of: half the memory.
 

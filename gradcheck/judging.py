@@ -109,7 +109,7 @@ class Judge:
 
     def finish(self, screened: Screened, wrong: int = 0) -> Judged:
         """Look again at what is left, or climb; once enough are wrong, count the plain ones."""
-        self._look_again(screened)
+        self.look_again(screened)
         judged, asked = screened.judged, 0
         wrong = max(wrong, CONFIRMED - 1) if self.first else wrong
         for i in screened.open:
@@ -129,7 +129,7 @@ class Judge:
             self._hidden_tails(judged)
         return judged
 
-    def _look_again(self, screened: Screened) -> None:
+    def look_again(self, screened: Screened) -> None:
         """Shorter steps where they would settle a slope: three evaluations, the ladder takes 40."""
         if screened.open:
             places, times = self._quick.curved(screened)

@@ -99,7 +99,7 @@ def point(facts: Facts, function: StandIn | None = None) -> Point:
     answer = facts.answer
     outputs = answer.outputs if function is None else function.outputs
     precision = facts.precision if function is None else function.precision
-    untouched = not answer.overwritten and all(p.flags.writeable for p in answer.primals)
+    lent = function is None and answer.lendable  # a stand-in may hold them
     here, cotangent = projection(outputs, facts.cotangents)
     return Point(
         beside(facts) if function is None else function.evaluator,
@@ -110,7 +110,7 @@ def point(facts: Facts, function: StandIn | None = None) -> Point:
         precision,
         facts.settings.step_exponent(precision),
         in_place=function is not None or any("(by forward)" in w for w in answer.overwritten),
-        lent=(facts.case.primals, answer.primals) if untouched else None,
+        lent=(facts.case.primals, answer.primals) if lent else None,
     )
 
 
