@@ -35,7 +35,7 @@ fail of the right gradient; in the tables checks first, derivatives in brackets.
 - **quick path alone**: three evaluations, x +- h and x + 2h; a fail is what lies outside its own
   bound. Shown to see what the ladder adds: no check judges so.
 - **quick, then ladder**: what every check does. What the three evaluations leave open is asked once
-  more at another step, where one would do, and climbs else.
+  more at a shorter step, where one would do, and climbs else.
 - **ladder for all**: nothing is settled by the quick path (its three evaluations are counted).
 - **as published**: the released package's function with the constants it ships, on the same NumPy
   functions; it flags a gradient as a whole, with cotangents of its own. JAX through

@@ -89,7 +89,9 @@ def without_pullback(forward: Callable[..., Any]) -> Callable[..., tuple[Any, No
 
 def scalars_of(returned: Any) -> tuple[bool, ...]:
     """Which of the outputs that forward returned are Python's or NumPy's numbers."""
-    if type(returned) is np.ndarray or type(returned) is np.float64:  # as nearly always
-        return (type(returned) is np.float64,)
+    if type(returned) is np.ndarray:
+        return (False,)
+    if type(returned) is np.float64:  # these two nearly always
+        return (True,)
     parts = returned if isinstance(returned, (tuple, list)) else (returned,)
     return tuple([not isinstance(p, np.ndarray) for p in parts])

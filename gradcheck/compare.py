@@ -82,8 +82,9 @@ class Rules:
         usual, slight = SIGNIF[precision], SLIGHT[precision]
         chosen = (usual, usual, slight) if signif is None else (signif, min(signif, usual), 0.0)
         others = FAINT[precision], NOISY[precision]
+        own = FORMATS[precision]
         made = Rules(RESOLUTION[precision], *chosen, *others)
-        return replace(made, largest=FORMATS[precision].largest, smallest=FORMATS[precision].tiny)
+        return replace(made, largest=own.largest, smallest=own.tiny)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,7 @@ def passes(analytic: N, noise: N, quick: QuickEstimates[N], rules: Rules, scale:
     return near & (gap + width <= rules.resolution * scale)
 
 
-def obviously_wrong(analytic: Float, noise: Float, quick: Quick, rules: Rules) -> Float:
+def obviously_wrong(analytic: Float, noise: Float, quick: Quick, rules: Rules) -> Array:
     """Which entries are wrong by far more than any error of the quick path: boolean (n,).
 
     For counting, once other entries of the same input were confirmed as wrong, and for finding the

@@ -102,7 +102,7 @@ class Judged:
             high=np.array([-np.inf]),
             climbed=np.zeros(1, bool),
             reasons={},
-            excess=np.array([one.excess]),
+            excess=np.zeros(1),
             opinions={},
         )
 

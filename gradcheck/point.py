@@ -55,7 +55,7 @@ class Entries(Sequence[Move]):
     def __len__(self) -> int:
         return self._flat if isinstance(self._flat, int) else len(self._flat)
 
-    def some(self, places: Array) -> Entries:
+    def some(self, places: Array | slice) -> Entries:
         """Those at some places, in this order."""
         return Entries(self.input, self.flat[places])
 
@@ -65,7 +65,7 @@ class Entries(Sequence[Move]):
     def __getitem__(self, place: slice) -> Entries: ...
     def __getitem__(self, place: int | slice) -> Move | Entries:
         if isinstance(place, slice):
-            return Entries(self.input, self.flat[place])
+            return self.some(place)
         if isinstance(self._flat, int) and 0 <= place < self._flat:
             return Move.entry(self.input, place)
         return Move.entry(self.input, int(self.flat[place]))
@@ -99,7 +99,7 @@ class Rows(Sequence[Move]):
     def __len__(self) -> int:
         return len(self.flat)
 
-    def some(self, places: Array) -> Rows:
+    def some(self, places: Array | slice) -> Rows:
         """Those at some places, in this order."""
         return Rows(self.k, self.flat[places], self.speeds[places])
 
@@ -109,7 +109,7 @@ class Rows(Sequence[Move]):
     def __getitem__(self, place: slice) -> Rows: ...
     def __getitem__(self, place: int | slice) -> Move | Rows:
         if isinstance(place, slice):
-            return Rows(self.k, self.flat[place], self.speeds[place])
+            return self.some(place)
         return Move(((self.k, self.flat[place], self.speeds[place]),))
 
 

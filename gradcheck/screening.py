@@ -90,7 +90,7 @@ class Screen:
         floor = self._floor(analytic, scales)
         judged = self._judged(along, (analytic, noise), np.maximum(scales, floor), estimates)
         settled = compare.settled(analytic, noise, estimates, self._rules, floor)
-        self._measure(judged, np.flatnonzero(settled))
+        self._measure(judged, settled)
         obvious = settled  # not asked for, where all are
         if np.count_nonzero(settled) < len(settled):
             obvious = compare.obviously_wrong(analytic, noise, estimates, self._rules)
@@ -135,7 +135,7 @@ class Screen:
         self._measure(judged, kept)
 
     def _measure(self, judged: Judged, places: Array) -> None:
-        """How far outside their bounds some are that pass."""
+        """Note how far outside their bounds some are that pass; by their places, or a mask."""
         if self._audited:
             gap = np.abs(judged.analytic[places] - judged.value[places])
             beyond = np.fmax(gap - judged.bound[places] - judged.noise[places], 0.0)
@@ -145,7 +145,7 @@ class Screen:
     def passing(self, move: Move, found: QuickEstimates[float]) -> One | None:
         """What is said of one move that passes, without arrays of one number; None where open."""
         rules = self._rules
-        if rules.tails:
+        if rules.tails or self._audited:
             return None
         analytic, noise = self._claims.told(move, rules)
         scale = _largest(found.scale, abs(analytic))
@@ -153,7 +153,6 @@ class Screen:
         judged_on = max(_largest(abs(analytic), abs(found.value), found.scale), floor)
         if not compare.passes(analytic, noise, found, rules, judged_on):
             return None
-        beyond = abs(analytic - found.value) - found.bound - noise if self._audited else 0.0
         return One(
             status=Status.PASS,
             analytic=analytic,
@@ -164,7 +163,6 @@ class Screen:
             roundoff=found.roundoff,
             step=found.step,
             scale=max(scale, floor),
-            excess=beyond / judged_on if beyond > 0 else 0.0,
         )
 
     def _judged(

@@ -66,15 +66,11 @@ class Again(Tape):
         self.kept += 1
         own = self._unique(name or op.name)
         outputs = [self._base.values[place].copy() for place in before.outputs]
-        several = len(outputs) > 1
-        made = [self._value(o, f"{own}[{k}]" if several else own) for k, o in enumerate(outputs)]
-        for node, place in zip(made, before.outputs, strict=True):
-            self._unchanged[node.index] = place
+        made, outs = self._made(outputs, own)
+        self._unchanged.update(zip(outs, before.outputs, strict=True))
         places = tuple(p.index for p in parents)
-        self.steps.append(
-            Step(own, op, places, tuple(m.index for m in made), dict(attributes), None, ())
-        )
-        return tuple(made) if several else made[0]
+        self.steps.append(Step(own, op, places, outs, dict(attributes), None, ()))
+        return made
 
     def _before(
         self, op: Op, parents: Sequence[Node], attributes: Mapping[str, Any]

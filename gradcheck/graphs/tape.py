@@ -135,14 +135,7 @@ class Tape(Formulas):
             raise
         except Exception as error:
             raise NodeRaised(self.place(own, op, places), error) from error
-        made: Any
-        if len(outputs) == 1:
-            made = self._value(outputs[0], own)
-            outs = (made.index,)
-        else:
-            made = tuple([self._value(o, f"{own}[{k}]") for k, o in enumerate(outputs)])
-            outs = tuple([m.index for m in made])
-        scalars = scalars_of(returned)
+        (made, outs), scalars = self._made(outputs, own), scalars_of(returned)
         self.steps.append(Step(own, op, places, outs, dict(attributes), pullback, scalars))
         return made
 
@@ -189,6 +182,14 @@ class Tape(Formulas):
         if not parts:
             raise UsageError(f"graph {self.name} returns no node")
         self.results = tuple(p.index for p in parts)
+
+    def _made(self, outputs: Sequence[Array], name: str) -> tuple[Any, tuple[int, ...]]:
+        """The node of a step's only output, or a tuple of them, and their places."""
+        if len(outputs) == 1:
+            node = self._value(outputs[0], name)
+            return node, (node.index,)
+        nodes = tuple([self._value(o, f"{name}[{k}]") for k, o in enumerate(outputs)])
+        return nodes, tuple([n.index for n in nodes])
 
     def _value(self, value: Array, name: str) -> Node:
         place = len(self.values)
