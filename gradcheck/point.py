@@ -161,9 +161,11 @@ class Point:
         self.eps, self.tiny = own.eps, own.tiny
         lent = self.lent is not None and self.lent[0] is self.primals
         self._forward = self.evaluator.caller(self.attributes)
-        self.work = self.lent[1] if lent and self.lent else copy_tuple(self.primals)
-        plain = [w.flags.c_contiguous for w in self.work]
-        pairs = list(zip(self.work, plain, strict=True))
+        own_copies = self.lent[1] if lent and self.lent else copy_tuple(self.primals)
+        plain = [w.flags.c_contiguous for w in own_copies]
+        pairs = list(zip(own_copies, plain, strict=True))
+        # forward may make what it is given read-only: of the others it gets a view
+        self.work = tuple([w if c else w.view() for w, c in pairs])
         double = self.precision == "float64"
         self._flat = tuple([w.reshape(-1) if c else w.flat for w, c in pairs])
         self._primals = tuple([p.reshape(-1) for p in self.primals])

@@ -170,8 +170,9 @@ def _validate(settings: Settings, where: str) -> None:
 
     demand(1 <= settings.cases <= MOST_CASES, "max-cases", f"from 1 to {MOST_CASES:,}")
     demand(0 <= settings.seed < 2**32, "seed", "0 or more, below 2**32 = 4294967296")
-    demand(settings.step is None or 1e-9 < settings.step < 0.5, "step", "between 1e-9 and 0.5")
-    demand(settings.signif is None or 0 <= settings.signif < 1, "signif", "from 0 (strict) to 1")
+    step, signif = settings.step, settings.signif
+    demand(step is None or 1e-9 < step < 0.5, "step", "above 1e-9, below 0.5")
+    demand(signif is None or 0 <= signif < 1, "signif", "from 0 (strict), below 1")
     demand(settings.time_limit >= 0, "time-limit", "0 (none) or more seconds")
     demand(settings.op_time_limit >= 0, "op-time-limit", "0 (none) or more seconds")
     demand(settings.max_time >= 0, "max-time", "0 (none) or more seconds")

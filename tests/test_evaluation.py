@@ -15,6 +15,7 @@ from gradcheck.evaluation import Evaluator, UserCodeRaised
 from gradcheck.guards import GlobalRandom
 from gradcheck.model import Case, Op, Recipe
 from gradcheck.settings import Settings
+from tests.judged import fails, passes
 
 X = np.array([1.0, -2.0, 0.5])
 DZ = np.array([0.25, 1.5, -1.0])
@@ -44,6 +45,18 @@ def test_calls_near_a_case_are_counted_also_where_forward_raises() -> None:
         with pytest.raises(UserCodeRaised, match="below zero"):
             call((-X,))
         assert evaluator.counters.forward_calls == before + 2
+
+
+def test_forward_may_protect_an_array_that_is_not_contiguous() -> None:
+    """What it gets is a view of what is perturbed, which stays writable."""
+
+    def forward(x: Any) -> Any:
+        x.flags.writeable = False
+        return np.tanh(x)
+
+    x = np.asfortranarray(np.linspace(-2.0, 2.0, 12).reshape(3, 4))
+    passes(forward, lambda dz, x: dz / np.cosh(x) ** 2, x, max_cases=4)
+    fails(forward, lambda dz, x: -dz / np.cosh(x) ** 2, x, max_cases=4)
 
 
 def test_forward_is_called_as_it_was_written_where_its_arguments_are_the_inputs() -> None:

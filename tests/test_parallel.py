@@ -93,7 +93,7 @@ def test_the_report_of_two_at_a_time_is_that_of_one(project: Project):
     assert serial == parallel
     assert len(serial["results"]) == 5
     assert serial["errors"] == [
-        "gates::scaled: op: signif = 7.0: must be from 0 (strict) to 1",
+        "gates::scaled: op: signif = 7.0: must be from 0 (strict), below 1",
     ]
     lines = (project.folder / ".gradcheck" / "results.ndjson").read_text().splitlines()
     streamed = [json.loads(line) for line in lines]
