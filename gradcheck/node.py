@@ -287,7 +287,8 @@ def recorder_of(values: Sequence[Any]) -> Recorder | None:
         They are nodes of two graphs.
     """
     nodes = [v for v in values if type(v) is Node]
-    nodes += [p for v in values if type(v) in (list, tuple) for p in v if type(p) is Node]
+    if len(nodes) < len(values):
+        nodes += [p for v in values if type(v) in (list, tuple) for p in v if type(p) is Node]
     for node in nodes:
         if node.graph is not nodes[0].graph:
             raise UsageError(

@@ -181,9 +181,11 @@ def bound(
 
 def _inputs_alone(op: Op, arguments: Sequence[Any], attributes: Mapping[str, Any]) -> bool:
     """The arguments are nodes, one for each input: soon said, at every step of a pass."""
-    usual = op.any_number is None and len(arguments) == len(op.inputs)
-    if not usual or set(map(type, arguments)) != {Node}:
+    if op.any_number is not None or len(arguments) != len(op.inputs):
         return False
+    for argument in arguments:
+        if type(argument) is not Node:
+            return False
     return not attributes or attributes.keys().isdisjoint(i.name for i in op.inputs)
 
 
