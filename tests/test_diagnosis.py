@@ -39,7 +39,7 @@ def test_the_sample_is_of_every_kind():
     assert {b.kinds[0] for b in SAMPLE} >= {
         *("sign", "factor", "size-factor", "transpose", "permutation", "unbroadcast"),
         *("upstream-dropped", "upstream-twice", "upstream-collapsed", "overwritten"),
-        *("some-entries", "constant-term", "missing-factor", "attribute"),
+        *("some-entries", "constant-term", "lost-term", "missing-factor", "attribute"),
     }
 
 
@@ -72,6 +72,10 @@ def row_norm(x):
 def row_norm_backward(d, x):
     n = np.sqrt((x * x).sum(axis=1, keepdims=True))
     return d - (d * x).sum(axis=1, keepdims=True) * x / n**2  # divided by n once more
+
+
+def logistic(x):
+    return 1 / (1 + np.exp(-x))
 
 
 def take(table, idx):
@@ -170,6 +174,19 @@ RULES: dict[str, tuple[str, str, Function, Function, tuple[Any, ...]]] = {
         *("missing-factor", "along axis 1"),
         *(row_norm, row_norm_backward, (X,)),
     ),
+    "a factor in one of two terms": (
+        *("lost-term", "= -upstream gradient * logistic(x) * (the output)"),
+        *(lambda x: x * logistic(x), lambda d, x: d * logistic(x) * (1 + x), (X,)),
+    ),
+    "a product rule half applied": (
+        *("lost-term", "= -2 * upstream gradient * x * (the output)"),
+        *(lambda x: np.sin(x) * np.exp(-x * x), lambda d, x: d * np.cos(x) * np.exp(-x * x)),
+        (X,),
+    ),
+    "a term with the wrong sign": (
+        *("lost-term", "= 2 * upstream gradient * x * logistic(x)(1 - logistic(x))"),
+        *(lambda x: x * logistic(x), lambda d, x: d * logistic(x) * (1 - x * logistic(-x)), (X,)),
+    ),
     "no derivative": ("missing-factor", "upstream gradient", np.sin, lambda d, x: d.copy(), (X,)),
     "dtype": (
         *("dtype", "float32"),
@@ -237,8 +254,8 @@ def test_an_axis_that_backward_gets_wrong():
 SILENT: dict[str, tuple[Function, Function, tuple[Any, ...]]] = {
     "nonsense": (np.sin, lambda d, x: d * np.cos(x**2 + 3 * x), (X,)),
     "nonsense in the upstream": (np.sin, lambda d, x: np.cos(x) * np.abs(d) ** 1.5, (X,)),
-    "a product rule half applied": (
-        *(lambda x: np.sin(x) * np.exp(-x * x), lambda d, x: d * np.cos(x) * np.exp(-x * x)),
+    "a lost term of too many factors": (
+        *(lambda x: np.sin(x) * np.exp(-(x**4)), lambda d, x: d * np.cos(x) * np.exp(-(x**4))),
         (X,),
     ),
     "nearly one factor": (
@@ -282,6 +299,7 @@ NEAR_MISSES: dict[str, tuple[Function, Function, tuple[Any, ...]]] = {
     ),
     "stale-value": (np.tanh, lambda d, x: d / np.cosh(np.tanh(1.01 * x)) ** 2, (X,)),
     "missing-factor": (lambda x, y: x * y, lambda d, x, y: (d * np.sin(9 * y), d * x), (X, Y)),
+    "lost-term": (lambda x: x**3, lambda d, x: d * (3 * x**2 + np.sin(9 * x)), (X,)),
     "zero": (np.sin, lambda d, x: 1e-3 * np.cos(x) * np.sin(9 * x) * d, (X,)),
     "nearly": (np.sin, lambda d, x: d * np.cos(x) * (1.2 + 0.3 * np.sin(9 * x)), (X,)),
     "dtype": (np.sin, lambda d, x: 1.25 * d * np.cos(x), (X,)),

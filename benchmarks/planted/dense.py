@@ -347,6 +347,10 @@ upstream-twice: dz * (s + x * s * (1 - s)) => dz * dz * (s + x * s * (1 - s))
 missing-factor: dz * (s + x * s * (1 - s)) => dz * s * (s + x * s * (1 - s))
 missing-factor: dz * (s + x * s * (1 - s)) => dz.copy()
 constant-term: dz * (s + x * s * (1 - s)) => dz * (s + x * s * (1 - s)) + 1
+lost-term: dz * (s + x * s * (1 - s)) => dz * (s + x * s)
+lost-term: dz * (s + x * s * (1 - s)) => dz * (s + s * (1 - s))
+lost-term: dz * (s + x * s * (1 - s)) => dz * x * s * (1 - s)
+lost-term: dz * (s + x * s * (1 - s)) => dz * (s - x * s * (1 - s))
 stale-value: return dz * (s => x = x * s\\n    s = 1 / (1 + np.exp(-x))\\n    return dz * (s
 """,
     numbers(3, 4),

@@ -74,6 +74,14 @@ MISTAKES = (
         fix="Differentiate the statistic as well: x - x.mean() has a second term.",
     ),
     Likely(
+        name="lost-term",
+        what=(
+            "One term of a function of single entries is missing or too much, or lacks one of its "
+            "factors."
+        ),
+        fix="Use the product rule: each factor of forward adds a term, with all the others in it.",
+    ),
+    Likely(
         name="missing-factor",
         what=(
             "An input, the output, an attribute or a local derivative is forgotten, or multiplied "

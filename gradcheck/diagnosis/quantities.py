@@ -77,8 +77,15 @@ def _made_of(name: str, q: Float) -> Iterator[tuple[str, Float]]:
     else:
         yield f"1 - {name}", 1 - q
         yield f"({name})(1 - {name})", q * (1 - q)
-        yield f"logistic({name})", 1 / (1 + np.exp(-q))
-        yield f"tanh({name})", np.tanh(q)
+        logistic, tanh = 1 / (1 + np.exp(-q)), np.tanh(q)
+        yield f"logistic({name})", logistic
+        yield f"1 - logistic({name})", 1 - logistic
+        yield f"logistic({name})(1 - logistic({name}))", logistic * (1 - logistic)
+        yield f"tanh({name})", tanh
+        yield f"1 - tanh({name})^2", 1 - tanh * tanh
+        yield f"exp(-{name}^2/2)", np.exp(-q * q / 2)
+        yield f"sin({name})", np.sin(q)
+        yield f"cos({name})", np.cos(q)
     if (q < 30).all():
         yield f"exp({name})", np.exp(q)
         yield f"1 - exp({name})", 1 - np.exp(q)

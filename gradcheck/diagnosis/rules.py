@@ -17,7 +17,7 @@ from gradcheck.diagnosis.mistakes import entrywise, gradients
 from gradcheck.diagnosis.places import named_entries, some_entries, zero_entries
 from gradcheck.diagnosis.ratios import constant_factor, per_line_factor
 from gradcheck.diagnosis.scope import only_for
-from gradcheck.diagnosis.terms import constant_term
+from gradcheck.diagnosis.terms import constant_term, lost_term
 from gradcheck.diagnosis.upstream import predictions
 
 Rule = Callable[[Evidence], Diagnosis | None]
@@ -225,6 +225,7 @@ RULES: tuple[Rule, ...] = (
     per_line_factor,
     constant_term,
     _elsewhere,
+    lost_term,
     _nearly,
 )
 

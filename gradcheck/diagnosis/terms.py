@@ -1,19 +1,23 @@
-"""Backward is the right gradient plus something: a number, or a term that is constant per line."""
+"""Backward is the right gradient plus something: a number, a constant per line, a lost product."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+import math
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from gradcheck.arrays import Float
 from gradcheck.diagnosis.evidence import SLACK, Diagnosis, Evidence, View
-from gradcheck.diagnosis.quantities import factors, known
+from gradcheck.diagnosis.quantities import Named, factors, known
 
 LINES = 48
 """Lines of a large input that are fitted: a wrong kind of term does not fit the first few."""
 SPARE = 4
 """Entries, beyond the unknowns of a fit, that have to agree with it."""
+LEAST = 1e-2
+"""Of the largest entry of what is lacking, what it must not be uncertain by."""
 
 
 def constant_term(evidence: Evidence) -> Diagnosis | None:
@@ -69,6 +73,67 @@ def _gaps(view: View) -> Iterator[tuple[str, bool | None]]:
                 f"proportion to {what} (means or sums over that axis?)"
             )
             yield text, _fits(view, lines, [flat(ones), flat(q)])
+
+
+def lost_term(evidence: Evidence) -> Diagnosis | None:
+    """A function of single entries lacks a product of the upstream gradient and what is at hand."""
+    views = evidence.views
+    if evidence.probe is None or not evidence.probe.entrywise:
+        return None
+    if not all([c.shape for c in v.cotangents] == [v.table.backward.shape] for v in views):
+        return None
+    if sum(v.table.backward.size for v in views) <= SPARE:
+        return None
+    at_hand = [factors(v, v.table.backward.shape, constant=True) for v in views]
+    upstream = [v.cotangents[0].astype(np.float64) for v in views]
+    for names in _products(at_hand):
+        made = [
+            math.prod((q[n] for n in names), start=c)
+            for q, c in zip(at_hand, upstream, strict=True)
+        ]
+        number = _times(views, made)
+        if number is not None:
+            product = " * ".join(["upstream gradient", *map(_bracketed, names)])
+            text = (
+                "a term, or a factor of one, is missing or too much: finite difference - backward "
+                f"= {_before(number)}{product} ({evidence.entries})"
+            )
+            return Diagnosis("lost-term", text)
+    return None
+
+
+def _products(at_hand: Sequence[Named]) -> Iterator[tuple[str, ...]]:
+    """One or two of the quantities that every case has, the simpler ones first."""
+    names = [n for n in at_hand[0] if all(n in q for q in at_hand)]
+    yield from itertools.combinations(names, 1)
+    yield from itertools.combinations_with_replacement(names, 2)
+
+
+def _times(views: Sequence[View], products: Sequence[Float]) -> float | None:
+    """The number by which what every case lacks is these products; None where there is none."""
+    number: float | None = None
+    for view, product in zip(views, products, strict=True):
+        gap = view.table.difference - view.table.backward
+        square = float((product * product).sum())
+        if not 0 < square < np.inf:
+            return None
+        number = float((gap * product).sum()) / square if number is None else number
+        slack = view.table.bound.max() + SLACK[view.precision] * view.table.size
+        least = LEAST * np.abs(gap).max()
+        if not np.abs(gap - number * product).max() <= slack <= least:
+            return None
+    return number
+
+
+def _before(number: float) -> str:
+    """A factor as it is written before a product."""
+    if f"{abs(number):.4g}" == "1":
+        return "-" if number < 0 else ""
+    return f"{number:.4g} * "
+
+
+def _bracketed(what: str) -> str:
+    return f"({what})" if " " in what and "(" not in what else what
 
 
 def _fits(view: View, lines: Float, basis: list[Float]) -> bool | None:
