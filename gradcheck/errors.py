@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import traceback
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,6 +18,25 @@ class UsageError(Exception):
 
 class TargetError(UsageError):
     """A target could not be imported, or holds no op of that name."""
+
+
+class TooLarge(UsageError):
+    """The cases of an op do not fit into the memory that there is."""
+
+
+class OwnFault(UsageError):
+    """A fault of gradcheck's own at one op: it is left out, the others are checked (exit code 3).
+
+    Attributes
+    ----------
+    trace : str
+        The traceback.
+    """
+
+    def __init__(self, trace: str) -> None:
+        last = trace.strip().rpartition("\n")[2]
+        super().__init__(f"internal error, please report it: {last}")
+        self.trace = trace
 
 
 class NothingCollected(Exception):
@@ -34,6 +55,31 @@ class GradientError(AssertionError):
     def __init__(self, message: str, result: OpResult) -> None:
         super().__init__(message)
         self.result = result
+
+
+@contextmanager
+def faults_told() -> Iterator[None]:
+    """What goes wrong in gradcheck itself, where one op is checked.
+
+    Raises
+    ------
+    TooLarge
+        Memory is short.
+    OwnFault
+        Anything else that is no `UsageError`.
+    """
+    try:
+        yield
+    except UsageError:
+        raise
+    except MemoryError as error:
+        what = f" ({error})" if str(error) else ""
+        raise TooLarge(
+            f"there is not enough memory for a case{what}: give it a smaller example, or smaller "
+            "sizes in its signature"
+        ) from error
+    except Exception as error:
+        raise OwnFault("".join(traceback.format_exception(error))) from error
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -159,6 +159,22 @@ def quiet() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def process_kept() -> Iterator[None]:
+    """Give back what the user's code may have changed for all: the folder, the recursion limit."""
+    depth = sys.getrecursionlimit()
+    with contextlib.ExitStack() as stack:
+        stack.callback(sys.setrecursionlimit, depth)
+        with contextlib.suppress(OSError):  # it is gone
+            stack.callback(_back_to, os.getcwd())
+        yield
+
+
+def _back_to(folder: str) -> None:
+    with contextlib.suppress(OSError):
+        os.chdir(folder)
+
+
+@contextlib.contextmanager
 def crashes_told() -> Iterator[None]:
     """A crash of compiled code prints the lines of Python that it was called from."""
     told = faulthandler.is_enabled()

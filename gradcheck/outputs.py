@@ -12,7 +12,7 @@ import secrets
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gradcheck import files
@@ -64,8 +64,13 @@ def parse(wishes: Iterable[str], root: Path | None = None) -> list[Output]:
     return found
 
 
-def claim(outputs: Sequence[Output]) -> None:
+def claim(outputs: Sequence[Output]) -> list[Output]:
     """Find out before the work that a report cannot be written.
+
+    Returns
+    -------
+    list of Output
+        The same, wherever the user's code goes meanwhile (``os.chdir``).
 
     Raises
     ------
@@ -76,6 +81,7 @@ def claim(outputs: Sequence[Output]) -> None:
     for output in outputs:
         if not output.standard:
             files.claim(output.path)
+    return [replace(output, path=output.path.absolute()) for output in outputs]
 
 
 def write(report: Report, outputs: Sequence[Output]) -> None:

@@ -28,9 +28,12 @@ class Exit(IntEnum):
 def decide(report: Report, settings: Settings) -> Exit:
     """0 only where the run is right as every format shows it (`standing.is_right`).
 
-    What could not be judged may be let through by the settings, but not if nothing passed.
+    What could not be judged may be let through by the settings, but not if nothing passed. A fault
+    of gradcheck's own comes before all else.
     """
     report = let_through(report, settings)
+    if report.faults:
+        return Exit.INTERNAL
     if is_right(report):
         return Exit.PASSED
     if report.interrupted:
@@ -61,6 +64,8 @@ def fails(result: OpResult, settings: Settings) -> bool:
 
 def decide_scores(scores: Scores) -> Exit:
     """0 only where every op has a score and no planted mistake survived."""
+    if scores.faults:
+        return Exit.INTERNAL
     if scores.interrupted:
         return Exit.INTERRUPTED
     if not scores.scores and not scores.errors:

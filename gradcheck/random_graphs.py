@@ -24,7 +24,7 @@ from gradcheck.guards import GlobalRandom, one_blas_thread, quiet
 from gradcheck.model import Op, Recipe
 from gradcheck.results import OpResult
 from gradcheck.runner import run_one
-from gradcheck.series import LATE, InTime, one_by_one
+from gradcheck.series import LATE, InTime, Problems, one_by_one
 from gradcheck.settings import Settings
 from gradcheck.wishes import Checked, Wish
 
@@ -83,7 +83,9 @@ def check_graphs(
     work = _Work(settings, wish, dict(fixed), targets)
     made = Checked()
     drawn = InTime(_ops(work, kept), wish.until)
-    results, made.interrupted = one_by_one(drawn, work.checked, made.problems, progress)
+    problems = Problems(made.problems)
+    results, made.interrupted = one_by_one(drawn, work.checked, problems, progress)
+    made.faults = problems.faults
     results, cut = [r for r in results if not _is_cut(r)], sum(map(_is_cut, results))
     if drawn.late or work.late or cut:
         begun = work.begun - drawn.late - cut  # composed, and not checked to the end

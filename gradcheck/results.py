@@ -251,7 +251,9 @@ class Report(Record, frozen=True, kw_only=True):
     summary: Summary
     results: list[OpResult]
     errors: list[str] = []
-    """Targets that could not be loaded."""
+    """Targets that could not be loaded, and ops that could not be checked."""
+    faults: list[str] = []
+    """Tracebacks of faults of gradcheck's own, for which ops could not be checked."""
     interrupted: bool = False
     planned: int = 0
     """Ops that were to be checked: more than there are results where the run was cut short."""

@@ -16,6 +16,7 @@ import msgspec
 
 from gradcheck import cost, engine
 from gradcheck.environment import environment
+from gradcheck.errors import faults_told
 from gradcheck.evaluation import Evaluator
 from gradcheck.execution.data import Shared
 from gradcheck.execution.driver import Listener
@@ -25,13 +26,20 @@ from gradcheck.figures import Cost, Figures
 from gradcheck.folding import Known
 from gradcheck.foreign import release
 from gradcheck.gathering import diagnose
-from gradcheck.guards import GlobalRandom, crashes_told, one_blas_thread, quiet, within_limit
+from gradcheck.guards import (
+    GlobalRandom,
+    crashes_told,
+    one_blas_thread,
+    process_kept,
+    quiet,
+    within_limit,
+)
 from gradcheck.history import History
 from gradcheck.illustrating import illustrate
 from gradcheck.model import Op, Recipe
 from gradcheck.preparing import Ready, prepare
 from gradcheck.results import Finding, OpResult, Report, summarise
-from gradcheck.series import LATE, InTime, deadline, one_by_one
+from gradcheck.series import LATE, InTime, Problems, deadline, one_by_one
 from gradcheck.settings import Settings, for_op, in_force
 from gradcheck.shrinking import smallest
 from gradcheck.tally import Tally
@@ -48,6 +56,7 @@ ENOUGH_FAILURES = 10
 """Failing cases after which an op has had its chance."""
 
 
+@faults_told()
 def run_one(
     op: Op,
     settings: Settings,
@@ -89,11 +98,17 @@ def run_one(
     -------
     OpResult
         Never raises for what the user's code does.
+
+    Raises
+    ------
+    UsageError
+        The op's settings are wrong; `TooLarge` where a case does not fit into memory, `OwnFault`
+        where there is a fault in gradcheck itself.
     """
     started = time.perf_counter()
     settings = _in_time(for_op(settings, op.options, fixed), until - started)
     random = GlobalRandom(settings.seed, op.random)
-    with random.restored(), crashes_told(), quiet(), one_blas_thread():
+    with random.restored(), process_kept(), crashes_told(), quiet(), one_blas_thread():
         ready = prepare(Evaluator(op, random), settings, only, fixed=fixed, known=known)
         history = History()
         _try_all(ready.bench, ready.drawn, (ready.tally, history), started, until)
@@ -215,7 +230,7 @@ def run(
     shared = Shared(settings=settings, fixed=dict(fixed or {}), illustrated=True)
     asked = Asked(shared, known or {}, until, costs or {})
     done = _checked(ops, asked, Listener(begun, progress or (lambda _: None)), executor)
-    results, problems = done.results, [*unloaded, *done.problems]
+    results, problems = done.results, [*unloaded, *done.problems.said]
     late = done.late or any(r.reason.endswith(LATE) for r in results)
     return Report(
         seed=settings.seed,
@@ -226,8 +241,9 @@ def run(
         summary=summarise(results, len(problems), time.perf_counter() - started),
         results=results,
         errors=problems,
+        faults=done.problems.faults,
         interrupted=done.interrupted,
-        planned=max(planned - len(done.problems), len(results)),
+        planned=max(planned - len(done.problems.said), len(results)),
         cut_short=out_of_time(settings) if late and not done.interrupted else "",
     )
 
@@ -251,7 +267,7 @@ def _checked(
 
     if executor is not None or shared.settings.jobs != 1:  # in children on one CPU too
         return spread(list(ops), asked, listener, here, executor)
-    timed, done = InTime(_announced(ops, listener.begun), asked.until), Done([], [])
+    timed, done = InTime(_announced(ops, listener.begun), asked.until), Done([], Problems([]))
     with closing(Apart(asked)) as apart:
         done.results, done.interrupted = one_by_one(
             timed,

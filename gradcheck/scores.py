@@ -96,7 +96,9 @@ class Scores(Record, frozen=True, kw_only=True):
     environment: dict[str, str]
     scores: list[Score]
     errors: list[str] = []  # noqa: RUF012
-    """Targets that could not be loaded."""
+    """Targets that could not be loaded, and ops that could not be tested."""
+    faults: list[str] = []  # noqa: RUF012
+    """Tracebacks of faults of gradcheck's own, for which ops could not be tested."""
     interrupted: bool = False
     seconds: float = 0.0
 

@@ -27,7 +27,7 @@ from gradcheck.preparing import Ready, prepare
 from gradcheck.results import OpResult
 from gradcheck.runner import run_one
 from gradcheck.scores import NOT_JUDGED, Planted, Score, Scores
-from gradcheck.series import one_by_one
+from gradcheck.series import Problems, one_by_one
 from gradcheck.settings import CHECKS, Settings, for_op
 from gradcheck.tally import Tally
 from gradcheck.trial import Trial
@@ -277,7 +277,7 @@ def selftest(
         Never: an op whose settings are wrong is counted among the errors.
     """
     started = time.perf_counter()
-    problems = list(errors)
+    problems = Problems(list(errors))
     work = partial(selftest_one, settings=settings, fixed=fixed)
     scores, interrupted = one_by_one(ops, work, problems, progress)
     return Scores(
@@ -285,7 +285,8 @@ def selftest(
         profile=settings.profile,
         environment=environment(),
         scores=scores,
-        errors=problems,
+        errors=problems.said,
+        faults=problems.faults,
         interrupted=interrupted,
         seconds=time.perf_counter() - started,
     )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import TypeVar
 
-from gradcheck.errors import UsageError
+from gradcheck.errors import OwnFault, UsageError
 from gradcheck.model import Op
 
 T = TypeVar("T")
@@ -36,15 +37,31 @@ class InTime:
             yield op
 
 
+@dataclass(slots=True)
+class Problems:
+    """Why some ops could not be checked: their settings are wrong, or there is a fault of ours."""
+
+    said: list[str]
+    """A sentence each."""
+    faults: list[str] = field(default_factory=list)
+    """Tracebacks of the latter."""
+
+    def note(self, op: Op, error: UsageError) -> None:
+        """That an op could not be checked."""
+        self.said.append(f"{op.id}: {error}")
+        if isinstance(error, OwnFault):
+            self.faults.append(error.trace)
+
+
 def one_by_one(
     ops: Iterable[Op],
     work: Callable[[Op], T],
-    problems: list[str],
+    problems: Problems,
     progress: Callable[[T], None] | None = None,
 ) -> tuple[list[T], bool]:
     """What ``work`` says of each op, and whether it was interrupted: then with what there is.
 
-    An op whose settings are wrong is put among the ``problems``.
+    An op that cannot be checked is put among the ``problems``.
     """
     done: list[T] = []
     try:
@@ -52,7 +69,7 @@ def one_by_one(
             try:
                 done.append(work(op))
             except UsageError as error:
-                problems.append(f"{op.id}: {error}")
+                problems.note(op, error)
                 continue
             if progress is not None:
                 progress(done[-1])

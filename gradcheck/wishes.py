@@ -54,6 +54,8 @@ class Checked:
     """Without those that could not be judged."""
     said: str = ""
     problems: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    """Tracebacks of faults of ours."""
     interrupted: bool = False
     missing: int = 0
     """How many were not checked, because the run was out of time."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+import sys
 
 import pytest
 
@@ -103,6 +104,101 @@ def test_a_forward_that_changes_its_shape_is_not_judged(project):
     assert "op: no verdict " in ran.out
     assert "the same call twice gives different outputs" in " ".join(ran.out.split())
     assert "3 ops, 2 passed, 1 not judged" in ran.out
+
+
+PROCESS = "\ndef forward(x):\n    import os, sys\n    {body}\n    return x * x\n\n" + (
+    "op = gradcheck.op(forward, dsquare, 'x[n]')\n"
+)
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_what_an_op_changes_for_the_whole_process_is_given_back(project, jobs):
+    """Reports go where they were asked for, wherever an op, or an import, has gone since."""
+    away = project.folder / "away"
+    away.mkdir()
+    body = f"os.chdir({str(away)!r}); sys.setrecursionlimit(80)"
+    project.write("gates.py", OPS.format(op=PROCESS.format(body=body)))
+    project.write("goes.py", f"import os\nos.chdir({str(away)!r})\n" + OPS.format(op=""))
+    project.write("stays.py", OPS.format(op=""))
+    reports = ("--html", "page.html", "--report", "json=made.json", "-j", jobs)
+    ran = project.shell("run", "gates.py", "goes.py", "stays.py", *reports, *FEW)
+    assert ran.code == 0, ran.text
+    assert "7 ops, 7 passed" in ran.out
+    assert (project.folder / "page.html").exists()
+    assert (project.folder / "made.json").exists()
+    assert list(away.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["run", "selftest"])
+def test_os_exit_in_an_op_or_in_an_import_is_told(project, command):
+    project.write("gates.py", OPS.format(op=PROCESS.format(body="os._exit(0)")))
+    ran = project.shell(command, "gates.py", *FEW)
+    assert ran.code == 1, ran.text
+    assert "SystemExit: os._exit(0) was called" in " ".join(ran.out.split())
+    project.write("leaves.py", "import os\nos._exit(0)\n")
+    ran = project.shell(command, "leaves.py")
+    assert ran.code == 1
+    assert "leaves.py cannot be imported: SystemExit: os._exit(0) was called" in ran.text
+
+
+def test_a_process_that_an_op_forks_ends_itself(project):
+    body = "0 if (child := os.fork()) else os._exit(7)\n    os.waitpid(child, 0)"
+    project.write("gates.py", OPS.format(op=PROCESS.format(body=body)))
+    ran = project.shell("run", "gates.py", "--max-cases", "2")
+    assert ran.code == 0, ran.text
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_an_op_that_fits_into_no_memory_is_a_sentence(project, jobs):
+    op = "\nop = gradcheck.op(square, dsquare, 'x[1000000 1000000]')\n"
+    project.write("gates.py", OPS.format(op=op))
+    ran = project.shell("run", "gates.py", "-j", jobs, *FEW)
+    assert ran.code == 1
+    assert "could not be checked: gates::op: there is not enough memory for a case" in ran.out
+    assert "smaller sizes in its signature" in ran.out
+    assert "2 ops, 2 passed, 1 could not be checked" in ran.out
+
+
+FAULTY = """
+from gradcheck.trial import Bench
+
+whole = Bench.run
+
+
+def broken(self, recipe, checks=None):
+    if self.op.name == "op":
+        raise IndexError("ours")
+    return whole(self, recipe, checks)
+
+
+Bench.run = broken
+op = gradcheck.op(square, dsquare, "x[n]", name="op")
+"""
+
+
+@pytest.mark.parametrize("more", [(), ("-j", "2"), ("--isolate",)])
+def test_a_fault_of_ours_at_one_op_keeps_none_from_being_checked(project, more):
+    project.write("gates.py", OPS.format(op=FAULTY))
+    ran = project.shell("run", "gates.py", "--html", "page.html", *more, *FEW)
+    assert ran.code == 3, ran.text
+    assert "2 ops, 2 passed, 1 could not be checked" in ran.out
+    assert ran.err == (
+        "gradcheck: internal error, please report it: IndexError: ours; the trace is in "
+        ".gradcheck/crash.txt\n"
+    )
+    assert "in broken" in (project.folder / ".gradcheck" / "crash.txt").read_text()
+    assert "please report it: IndexError: ours" in (project.folder / "page.html").read_text()
+    (error,) = project.results()["errors"]
+    assert error == "gates::op: internal error, please report it: IndexError: ours"
+    assert project.shell("selftest", "gates.py::op").code == 3
+
+
+def test_a_fault_of_ours_in_a_test_is_an_error_with_its_cause(project):
+    project.write("gates.py", OPS.format(op=FAULTY))
+    code = "import gates, gradcheck; gradcheck.check(gates.op)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr.strip().endswith("internal error, please report it: IndexError: ours")
+    assert "in broken" in done.stderr
 
 
 STRUCTURED = "np.zeros(2, 'f8, f8')"

@@ -355,9 +355,9 @@ def test_selftest_goes_through_the_same_loop():
     class Named:
         id = "g::a"
 
-    problems: list[str] = []
+    problems = series.Problems([])
     assert series.one_by_one([Named()], work, problems) == ([], False)  # type: ignore[list-item]
-    assert problems == ["g::a: no"]
+    assert (problems.said, problems.faults) == (["g::a: no"], [])
 
 
 def test_a_billion_random_graphs_end_with_the_time_and_it_says_how_many(project):

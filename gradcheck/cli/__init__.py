@@ -9,13 +9,20 @@ import sys
 def main() -> None:
     """Entry point of the ``gradcheck`` command."""
     if sys.argv[1:] in (["--version"], ["-V"]):
-        from importlib.metadata import version
-
-        print(f"gradcheck {version('gradcheck')}")
-        return
+        sys.exit(flushed(_version()))
     from gradcheck.cli.app import dispatch
 
     sys.exit(flushed(dispatch(sys.argv[1:])))
+
+
+def _version() -> int:
+    from importlib.metadata import version
+
+    try:
+        print(f"gradcheck {version('gradcheck')}")
+    except OSError:  # a disk that is full
+        return 2
+    return 0
 
 
 def flushed(code: int) -> int:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import codecs
-import contextlib
 import os
 import sys
 import traceback
 from pathlib import Path
+from typing import Any
 
 import cyclopts
 
-from gradcheck import files
 from gradcheck.cli import commands, looking, starting
-from gradcheck.errors import NothingCollected, UsageError
-from gradcheck.plain import ascii_only, visible
+from gradcheck.cli.faults import say, tell
+from gradcheck.cli.signals import no_sudden_end
+from gradcheck.errors import NothingCollected, OwnFault, UsageError
+from gradcheck.plain import ascii_only
 
 EPILOGUE = (
     "Exit codes: 0 every op passed or is waived; 1 an op failed, could not be judged or checked, a "
@@ -46,31 +47,41 @@ def dispatch(arguments: list[str]) -> int:
     _print_anywhere()
     try:
         Path.cwd()
-        result = app(arguments, exit_on_error=False, print_error=True, result_action="return_value")
+        with no_sudden_end():
+            result = _run(arguments)
         return int(result or 0)
     except cyclopts.CycloptsError:
         return 2
+    except OwnFault as fault:
+        return tell([fault.trace])
     except UsageError as error:
-        _say(f"gradcheck: {error}")
+        say(f"gradcheck: {error}")
         return 2
     except NothingCollected as nothing:
-        _say(f"gradcheck: {nothing}")
+        say(f"gradcheck: {nothing}")
         return 5
     except KeyboardInterrupt:
-        _say("gradcheck: interrupted")
+        say("gradcheck: interrupted")
         return 130
     except SystemExit as end:  # the help page's reader went away
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except OSError as error:  # a name too long, a folder that is gone, a disk that is full
         place = f": {error.filename}" if error.filename else ""
-        _say(f"gradcheck: {error.strerror or error}{place}")
+        say(f"gradcheck: {error.strerror or error}{place}")
         return 2
     except Exception as error:
-        return _our_fault(error)
+        return tell(["".join(traceback.format_exception(error))])
+
+
+def _run(arguments: list[str]) -> Any:
+    return app(arguments, exit_on_error=False, print_error=True, result_action="return_value")
 
 
 def _print_anywhere() -> None:
-    """A terminal that has no ± gets +/-, not an exception."""
+    """A terminal that has no ± gets +/-, not an exception; one without a width has the usual."""
+    width = os.environ.get("COLUMNS", "80")
+    if not (width.isdecimal() and int(width)):
+        del os.environ["COLUMNS"]
     codecs.register_error("gradcheck", _in_ascii)
     for name in ("stdout", "stderr"):
         if getattr(sys, name, None) is None:  # closed: gradcheck run >&-
@@ -83,22 +94,3 @@ def _print_anywhere() -> None:
 def _in_ascii(error: UnicodeError) -> tuple[str, int]:
     assert isinstance(error, UnicodeEncodeError)
     return ascii_only(error.object[error.start : error.end]), error.end
-
-
-def _say(text: str) -> None:
-    with contextlib.suppress(OSError):  # the exit code still counts
-        print(visible(text), file=sys.stderr, flush=True)
-
-
-def _our_fault(error: Exception) -> int:
-    """One line on the screen, the trace in a file: it is no mistake of the user's."""
-    trace = "".join(traceback.format_exception(error))
-    path = Path(".gradcheck") / "crash.txt"
-    try:
-        files.prepare(path.parent)
-        files.write(path, trace)
-        where = f"; the trace is in {path}"
-    except (UsageError, OSError):
-        where = f"\n{trace}"
-    _say(f"gradcheck: internal error, please report it: {type(error).__name__}: {error}{where}")
-    return 3

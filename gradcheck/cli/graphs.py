@@ -51,6 +51,7 @@ def added(report: Report, checked: Checked, settings: Settings) -> Report:
         report,
         results=results,
         errors=errors,
+        faults=[*report.faults, *checked.faults],
         summary=summarise(results, len(errors), seconds),
         interrupted=report.interrupted or checked.interrupted,
         planned=report.planned + len(checked.results) + checked.missing,

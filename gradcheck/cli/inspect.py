@@ -16,7 +16,8 @@ from rich.text import Text
 
 from gradcheck import explained, files, targets
 from gradcheck.cli import loading
-from gradcheck.cli.run import REFERENCE, chosen, collect
+from gradcheck.cli.loading import collect
+from gradcheck.cli.run import REFERENCE, chosen
 from gradcheck.cli.screen import screen
 from gradcheck.codes import CODES, LIKELY
 from gradcheck.errors import NothingCollected, UsageError, did_you_mean

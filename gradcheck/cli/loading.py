@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TextIO
 
 from gradcheck import outputs, targets
+from gradcheck.errors import UsageError
 from gradcheck.model import Op
 
 
@@ -24,6 +25,28 @@ def module(path: str) -> ModuleType:
     """The module of a target, as `targets.import_target`."""
     with aside():
         return targets.import_target(path)
+
+
+def collect(names: Sequence[str], errors: list[str], root: Path | None = None) -> list[Op]:
+    """The ops of all targets; what cannot be loaded goes to ``errors``, and the rest go on.
+
+    Raises
+    ------
+    NotThere
+        A file, module or op that does not exist.
+    """
+    found: dict[str, Op] = {}
+    here = Path.cwd()
+    for name in names:
+        moved = Path.cwd() != here  # by the import of one before
+        try:
+            for op in load(name, here if moved and root is None else root):
+                found.setdefault(op.id, op)
+        except targets.NotThere:
+            raise
+        except UsageError as error:
+            errors.append(str(error))
+    return list(found.values())
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 
 from gradcheck import files, outputs, policy, targets, waivers
-from gradcheck.cli import loading, placing
+from gradcheck.cli import faults, loading, placing
 from gradcheck.cli.advice import advice
 from gradcheck.cli.central import print_central
 from gradcheck.cli.graphs import added, run_graphs, shortened, told
@@ -92,8 +92,7 @@ def run_job(job: Job) -> int:
         raise UsageError(f"--graphs {job.graphs}: how many random graphs, so 0 or more")
     settings = load(Path.cwd(), profile="ci", command_line=job.given)
     until = deadline(settings.max_time)
-    places = _outputs(job, settings)
-    outputs.claim(places)
+    places = outputs.claim(_outputs(job, settings))
     known = _known(job, settings)
     console = screen(aside=any(place.standard for place in places))
     found = _found(job, settings, console)
@@ -119,6 +118,8 @@ def run_job(job: Job) -> int:
         next_ = f"next: {advice(report, reference=found.names == [REFERENCE])}"
         console.print(f"{place}\n{next_}", soft_wrap=True, markup=False)
     outputs.announce(report, say, os.environ)
+    if report.faults:
+        return faults.tell(report.faults)
     return int(policy.decide(report, settings))
 
 
@@ -160,7 +161,10 @@ def _found(job: Job, settings: Settings, console: Console) -> Found:
     errors: list[str] = []
     apart = settings.isolate or settings.jobs != 1 or job.dask
     safe = placing.loadable(names, root, errors) if apart else names
-    every = collect(safe, errors, root)
+    here = Path.cwd()
+    every = loading.collect(safe, errors, root)
+    if apart:  # an import may have gone elsewhere: other processes begin where this one did
+        os.chdir(here)
     one_graph = job.graphs > 0 and is_name(job.keyword)
     ops = [] if one_graph else select(every, job.keyword)
     if not every and not errors:
@@ -209,26 +213,6 @@ def chosen(named: Sequence[str], settings: Settings) -> tuple[list[str], Path | 
         '  [tool.gradcheck] targets = ["my_package"]  in pyproject.toml, then gradcheck run\n'
         "  gradcheck run reference_ops                see it work on the reference ops"
     )
-
-
-def collect(names: Sequence[str], errors: list[str], root: Path | None = None) -> list[Op]:
-    """The ops of all targets; what cannot be loaded goes to ``errors``, and the rest go on.
-
-    Raises
-    ------
-    NotThere
-        A file, module or op that does not exist.
-    """
-    found: dict[str, Op] = {}
-    for name in names:
-        try:
-            for op in loading.load(name, root):
-                found.setdefault(op.id, op)
-        except targets.NotThere:
-            raise
-        except UsageError as error:
-            errors.append(str(error))
-    return list(found.values())
 
 
 def select(ops: list[Op], keyword: str | None) -> list[Op]:

@@ -7,7 +7,9 @@ from pathlib import Path
 from rich.console import Console
 
 from gradcheck import files, policy
-from gradcheck.cli.run import Job, chosen, collect, select
+from gradcheck.cli import faults
+from gradcheck.cli.loading import collect
+from gradcheck.cli.run import Job, chosen, select
 from gradcheck.cli.screen import Progress, screen
 from gradcheck.errors import NothingCollected
 from gradcheck.model import Op
@@ -43,6 +45,8 @@ def selftest_job(job: Job, json_path: str | None = None) -> int:
         files.write(Path(json_path), json.render(scores))
     if job.verbosity >= 0:
         console.print(f"next: {_next(scores)}", soft_wrap=True, markup=False)
+    if scores.faults:
+        return faults.tell(scores.faults)
     return int(policy.decide_scores(scores))
 
 

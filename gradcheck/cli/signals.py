@@ -1,13 +1,15 @@
-"""One interrupt ends a run, and no second one its reports."""
+"""What may end a run: one interrupt, and no second one its reports; no `os._exit` at all."""
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import NoReturn
 
 AGAIN = 1.0
 """Seconds in which a further signal is the same one: terminals and CI runners send it twice."""
@@ -39,3 +41,20 @@ def one_interrupt() -> Iterator[None]:
     finally:
         for kind, handler in before.items():
             signal.signal(kind, handler)
+
+
+@contextmanager
+def no_sudden_end() -> Iterator[None]:
+    """``os._exit`` raises SystemExit in this process: else it would end a run without a word."""
+    end, own = os._exit, os.getpid()
+
+    def refused(status: int) -> NoReturn:
+        if os.getpid() != own:  # a fork's own business
+            end(status)
+        raise SystemExit(f"os._exit({status}) was called")
+
+    os._exit = refused
+    try:
+        yield
+    finally:
+        os._exit = end

@@ -8,7 +8,7 @@ import signal
 
 import msgspec
 
-from gradcheck.errors import UsageError
+from gradcheck.errors import OwnFault, UsageError
 from gradcheck.execution.data import Answer, Death
 from gradcheck.model import Op
 from gradcheck.plain import SENTENCE, cut, visible
@@ -54,10 +54,6 @@ def last_words(text: str) -> tuple[str, str]:
     return cut(visible(lines[-1]), SENTENCE) if lines else "", visible(shown)
 
 
-class Fault(Exception):
-    """A fault of ours, in another process: its traceback is a note of it."""
-
-
 def of_fault(trace: str, limits: str) -> Death:
     """Of a process that was short of memory where our own code needed some.
 
@@ -85,14 +81,10 @@ def judged(op: Op, answer: Answer) -> OpResult:
     Raises
     ------
     UsageError
-        The op could not be checked.
-    Fault
-        There was a fault of ours.
+        The op could not be checked; `OwnFault` where that is ours.
     """
     if answer.fault:
-        fault = Fault(answer.fault.strip().rpartition("\n")[2])
-        fault.add_note(answer.fault)
-        raise fault
+        raise OwnFault(answer.fault)
     if answer.problem:
         raise UsageError(answer.problem)
     if answer.late:

@@ -47,7 +47,7 @@ class Outcome:
 
     results: dict[int, OpResult] = field(default_factory=dict)
     """By the op's number, in the order in which they came."""
-    problems: dict[int, str] = field(default_factory=dict)
+    problems: dict[int, UsageError] = field(default_factory=dict)
     """Why an op could not be checked, by its number."""
     interrupted: bool = False
     late: bool = False
@@ -123,11 +123,6 @@ class Driver:
         """Send all and take what comes back; an interrupt, or the end of the time, keeps it.
 
         Every op is in the outcome, unless that was interrupted or late.
-
-        Raises
-        ------
-        death.Fault
-            There was a fault of ours in another process.
         """
         self._waiting.extend(portions)
         try:
@@ -187,8 +182,6 @@ class Driver:
             self._note(tasks, died, death.NO_ANSWER)
         except CancelledError:
             self._note(tasks, [], GONE)
-        except death.Fault:
-            raise
         except Exception as error:
             self._note(tasks, [], _failed(error))
 
@@ -220,7 +213,7 @@ class Driver:
             try:
                 result = death.judged(self._ops[number], answer)
             except UsageError as error:
-                self.outcome.problems[number] = str(error)
+                self.outcome.problems[number] = error
                 continue
             self.outcome.results[number] = result
             self._listener.done(result)

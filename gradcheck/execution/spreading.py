@@ -20,6 +20,7 @@ from gradcheck.execution.place import Borrowed, Place
 from gradcheck.execution.process import Terms
 from gradcheck.model import Op
 from gradcheck.results import OpResult
+from gradcheck.series import Problems
 from gradcheck.settings import Settings
 
 Known = Mapping[str, Iterable[tuple[str, str]]]
@@ -114,7 +115,7 @@ class Done:
 
     results: list[OpResult]
     """In the order of the ops."""
-    problems: list[str]
+    problems: Problems
     """Ops that could not be checked, and why."""
     interrupted: bool = False
     late: bool = False
@@ -151,7 +152,7 @@ def spread(
     sent = {number: op for number, op in enumerate(ops) if op.target}
     outcome = _sent(sent, asked, listener, executor) if sent else Outcome()
     results, problems = dict(outcome.results), dict(outcome.problems)
-    done = Done([], [], outcome.interrupted, outcome.late)
+    done = Done([], Problems([]), outcome.interrupted, outcome.late)
     try:
         for number, op in enumerate(ops):
             if number in sent or done.interrupted or done.late:
@@ -160,13 +161,14 @@ def spread(
             try:
                 results[number] = here(op)
             except UsageError as error:
-                problems[number] = str(error)
+                problems[number] = error
                 continue
             listener.done(results[number])
     except KeyboardInterrupt:
         done.interrupted = True
     done.results = [results[k] for k in sorted(results)]
-    done.problems = [f"{ops[k].id}: {problems[k]}" for k in sorted(problems)]
+    for k in sorted(problems):
+        done.problems.note(ops[k], problems[k])
     return done
 
 

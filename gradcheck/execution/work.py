@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from gradcheck import targets
-from gradcheck.errors import TargetError, UsageError
+from gradcheck.errors import OwnFault, TargetError, TooLarge, UsageError
 from gradcheck.execution.data import Answer, Answers, Chunk, Shared, Task, packed, unpacked
 from gradcheck.model import Op
 from gradcheck.recalling import recalled
@@ -98,6 +98,13 @@ def _answer(task: Task, shared: Shared, until: float, loaded: Loaded) -> Answer:
             known=task.known,
             own=True,
         )
+    except OwnFault as fault:
+        return Answer(number=task.number, fault=fault.trace)
+    except TooLarge as error:
+        if not shared.settings.memory_limit:
+            return Answer(number=task.number, problem=str(error))
+        trace = "".join(traceback.format_exception(error.__cause__))
+        return Answer(number=task.number, fault=trace)
     except UsageError as error:
         return Answer(number=task.number, problem=str(error))
     except BaseException:

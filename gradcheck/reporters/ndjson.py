@@ -46,6 +46,8 @@ class End(Record, frozen=True, kw_only=True, tag="end", tag_field="record"):
     summary: Summary
     errors: list[str]
     """All of them, those of the first line included."""
+    faults: list[str] = []  # noqa: RUF012
+    """As in a `Report`."""
     interrupted: bool
     planned: int
     cut_short: str
