@@ -74,6 +74,17 @@ def demand_installed(name: str) -> None:
 
 
 @lru_cache(None)
+def largest_of(dtype: np.dtype[Any] | str) -> float:
+    """The largest finite number of a floating-point dtype; infinity for integers."""
+    import numpy as np
+
+    known = FORMATS.get(str(dtype))
+    if known is not None:
+        return known.largest
+    return float(np.finfo(dtype).max) if np.dtype(dtype).kind == "f" else np.inf
+
+
+@lru_cache(None)
 def eps_of(dtype: np.dtype[Any] | str) -> float:
     """Spacing at 1; 0 for integers, which are exact."""
     import numpy as np

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -9,8 +10,12 @@ import numpy as np
 import pytest
 
 import gradcheck
+from gradcheck import finite
 from gradcheck.compare import Rules, Status, judge
 from gradcheck.estimate import Estimate
+from gradcheck.evaluation import Evaluator
+from gradcheck.guards import GlobalRandom, quiet
+from gradcheck.model import Case, Recipe
 from gradcheck.targets import op_of
 from reference_ops.activations import silu
 from tests.gates import Array
@@ -21,6 +26,42 @@ def test_a_forward_that_overflows_rightly_is_rejected_and_counted() -> None:
     result = passes(np.exp, lambda dy, x: dy * np.exp(x), "x[...]", profile="ci", max_cases=100)
     assert any("overflows" in what for what in result.rejected)
     assert not result.findings
+
+
+def refusal(forward: Callable[[Array], Array], *x: float) -> str:
+    """Why what is not finite there is no fault of forward's; empty where it is."""
+    case = Case(Recipe(regime="generic", dtype="float32"), (np.array(x, np.float32),))
+    evaluator = Evaluator(gradcheck.op(forward, lambda dy, x: dy, "x[n]"), GlobalRandom(0))
+    with quiet():
+        outputs = evaluator.forward(case.primals, {})
+        assert not np.isfinite(outputs[0]).all()
+        return finite.refusal(evaluator, case, outputs, refusable=False)
+
+
+def test_an_overflow_is_right_where_the_value_is_too_large_or_grows_so_far() -> None:
+    assert refusal(np.exp, 1.0, 164.0) == finite.OVERFLOWS
+    assert refusal(lambda x: np.exp(x) - np.exp(2 * x), 166.0, 141.0) == finite.OVERFLOWS
+    wide = lambda x: -0.5 / np.exp(x) ** 2 - 0.5 * np.log(2 * np.pi)  # noqa: E731
+    assert refusal(wide, -106.0) == finite.OVERFLOWS  # in float32, though the output is float64
+    assert refusal(lambda x: np.exp(np.exp(x)), 12.0) == finite.GROWS  # beyond all wider numbers
+    assert refusal(lambda x: np.exp(x / 2) * 0.1, 178.3) == finite.GROWS  # on the way to 5e37
+
+
+def test_and_is_a_fault_where_it_does_not() -> None:
+    assert not refusal(lambda x: np.log(1 + np.exp(x)), 164.0)
+    assert not refusal(lambda x: np.log(1 + np.exp(x * x)), 164.0)
+    assert not refusal(lambda x: np.exp(x) / np.exp(x).sum(), 164.0, 3.0)
+    assert not refusal(lambda x: np.exp(x) + 0 * np.log(1 + np.exp(x[::-1])), 1.0, 164.0)
+    assert not refusal(lambda x: x / 0, 1.0, 2.0)
+
+
+def test_backward_may_overflow_where_it_is_asked_for_eight_times_as_much() -> None:
+    """exp(88) is 1.7e38, and 3.4e38 the largest float32."""
+    found = passes(np.exp, lambda dy, x: dy * np.exp(x), "x:80..88[n]", dtypes=("float32",))
+    assert found.checks["linearity"].verdict == "pass"
+    clipped = lambda dy, x: np.minimum(dy, 2) * np.exp(x)  # noqa: E731
+    found = fails(np.exp, clipped, "x:80..88[n]", dtypes=("float32",), checks="linearity")
+    assert {f.code for f in found.findings} == {"not-linear"}
 
 
 def test_a_forward_that_overflows_where_it_need_not_fails() -> None:
