@@ -40,8 +40,9 @@ class One(msgspec.Struct, frozen=True):
     @property
     def relative_error(self) -> float:
         """One of `Judged.relative_errors`."""
-        own = max(abs(self.analytic), abs(self.value))
-        hidden = self.bound + self.noise > 1e-3 * own and self.status != Status.FAIL
+        own, width = max(abs(self.analytic), abs(self.value)), self.bound + self.noise
+        hidden = width > 1e-3 * own and self.status != Status.FAIL
+        hidden |= self.status == Status.PASS and abs(self.analytic - self.value) > width
         if not math.isfinite(self.analytic):
             return math.inf
         return 0.0 if hidden else relative_error(self.analytic, self.value)
@@ -180,16 +181,19 @@ class Judged:
         )
 
     def relative_errors(self) -> Float:
-        """|a - D| / max(|a|, |D|); 0 for a right entry whose own digits are below the bound.
+        """|a - D| / max(|a|, |D|); 0 for a right entry whose own digits cannot be told.
 
-        Infinite where backward is not finite, whatever the difference is.
+        They are below the bound, or the entry is beside the others too small to matter. Infinite
+        where backward is not finite, whatever the difference is.
         """
         if len(self.moves) == 1:
             return np.array([self.at(0).relative_error])
         with np.errstate(all="ignore"):
             own = np.fmax(np.abs(self.analytic), np.abs(self.value))
-            errors: Float = np.abs(self.analytic - self.value) / own
-            hidden = (self.bound + self.noise > 1e-3 * own) & (self.status != int(Status.FAIL))
+            off, width = np.abs(self.analytic - self.value), self.bound + self.noise
+            errors: Float = off / own
+            hidden = (width > 1e-3 * own) & (self.status != int(Status.FAIL))
+            hidden |= (off > width) & (self.status == int(Status.PASS))
         errors[np.isnan(errors)] = np.inf
         errors[hidden | (own == 0)] = 0.0
         errors[~np.isfinite(self.analytic)] = np.inf

@@ -16,6 +16,7 @@ from gradcheck.estimate import Estimate
 from gradcheck.evaluation import Evaluator
 from gradcheck.guards import GlobalRandom, quiet
 from gradcheck.model import Case, Recipe
+from gradcheck.records import unnum
 from gradcheck.targets import op_of
 from reference_ops.activations import silu
 from tests.gates import Array
@@ -53,6 +54,15 @@ def test_and_is_a_fault_where_it_does_not() -> None:
     assert not refusal(lambda x: np.exp(x) / np.exp(x).sum(), 164.0, 3.0)
     assert not refusal(lambda x: np.exp(x) + 0 * np.log(1 + np.exp(x[::-1])), 1.0, 164.0)
     assert not refusal(lambda x: x / 0, 1.0, 2.0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_too_small_to_matter_is_not_shown_as_the_worst(seed: int) -> None:
+    """exp(-677) beside a finite difference of 0: a relative error of 1, of nothing."""
+    forward, backward = lambda x: np.exp(x) - 1, lambda dy, x: dy * np.exp(x)
+    worst = passes(forward, backward, "x[n]", profile="ci", max_cases=100, seed=seed).worst
+    assert worst is not None
+    assert unnum(worst.relative_error) <= unnum(worst.limit) < 1
 
 
 def test_backward_may_overflow_where_it_is_asked_for_eight_times_as_much() -> None:
