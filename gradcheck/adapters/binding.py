@@ -7,11 +7,15 @@ first or last, one cotangent per output. Anything else is spelt out: ``call="bwd
 
 from __future__ import annotations
 
+import dis
 import inspect
+import itertools
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from gradcheck.errors import UsageError, did_you_mean
 from gradcheck.model import Outputs
@@ -39,6 +43,8 @@ class Binding:
     """Further cotangents that backward takes optionally: ``backward(dh, dc=None)``."""
     ask: bool = False
     """Whether the second argument is a cache shows only in what forward returns."""
+    named: bool = False
+    """It is called as an input or the output is, and would be that if it is none."""
 
     def arguments(
         self, cotangents: Outputs, primals: Mapping[str, Any], cache: Any = None
@@ -159,7 +165,8 @@ def _by_position(
     others = names[:-1] if last else names[1:]
     if not others:
         return Binding((COTANGENT,), keywords, "backward takes the cotangent only")
-    if all(n in primals or n in _OUTPUT_NAMES for n in others):
+    outputs = {*_OUTPUT_NAMES, _differentiated(names[-1] if last else names[0])}
+    if all(n in primals or n in outputs for n in others):
         given = [n if n in primals else OUTPUT for n in others]
         slots = (*given, COTANGENT) if last else (COTANGENT, *given)
         sentence = f"backward({', '.join('cotangent' if s == COTANGENT else s for s in slots)})"
@@ -175,6 +182,12 @@ def _by_position(
         f"cannot tell how to call backward({', '.join(names)}) for forward({', '.join(primals)}): "
         'say it with call=, for instance call="backward(dout, ' + ", ".join(primals) + ')"'
     )
+
+
+def _differentiated(cotangent: str) -> str:
+    """``y``, where the cotangent is called ``dy``, ``d_y``, ``grad_y`` or ``y_grad``."""
+    found = re.fullmatch(r"(?:d_?|grad_)(\w+)|(\w+)_grad", cotangent)
+    return (found[1] or found[2]) if found else ""
 
 
 def _takes_any(backward: Callable[..., Any]) -> bool:
@@ -216,12 +229,42 @@ def _slot(word: str, primals: Sequence[str]) -> str:
     return CACHE if _is_cache(word) else COTANGENT
 
 
-def settled(binding: Binding, returned: Any) -> Binding:
-    """One primal, one argument besides the cotangent: a cache iff forward returns two things."""
-    if isinstance(returned, tuple) and len(returned) == 2:
+def doubted(binding: Binding, forward: Callable[..., Any]) -> Binding:
+    """Forward returns two things, and backward takes one besides the cotangent: is it a cache?"""
+    of_two = len(binding.slots) == 2 and binding.slots[0] == COTANGENT
+    if not of_two or binding.slots[1] in (COTANGENT, CACHE) or not _returns_two(forward):
+        return binding
+    return replace(binding, ask=True, named=not binding.ask)
+
+
+def _returns_two(function: Callable[..., Any]) -> bool:
+    """There is a ``return a, b`` in it."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    steps = list(dis.get_instructions(code)) if code is not None else []
+    return any(
+        (a.opname, a.arg, b.opname) == ("BUILD_TUPLE", 2, "RETURN_VALUE")
+        for a, b in itertools.pairwise(steps)
+    )
+
+
+def settled(binding: Binding, returned: Any, given: Iterable[Any]) -> Binding:
+    """One argument besides the cotangent: is it a cache, by what forward returned for some inputs?
+
+    Where forward returns two things it is; unless that argument is named as an input or the output
+    is, and the second thing is an array of its own: then forward has two outputs.
+    """
+    two = isinstance(returned, tuple) and len(returned) == 2
+    if two and not (binding.named and _is_of_its_own(returned[1], [returned[0], *given])):
         sentence = "forward returns (out, cache), backward takes (cotangent, cache)"
         return Binding((COTANGENT, CACHE), binding.keywords, sentence)
     return replace(binding, ask=False)
+
+
+def _is_of_its_own(array: Any, others: Sequence[Any]) -> bool:
+    """It is an array, or a number, in memory that none of the others has."""
+    if not isinstance(array, (np.ndarray, np.generic, int, float)):
+        return False
+    return not any(array is o or np.may_share_memory(array, o) for o in others)
 
 
 def split_cache(returned: Any) -> tuple[Any, Any]:

@@ -146,7 +146,7 @@ class Pair:
         returned = self._forward(*self._arguments(primals), **attributes)
         if self._bare:
             return returned
-        self._settle(returned)
+        self._settle(returned, primals)
         return split_cache(returned)[0] if self._binding.with_cache else returned
 
     @property
@@ -183,7 +183,7 @@ class Pair:
     ) -> tuple[Any, Pullback]:
         full = self._arguments(primals)
         returned = self._forward(*full, **attributes)
-        self._settle(returned)
+        self._settle(returned, full)
         more = {} if self._needs_grad is None else {self._needs_grad: wanted}
         binding = self._binding
         output, cache = split_cache(returned) if binding.with_cache else (returned, None)
@@ -196,9 +196,9 @@ class Pair:
 
         return output, pullback
 
-    def _settle(self, returned: Any) -> None:
+    def _settle(self, returned: Any, given: Sequence[Any]) -> None:
         if self._binding.ask:
-            self._binding = settled(self._binding, returned)
+            self._binding = settled(self._binding, returned, given)
 
 
 class Fused:

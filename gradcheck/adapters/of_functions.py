@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from gradcheck.adapters.binding import bind, keywords_of, settled
+from gradcheck.adapters.binding import bind, doubted, keywords_of, settled
 from gradcheck.adapters.description import (
     Described,
     Description,
@@ -18,7 +18,7 @@ from gradcheck.adapters.description import (
 )
 from gradcheck.adapters.functions import Arguments, Fused, Leaf, Pair, leaves_in, spellings
 from gradcheck.adapters.source import name_of
-from gradcheck.arrays import as_outputs, is_real
+from gradcheck.arrays import Array, as_outputs, is_real
 from gradcheck.constants import package_of
 from gradcheck.errors import UsageError
 from gradcheck.examples import Reading
@@ -62,8 +62,11 @@ def _pair(
     reading, inputs, attributes = described
     arguments = arguments_of(forward, reading, inputs)
     binding = bind(backward, arguments.names, [a.name for a in attributes], call)
+    if call is None:
+        binding = doubted(binding, forward)
     if binding.ask and reading is not None:
-        binding = settled(binding, _on_example(forward, arguments, reading, description))
+        given = [v.copy() for v in reading.values]
+        binding = settled(binding, _on_example(forward, arguments, given, description), given)
     pair = Pair(forward, backward, arguments, binding)
     return op_from(
         description,
@@ -101,7 +104,7 @@ def fused_door(function: Callable[..., Any], description: Description, name: str
             "give one example call, so that its gradients can be matched to its inputs"
         )
     arguments = arguments_of(function, reading, inputs)
-    returned = _on_example(function, arguments, reading, description)
+    returned = _on_example(function, arguments, [v.copy() for v in reading.values], description)
     wrt = _matched(returned, inputs, reading, name_of(function))
     fused = Fused(function, arguments, wrt)
     unmatched = [i.name for k, i in enumerate(inputs) if i.differentiable and k not in wrt]
@@ -169,7 +172,10 @@ def _any_named(key: Any, names: list[str]) -> bool:
 
 
 def _on_example(
-    function: Callable[..., Any], arguments: Arguments, reading: Reading, description: Description
+    function: Callable[..., Any],
+    arguments: Arguments,
+    given: Sequence[Array],
+    description: Description,
 ) -> Any:
     """What a function returns on the example call.
 
@@ -180,8 +186,7 @@ def _on_example(
     """
     try:
         with quiet(), time_limit(EXAMPLE_SECONDS):
-            values = arguments([v.copy() for v in reading.values])
-            return function(*values, **description.attributes)
+            return function(*arguments(given), **description.attributes)
     except TimeLimit:
         raise UsageError(
             f"{name_of(function)} did not return from its example call in {EXAMPLE_SECONDS} s"

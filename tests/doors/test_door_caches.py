@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+import gradcheck
 from tests.doors.common import (
     B,
     V,
@@ -92,6 +94,58 @@ def test_cache_of_one_primal_under_another_name():
     result = passes(square_forward, backward, V)
     assert "(cotangent, cache)" in assumed(result)
     assert wrong(fails(square_forward, backward_wrong, V)) == {"x"}
+
+
+def logistic_forward(x):
+    out = 1 / (1 + np.exp(-x))
+    return out, out
+
+
+def product_forward(x, w):
+    return x * w, (x, w)
+
+
+def product_backward(dout, x):
+    x, w = x
+    return dout * w, dout * x
+
+
+NAMED = {
+    "the input": (relu_forward, lambda dout, x: dout * (x > 0), (X,)),
+    "the output": (logistic_forward, lambda dout, out: dout * out * (1 - out), (X,)),
+    "one of two inputs": (product_forward, product_backward, (X, 2 * X)),
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_cache_that_is_called_as_something_else_is(name):
+    forward, backward, example = NAMED[name]
+    signature = ", ".join(f"{n}[n d]" for n in "xw"[: len(example)])
+
+    def wrong_backward(dout, x):
+        return backward(3 * dout, x)
+
+    assert "(cotangent, cache)" in assumed(passes(forward, backward, *example))
+    for given in (example, (signature,)):
+        passes(forward, backward, *given)
+        assert "x" in wrong(fails(forward, wrong_backward, *given))
+
+
+def test_two_outputs_are_no_cache():
+    def forward(x):
+        return np.sin(x), np.cos(x)
+
+    def backward(d, x):
+        return d[0] * np.cos(x) - d[1] * np.sin(x)
+
+    for given in ((X,), ("x[n d]",), (np.zeros(3),)):
+        assert "backward(cotangent, x)" in passes(forward, backward, *given).assumptions
+        assert wrong(fails(forward, lambda d, x: d[0] * np.cos(x), *given)) == {"x"}
+
+
+def test_a_cache_is_asked_for_where_forward_returns_two_things_alone():
+    op = gradcheck.op(np.tanh, lambda dout, x: dout / np.cosh(x) ** 2, "x[n]")
+    assert op.forward is np.tanh
 
 
 def test_cache_is_not_returned():

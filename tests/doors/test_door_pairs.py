@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -274,3 +276,25 @@ def test_integer_output_has_no_cotangent_that_counts():
 
     passes(top, backward, V)
     assert wrong(fails(top, backward_last, V)) == {"x"}
+
+
+@pytest.mark.parametrize("names", [("dy", "y"), ("grad_y", "y"), ("y_grad", "y"), ("d_out", "out")])
+def test_what_the_cotangent_is_the_gradient_of_is_the_output(names):
+    """backward(dy, y) of a forward(x): y is no input."""
+    space: dict[str, Any] = {}
+    cotangent, output = names
+    for name, factor in (("right", 1), ("twice", 2)):
+        exec(f"def {name}({cotangent}, {output}): return {factor} * {cotangent} * {output}", space)
+    passes(np.exp, space["right"], X)
+    assert wrong(fails(np.exp, space["twice"], X)) == {"x"}
+
+
+def test_and_an_input_where_forward_has_one_of_that_name():
+    def forward(x, y):
+        return x * y
+
+    def backward(dy, x, y):
+        return dy * y, dy * x
+
+    passes(forward, backward, X, 2 * X)
+    passes(lambda a, b: a * b, backward, X, 2 * X)  # by their places
