@@ -63,7 +63,8 @@ Told = tuple[str, str, str, int]
 def growth(case: Readings, pick: Callable[[Iterable[float]], float]) -> tuple[int, float]:
     """The depth of a case, and the powers of ten that the gradient grows by on the way there.
 
-    Without its largest single step. ``pick`` chooses among the gradients of one depth; those of
+    Without its largest single step; 0 where that is all of it, as at a node through which nothing
+    but rounding flows back (a maximum that is subtracted). ``pick`` chooses among the gradients of one depth; those of
     sources are left out, which sum up over all depths that a source is used at.
     """
     levels: dict[int, list[float]] = defaultdict(list)
@@ -73,7 +74,8 @@ def growth(case: Readings, pick: Callable[[Iterable[float]], float]) -> tuple[in
     if not ways:
         return 0, 0.0
     steps = [b - a for a, b in zip([0.0, *ways], ways, strict=False)]
-    return max(levels), sum(steps) - (max(steps) if ways[-1] > 0 else min(steps))
+    rest = sum(steps) - (max(steps) if ways[-1] > 0 else min(steps))
+    return max(levels), rest if rest * ways[-1] > 0 else 0.0
 
 
 def _made(case: Readings) -> Readings:

@@ -171,6 +171,8 @@ def test_growth_leaves_the_largest_single_step_out():
     assert growth(case(1, 1e3, 1e3, 1e4), min) == (3, pytest.approx(1))
     assert growth(case(1, 1e-1, 1e-2, 1e-9), max) == (3, pytest.approx(-2))
     assert growth(case(1), max) == (0, 0)
+    assert growth(case(1, 2, 1e-16, 0.3), min) == (3, 0)  # a shift that nothing depends on
+    assert growth(case(1, 0.5, 1e16, 3), max) == (3, 0)
 
 
 # -- exploding and vanishing --------------------------------------------------------------------
