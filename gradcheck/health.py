@@ -64,8 +64,8 @@ def growth(case: Readings, pick: Callable[[Iterable[float]], float]) -> tuple[in
     """The depth of a case, and the powers of ten that the gradient grows by on the way there.
 
     Without its largest single step; 0 where that is all of it, as at a node through which nothing
-    but rounding flows back (a maximum that is subtracted). ``pick`` chooses among the gradients of one depth; those of
-    sources are left out, which sum up over all depths that a source is used at.
+    but rounding flows back (a maximum that is subtracted). ``pick`` chooses among the gradients of
+    one depth; those of sources are left out, which sum up over all depths that a source is used at.
     """
     levels: dict[int, list[float]] = defaultdict(list)
     for one in _made(case):

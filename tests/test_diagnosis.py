@@ -187,6 +187,10 @@ RULES: dict[str, tuple[str, str, Function, Function, tuple[Any, ...]]] = {
         *("lost-term", "= 2 * upstream gradient * x * logistic(x)(1 - logistic(x))"),
         *(lambda x: x * logistic(x), lambda d, x: d * logistic(x) * (1 - x * logistic(-x)), (X,)),
     ),
+    "another derivative": (
+        *("missing-factor", "replaced by 1 - (x)^2"),
+        *(np.tanh, lambda d, x: d * (1 - x**2), (X,)),
+    ),
     "no derivative": ("missing-factor", "upstream gradient", np.sin, lambda d, x: d.copy(), (X,)),
     "dtype": (
         *("dtype", "float32"),
@@ -235,6 +239,21 @@ def test_attribute_is_named_with_its_counts():
     assert found.likely == "attribute/factor"
     assert "only for k=" in found.diagnosis
     assert "attribute k" in found.diagnosis  # by which it is off there
+
+
+def test_the_complement_of_an_attribute_is_a_factor():
+    """Inverted dropout, whose backward forgets to divide by the share that is kept."""
+
+    def forward(x, p=0.5):
+        kept = np.cos(7 * np.arange(x.size)).reshape(x.shape) < 0.5
+        return x * kept / (1 - p)
+
+    def backward(d, x, p=0.5):
+        return (1 - p) * d * forward(np.ones_like(x), p)
+
+    found = fails(forward, backward, "x[n d], p=0.3|0.5").findings[0]
+    assert found.likely == "missing-factor"
+    assert "factor n = 1 - attribute p: backward = 0.7, 0.5 x" in found.diagnosis
 
 
 def test_an_axis_that_backward_gets_wrong():

@@ -65,6 +65,24 @@ def test_what_is_too_small_to_matter_is_not_shown_as_the_worst(seed: int) -> Non
     assert unnum(worst.relative_error) <= unnum(worst.limit) < 1
 
 
+def test_what_a_factor_has_lost_below_the_smallest_number_is_no_error() -> None:
+    """x logistic(x) at -89: exp(89) is infinite in float32, so logistic(-89) is 0."""
+
+    def mish(x: Array) -> Array:
+        return x * np.tanh(np.logaddexp(0, x))
+
+    def slope(x: Array) -> Array:
+        t = np.tanh(np.logaddexp(0, x))
+        return t + x * (1 - t**2) / (1 + np.exp(-x))
+
+    tail = ("x:-95..-80[n]",)
+    passes(mish, lambda dy, x: dy * slope(x), *tail, dtypes=("float32",), max_cases=100)
+    fails(mish, lambda dy, x: dy * slope(x) * 1.1, *tail, dtypes=("float32",), max_cases=100)
+    far = ("x:-740..-700[n]",)
+    grown = lambda dy, x: dy * (1 + x) * np.exp(x)  # noqa: E731
+    passes(lambda x: x * np.exp(x), grown, *far, dtypes=("float64",), max_cases=100, seed=1)
+
+
 def test_backward_may_overflow_where_it_is_asked_for_eight_times_as_much() -> None:
     """exp(88) is 1.7e38, and 3.4e38 the largest float32."""
     found = passes(np.exp, lambda dy, x: dy * np.exp(x), "x:80..88[n]", dtypes=("float32",))

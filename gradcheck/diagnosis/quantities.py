@@ -76,6 +76,7 @@ def _made_of(name: str, q: Float) -> Iterator[tuple[str, Float]]:
         yield f"({name})(1 - {name})", q * (1 - q)
     else:
         yield f"1 - {name}", 1 - q
+        yield f"1 - ({name})^2", 1 - q * q
         yield f"({name})(1 - {name})", q * (1 - q)
         logistic, tanh = 1 / (1 + np.exp(-q)), np.tanh(q)
         yield f"logistic({name})", logistic

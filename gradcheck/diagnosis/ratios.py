@@ -105,7 +105,10 @@ def _counts(views: tuple[View, ...]) -> list[tuple[str, list[float]]]:
     for name in views[0].attributes:
         values = [v.attributes.get(name) for v in views]
         if all(isinstance(a, (int, float)) and not isinstance(a, bool) and a for a in values):
-            found.append((f"attribute {name}", [float(a) for a in values]))  # type: ignore[arg-type]
+            numbers = [float(a) for a in values]  # type: ignore[arg-type]
+            found.append((f"attribute {name}", numbers))
+            if all(0 < a < 1 for a in numbers):
+                found.append((f"1 - attribute {name}", [1 - a for a in numbers]))
     unique: dict[tuple[float, ...], str] = {}
     for text, numbers in found:
         if min(numbers) != 0 and set(numbers) != {1.0}:
