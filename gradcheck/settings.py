@@ -37,6 +37,8 @@ NO_VERDICT = (
 """Settings that a report names elsewhere, or that change no op's verdict."""
 ENVIRONMENT_PREFIX = "GRADCHECK_"
 JOBS = '1 or more, or "auto"'
+KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text"}
+"""What a value has to be, in words."""
 
 
 class Settings(
@@ -158,7 +160,10 @@ def _plain(message: str, values: Mapping[str, Any]) -> str:
     for field in msgspec.structs.fields(Settings):
         words = getattr(field.type, "__args__", ())
         if field.encode_name == key and words and all(isinstance(w, str) for w in words):
-            return f"{key} = {values.get(key)!r}: one of {', '.join(words)}"
+            return f"{key} = {values.get(key)!r}: must be one of {', '.join(words)}"
+    expected = text.removeprefix("Expected `").partition("`")[0]
+    if key and expected in KINDS:
+        return f"{key} = {values.get(key)!r}: must be {KINDS[expected]}"
     return f"{key} = {values.get(key)!r}: {text}" if key else text
 
 
@@ -178,7 +183,8 @@ def _validate(settings: Settings, where: str) -> None:
     demand(settings.max_time >= 0, "max-time", "0 (none) or more seconds")
     demand(settings.jobs == "auto" or settings.jobs >= 1, "jobs", JOBS)
     size = settings.memory_limit
-    demand(size is None or bytes_of(size) > 0, "memory-limit", 'a size such as "4G" or "500M"')
+    fits = size is None or 0 < bytes_of(size) < 2**63
+    demand(fits, "memory-limit", 'a size such as "4G" or "500M"')
     demand(settings.edition in EDITIONS, "edition", f"one of {', '.join(EDITIONS)}")
     demand(settings.budget >= 4, "budget", "at least 4")
     for check in settings.checks or ():

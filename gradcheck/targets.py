@@ -53,6 +53,8 @@ def load(target: str, root: Path | None = None) -> list[Op]:
     if target.startswith(entries.PREFIX):
         return [op for found in _offered(target) for op in load(found)]
     path, _, name = target.partition("::")
+    if not path:
+        raise NotThere(f"the target {target!r} names no file and no module")
     module = import_target(path, root)
     if root is not None and names_file(path):
         path = shown(root / path)
@@ -116,7 +118,7 @@ def _package(folder: Path, given: str) -> tuple[str, Path]:
         near = [p.name for p in folder.parent.glob("*")] if folder.parent.is_dir() else []
         raise NotThere(f"there is no file or folder {given!r}.{did_you_mean(folder.name, near)}")
     if not (folder / "__init__.py").is_file():
-        raise NotThere(f"{given!r} is a folder and no package: name its files, as in {given}*.py")
+        raise NotThere(f"{given!r} is a folder and no package: name its files, as {given}/*.py")
     return _module_name(folder.resolve())
 
 
@@ -142,6 +144,9 @@ def _importable_from(folder: Path, *, again: bool = True) -> None:
 
 def _import_file(path: Path, given: str) -> ModuleType:
     if not path.is_file():
+        if path.is_dir() or path.is_symlink():
+            kind = "a folder" if path.is_dir() else "a link to nothing"
+            raise NotThere(f"{given!r} is {kind}, not a file of Python code")
         near = [p.name for p in path.parent.glob("*.py")] if path.parent.is_dir() else []
         raise NotThere(f"there is no file {given!r}.{did_you_mean(path.name, near)}")
     resolved = path.resolve()
@@ -201,12 +206,8 @@ def import_failed(path: str, error: BaseException) -> str:
 
 def _place(error: BaseException) -> str:
     """File and line of the user's frame that raised."""
-    own = os.path.dirname(__file__)
-    theirs = [
-        f
-        for f in traceback.extract_tb(error.__traceback__)
-        if "importlib" not in f.filename and not f.filename.startswith((own, "<frozen"))
-    ]
+    own, frames = ("<frozen", os.path.dirname(__file__)), traceback.extract_tb(error.__traceback__)
+    theirs = [f for f in frames if "importlib" not in f.filename and not f.filename.startswith(own)]
     last = theirs[-1] if theirs else None
     return f"{shown(Path(last.filename))}:{last.lineno}" if last else ""
 
@@ -256,7 +257,8 @@ def named_ops(module: ModuleType, target: str) -> dict[str, Op]:
         seen.add(id(op))
         name = called if isinstance(thing, Op) and not op.named else op.name
         if name in sources:
-            raise UsageError(f"two ops are called {name!r}: {sources[name]} and {op.source}")
+            places = f"{sources[name]} and {op.source}"
+            raise UsageError(f"two ops are called {name!r}: {places}; give one name=")
         sources[name] = op.source
         home = op.module or module.__name__
         found[attribute] = replace(op, name=name, module=home, target=f"{target}::{name}")

@@ -529,3 +529,47 @@ def test_a_report_keeps_the_permissions_of_the_file_that_it_replaces(project):
     (project.folder / "r.json").chmod(0o600)
     assert project.run("run", "ops.py::right", "--max-cases", "6", "--json", "r.json").code == 0
     assert (project.folder / "r.json").stat().st_mode & 0o777 == 0o600
+
+
+# -- arguments that name nothing -----------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("run", ""), "the target '' names no file and no module"),
+        (("run", "::right"), "the target '::right' names no file and no module"),
+        (("init", ""), "the target '' names no file and no module"),
+        (("run", "folder.py"), "'folder.py' is a folder, not a file of Python code"),
+        (("run", "link.py"), "'link.py' is a link to nothing, not a file of Python code"),
+        (("run", "./folder"), "name its files, as ./folder/*.py"),
+        (("run", "gates.py", "--waivers", ""), "--waivers names this folder"),
+        (("run", "gates.py", "--waivers", "binary"), "binary: cannot be read: it is no text"),
+        (("run", "gates.py", "--memory-limit", "99999999999T"), "must be a size such as"),
+        (("run", "gates.py", "--graphs", "1000000000"), "from 0 to 10,000,000"),
+        (("run", "gates.py", "--step", "0.5"), "step = 0.5: must be above 1e-9, below 0.5"),
+        (("run", "gates.py", "--signif", "1"), "must be from 0 (strict), below 1"),
+        (("replay", "gates::right"), "gates::right is an op: give a recipe"),
+        (("explain", ""), "'' names no graph and no code"),
+    ],
+)
+def test_what_names_nothing_is_said_in_a_sentence(project, arguments, says):
+    project.write("gates.py", OPS.format(op=""))
+    (project.folder / "folder.py").mkdir()
+    (project.folder / "folder").mkdir()
+    (project.folder / "link.py").symlink_to("nowhere.py")
+    (project.folder / "binary").write_bytes(bytes(range(128, 256)))
+    ran = project.run(*arguments)
+    assert ran.code == 2, ran.text
+    assert says in ran.err
+    assert not (project.folder / "pyproject.toml").exists()
+
+
+@pytest.mark.parametrize("width", ["0", "-3", "wide", ""])
+def test_a_width_that_is_none_is_the_usual_one(project, width):
+    ran = project.shell("run", "--help", COLUMNS=width)
+    assert (ran.code, ran.err) == (0, "")
+
+
+def test_a_full_disk_under_the_version_is_2_without_a_traceback():
+    command = f"{shlex.join(COMMAND)} --version > /dev/full"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "")

@@ -261,10 +261,18 @@ def settled(binding: Binding, returned: Any, given: Iterable[Any]) -> Binding:
 
 
 def _is_of_its_own(array: Any, others: Sequence[Any]) -> bool:
-    """It is an array, or a number, in memory that none of the others has."""
+    """It is an array, or a number, and not one of the others again, as a whole."""
     if not isinstance(array, (np.ndarray, np.generic, int, float)):
         return False
-    return not any(array is o or np.may_share_memory(array, o) for o in others)
+    return not any(array is o or _all_of(array, o) for o in others)
+
+
+def _all_of(one: Any, other: Any) -> bool:
+    """Two views of the same numbers; a part of them is another array."""
+    if not (isinstance(one, np.ndarray) and isinstance(other, np.ndarray)):
+        return False
+    alike = (one.shape, one.strides) == (other.shape, other.strides)
+    return alike and one.ctypes.data == other.ctypes.data
 
 
 def split_cache(returned: Any) -> tuple[Any, Any]:

@@ -112,6 +112,8 @@ def _look_up(
     case: str, results: str | None, settings: Settings
 ) -> tuple[Op, Recipe, dict[str, Any]]:
     """The op and recipe of a replay id in a result file, and the settings of that run."""
+    if "::" in case:
+        raise UsageError(f"{case} is an op: give a recipe of one of its cases with it")
     folder = files.output_folder(Path.cwd(), find_pyproject(Path.cwd()), settings.output)
     path = Path(results) if results else folder / files.RESULTS
     try:
@@ -226,6 +228,8 @@ def _number(value: Any, input: Input) -> Any:
 def _graph(name: str) -> tuple[Op, Composed]:
     """A graph by target, or by its own or its op's name among the default targets."""
     path, _, own = name.partition("::")
+    if not path:
+        raise UsageError(f"{name!r} names no graph and no code")
     if own or targets.names_file(path) or "." in path:
         ops, where = loading.load(path), f"{path} has"
         known = _graphs(ops)

@@ -69,8 +69,10 @@ def find(settings: Settings, root: Path, given: str | None = None) -> Path | Non
         path = root / FILE
         return path if path.exists() or path.is_symlink() else None
     path = Path(given) if given is not None else root / str(settings.waivers)
+    named = "--waivers" if given is not None else "waivers, in the settings,"
+    if path.is_dir():
+        raise UsageError(f"{path}: {named} names this folder, where a file is wanted")
     if not path.exists():
-        named = "--waivers" if given is not None else "waivers, in the settings,"
         raise UsageError(
             f"{path}: {named} names this file, and there is none. Make it (an empty one waives "
             "nothing), or name another"
@@ -91,6 +93,8 @@ def read(path: Path) -> tuple[Waiver, ...]:
         document = tomllib.loads(text_of(path))
     except (OSError, ValueError, RecursionError) as error:  # no TOML and no UTF-8 are ValueErrors
         reason = getattr(error, "strerror", None) or error
+        if isinstance(error, UnicodeDecodeError):
+            reason = "it is no text"
         raise UsageError(f"{path}: cannot be read: {reason}") from None
     for key in document:
         if key != "waiver":

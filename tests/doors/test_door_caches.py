@@ -143,6 +143,12 @@ def test_two_outputs_are_no_cache():
         assert wrong(fails(forward, lambda d, x: d[0] * np.cos(x), *given)) == {"x"}
 
 
+def test_parts_of_the_input_are_no_cache():
+    for given in ((np.array([1.5, -0.5]),), ("x[2]",)):
+        result = passes(lambda x: (x[:1], x[1:]), lambda d, x: np.concatenate(d), *given)
+        assert "backward(cotangent, x)" in result.assumptions
+
+
 def test_a_cache_is_asked_for_where_forward_returns_two_things_alone():
     op = gradcheck.op(np.tanh, lambda dout, x: dout / np.cosh(x) ** 2, "x[n]")
     assert op.forward is np.tanh
