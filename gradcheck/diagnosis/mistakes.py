@@ -13,7 +13,7 @@ import numpy as np
 
 from gradcheck.arrays import Float
 from gradcheck.diagnosis.evidence import Diagnosis, View
-from gradcheck.diagnosis.quantities import factors
+from gradcheck.diagnosis.quantities import bracketed, factors
 
 Candidate = tuple[Diagnosis, Float]
 
@@ -65,7 +65,7 @@ def _factors(view: View) -> Iterator[Candidate]:
     true = view.table.difference
     for what, u in factors(view, true.shape, constant=True).items():
         for power, exponent in ((1, ""), (2, "^2")):
-            shown = f"({what}){exponent}" if exponent or " " in what else what
+            shown = f"({what}){exponent}" if exponent else bracketed(what)
             for sign, word in ((1, ""), (-1, "-")):
                 with np.errstate(all="ignore"):
                     missing, extra = sign * true / u**power, sign * true * u**power
@@ -85,8 +85,8 @@ def entrywise(view: View) -> Iterator[Candidate]:
     text = "the local derivative is missing: backward = upstream gradient"
     yield Diagnosis("missing-factor", text), upstream
     for what, u in factors(view, shape).items():
-        text = f"the local derivative is replaced by {what}: backward = upstream gradient * {what}"
-        yield Diagnosis("missing-factor", text), upstream * u
+        text = f"the local derivative is replaced by {what}: backward = upstream gradient * "
+        yield Diagnosis("missing-factor", text + bracketed(what)), upstream * u
 
 
 def _reduced(view: View) -> Iterator[Candidate]:

@@ -35,6 +35,16 @@ def factors(view: View, shape: tuple[int, ...], *, constant: bool = False) -> Na
     return found | _statistics(view, shape)
 
 
+def bracketed(what: str) -> str:
+    """A quantity as a factor among others: in brackets where it is more than one word."""
+    depth = 0
+    for character in what:
+        depth += (character == "(") - (character == ")")
+        if character == " " and not depth:
+            return f"({what})"
+    return what
+
+
 def _varies(sizes: Float) -> bool:
     """Not one number: that would be a factor. A single entry counts, other cases have others."""
     return sizes.size == 1 or bool(np.ptp(sizes) > 1e-3 * sizes.max())

@@ -10,7 +10,7 @@ import numpy as np
 
 from gradcheck.arrays import Float
 from gradcheck.diagnosis.evidence import SLACK, Diagnosis, Evidence, View
-from gradcheck.diagnosis.quantities import Named, factors, known
+from gradcheck.diagnosis.quantities import Named, bracketed, factors, known
 
 LINES = 48
 """Lines of a large input that are fitted: a wrong kind of term does not fit the first few."""
@@ -93,7 +93,7 @@ def lost_term(evidence: Evidence) -> Diagnosis | None:
         ]
         number = _times(views, made)
         if number is not None:
-            product = " * ".join(["upstream gradient", *map(_bracketed, names)])
+            product = " * ".join(["upstream gradient", *map(bracketed, names)])
             text = (
                 "a term, or a factor of one, is missing or too much: finite difference - backward "
                 f"= {_before(number)}{product} ({evidence.entries})"
@@ -130,10 +130,6 @@ def _before(number: float) -> str:
     if f"{abs(number):.4g}" == "1":
         return "-" if number < 0 else ""
     return f"{number:.4g} * "
-
-
-def _bracketed(what: str) -> str:
-    return f"({what})" if " " in what and "(" not in what else what
 
 
 def _fits(view: View, lines: Float, basis: list[Float]) -> bool | None:

@@ -13,7 +13,7 @@ import numpy as np
 from gradcheck.arrays import Float
 from gradcheck.diagnosis.evidence import Diagnosis, Probe
 from gradcheck.diagnosis.mistakes import moved
-from gradcheck.diagnosis.quantities import factors
+from gradcheck.diagnosis.quantities import bracketed, factors
 
 Change = Callable[[Float], Float]
 Changed = tuple[Diagnosis, Float]
@@ -87,10 +87,11 @@ def _changes(probe: Probe, c: Float) -> Iterator[Changed]:
     for what, u in factors(probe.view, c.shape).items():
         for power in (1, 2):
             shown = what if power == 1 else f"({what})^2"
+            factor = bracketed(shown)
             text = f"a factor {shown} is missing: backward is right for the upstream gradient / "
-            yield Diagnosis("missing-factor", text + shown), c / u**power
+            yield Diagnosis("missing-factor", text + factor), c / u**power
             text = f"a factor {shown} too much: backward is right for the upstream gradient * "
-            yield Diagnosis("missing-factor", text + shown), c * u**power
+            yield Diagnosis("missing-factor", text + factor), c * u**power
 
 
 def _simple(c: Float) -> Iterator[Changed]:
