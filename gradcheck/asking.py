@@ -64,3 +64,14 @@ class Asker:
             numbers = rng.integers(0, 65536, int(np.prod(shape)))
             made.append(decode(numbers, shape, domain, "generic"))
         return tuple(made)
+
+
+def example_sizes(op: Op) -> dict[str, int]:
+    """The size of each dimension in the example call."""
+    assert op.example is not None
+    sizes: dict[str, int] = {}
+    for input, value in zip(op.inputs, op.example, strict=True):
+        for dim, size in zip(input.dims, value.shape, strict=False):
+            if isinstance(dim, str):
+                sizes.setdefault(dim, size)
+    return sizes

@@ -16,6 +16,7 @@ from gradcheck.arrays import Array
 from gradcheck.model import (
     BINARY,
     BOOLEAN,
+    DEFINITE,
     INDEX,
     NEGATIVE,
     NONNEGATIVE,
@@ -46,6 +47,10 @@ def grid_numbers(grid: str, size: int) -> Array:
     return np.resize(raw, size)
 
 
+_WHOLE = (SIMPLEX, SYMMETRIC, DEFINITE)
+"""Kinds of an array as a whole: no entry is put in by itself."""
+
+
 def decode(numbers: Array, shape: tuple[int, ...], domain: Domain, regime: str) -> Array:
     """float64 (or int64, bool) values of the shape, in the domain, in the style of the regime."""
     numbers = numbers.reshape(shape)
@@ -60,19 +65,26 @@ def decode(numbers: Array, shape: tuple[int, ...], domain: Domain, regime: str) 
         weights = 0.125 + _unit(numbers)
         total = weights.sum(axis=-1, keepdims=True) if weights.ndim else weights
         return np.asarray(weights / np.where(total == 0, 1, total))
-    if domain.kind == SYMMETRIC and is_square(shape):
+    if domain.kind in (SYMMETRIC, DEFINITE) and is_square(shape):
         square = _real(numbers, Domain(REAL), regime)
-        return np.asarray((square + np.swapaxes(square, -1, -2)) / 2)
+        symmetric = np.asarray((square + np.swapaxes(square, -1, -2)) / 2)
+        return symmetric if domain.kind == SYMMETRIC else _dominant(symmetric)
     return _real(numbers, domain, regime)
 
 
 def from_pool(numbers: Array, domain: Domain, pool: tuple[float, ...]) -> Array:
     """Values of a pool where the domain allows them: thresholds, and one to either side."""
     allowed = [v for v in pool if allows(domain, v)]
-    if domain.kind not in REAL_DOMAINS or domain.kind in (SIMPLEX, SYMMETRIC) or not allowed:
+    if domain.kind not in REAL_DOMAINS or domain.kind in _WHOLE or not allowed:
         return decode(numbers, numbers.shape, domain, "generic")
     turn = numbers + np.arange(numbers.size).reshape(numbers.shape)  # each of them in turn
     return np.asarray(np.array(allowed)[turn % len(allowed)])
+
+
+def _dominant(symmetric: Array) -> Array:
+    """With a diagonal larger than the rest of each row: positive definite (Gershgorin)."""
+    rest = 1 + np.abs(symmetric).sum(axis=-1)
+    return np.asarray(symmetric + rest[..., np.newaxis] * np.eye(symmetric.shape[-1]))
 
 
 def is_square(shape: tuple[int, ...]) -> bool:

@@ -38,9 +38,10 @@ Beyond = Literal[
 """In what a case goes beyond the declaration; empty: in nothing."""
 
 REAL, POSITIVE, NONNEGATIVE, NEGATIVE = "real", "positive", "nonnegative", "negative"
-NONZERO, UNIT, SIMPLEX, SYMMETRIC = "nonzero", "unit", "simplex", "symmetric"
+NONZERO, UNIT, SIMPLEX = "nonzero", "unit", "simplex"
+SYMMETRIC, DEFINITE = "symmetric", "definite"  # symmetric with positive eigenvalues
 ONE_HOT, BINARY, INDEX, BOOLEAN = "one-hot", "binary", "index", "boolean"
-REAL_DOMAINS = (REAL, POSITIVE, NONNEGATIVE, NEGATIVE, NONZERO, UNIT, SIMPLEX, SYMMETRIC)
+REAL_DOMAINS = (REAL, POSITIVE, NONNEGATIVE, NEGATIVE, NONZERO, UNIT, SIMPLEX, SYMMETRIC, DEFINITE)
 
 
 @dataclass(frozen=True, slots=True)

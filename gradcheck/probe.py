@@ -13,12 +13,13 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from gradcheck.arrays import Array, is_real
-from gradcheck.asking import Asker
+from gradcheck.asking import Asker, example_sizes
 from gradcheck.corners import RANDOM_SIZES, plain_sizes
 from gradcheck.evaluation import Evaluator
 from gradcheck.floats import dtype_of
 from gradcheck.guards import within_limit
-from gradcheck.model import INDEX, NONZERO, POSITIVE, REAL, UNIT, Domain, Input, Op
+from gradcheck.model import INDEX, Domain, Input, Op
+from gradcheck.narrowing import candidates, definite, narrowed
 from gradcheck.settings import Settings
 
 Sizes = Mapping[str, tuple[int, ...]]
@@ -56,19 +57,21 @@ def learn(op: Op, evaluator: Evaluator) -> Learnt:
     asker = Asker(op, evaluator)
     if not asker.accepts(op.example):
         return untaught(op)  # the example itself is refused: reported as a finding
+    op, first = narrowed(op, asker, definite(op))
+    asker.op = op
     op = _bound_indices(op, asker)
     asker.op = op
     sizes, notes = _sizes(op, asker)
     op, sizes, tied = _tie_multiples(op, asker, sizes)
     asker.op = op
     sizes, fixed = _fixed_elsewhere(op, asker, sizes)
-    notes += [*tied, *fixed]
-    op, more = _narrow(op, asker)
+    notes += [*first, *tied, *fixed]
+    op, more = narrowed(op, asker, candidates(op))
     asker.op = op
     refused = frozenset(_refused(op, asker, sizes))
     op = replace(op, assumptions=(*op.assumptions, *notes, *more))
     usual = asker.values(plain_sizes(sizes), 0)
-    return Learnt(op, sizes, refused, None if asker.accepts(usual) else _example_sizes(op))
+    return Learnt(op, sizes, refused, None if asker.accepts(usual) else example_sizes(op))
 
 
 def own_precision(op: Op, evaluator: Evaluator, settings: Settings) -> tuple[Op, Settings]:
@@ -105,7 +108,7 @@ def precisions(
 def _bound_indices(op: Op, asker: Asker) -> Op:
     """Where an integer input ends: at the size of a dimension, if forward refuses that index."""
     assert op.example is not None
-    sizes = _example_sizes(op)
+    sizes = example_sizes(op)
     inputs = list(op.inputs)
     for k, input in enumerate(inputs):
         if input.domain.kind != INDEX or not op.example[k].size:
@@ -137,19 +140,9 @@ def _with_index(op: Op, k: int, index: int) -> tuple[Array, ...]:
     return (*op.example[:k], changed, *op.example[k + 1 :])
 
 
-def _example_sizes(op: Op) -> dict[str, int]:
-    assert op.example is not None
-    sizes: dict[str, int] = {}
-    for input, value in zip(op.inputs, op.example, strict=True):
-        for dim, size in zip(input.dims, value.shape, strict=False):
-            if isinstance(dim, str):
-                sizes.setdefault(dim, size)
-    return sizes
-
-
 def _sizes(op: Op, asker: Asker) -> tuple[Sizes, list[str]]:
     """For each dimension the sizes that forward takes, the others as in the example."""
-    base = _example_sizes(op)
+    base = example_sizes(op)
     found: dict[str, tuple[int, ...]] = {}
     notes = []
     for name, size in base.items():
@@ -182,7 +175,7 @@ def _fixed_elsewhere(op: Op, asker: Asker, sizes: Sizes) -> tuple[Sizes, list[st
     assert op.example is not None
     if not asker.right_shapes(op.example):
         return sizes, []
-    base = _example_sizes(op)
+    base = example_sizes(op)
     fixed = dict(sizes)
     for name, taken in sizes.items():
         others = [s for s in taken if s not in (1, base.get(name))]
@@ -199,7 +192,7 @@ def _fixed_elsewhere(op: Op, asker: Asker, sizes: Sizes) -> tuple[Sizes, list[st
 
 def _tie_multiples(op: Op, asker: Asker, sizes: Sizes) -> tuple[Op, Sizes, list[str]]:
     """A size that forward takes only as a multiple of another: an LSTM's 4 gates a unit."""
-    base = _example_sizes(op)
+    base = example_sizes(op)
     free, notes = dict(sizes), []
     for name, taken in sizes.items():
         for other in sizes:
@@ -239,47 +232,3 @@ def _refused(op: Op, asker: Asker, sizes: Sizes) -> Iterator[tuple[str, int]]:
             value = {attribute.name: attribute.all_values[place]}
             if not any(asker.accepts(point, value) for point in points):
                 yield attribute.name, place
-
-
-def _narrow(op: Op, asker: Asker) -> tuple[Op, list[str]]:
-    """A smaller domain where forward refuses most values of the example's kind."""
-    base = _example_sizes(op)
-
-    def rate(kinds: Mapping[int, Domain]) -> float:
-        return sum(asker.accepts(asker.values(base, q, kinds)) for q in range(6)) / 6
-
-    if rate({}) > 0.5:
-        return op, []
-    for kinds in _candidates(op):
-        if rate(kinds) > 0.8:
-            inputs = tuple(
-                replace(i, domain=kinds[k]) if k in kinds else i for k, i in enumerate(op.inputs)
-            )
-            words = ", ".join(f"{op.inputs[k].name}: {d}" for k, d in kinds.items())
-            return replace(op, inputs=inputs), [f"{words} (forward refuses most other values)"]
-    return op, []
-
-
-def _candidates(op: Op) -> Iterator[dict[int, Domain]]:
-    """Narrower domains, the least narrow first: for one real input, then for all together."""
-    real = [
-        k
-        for k, i in enumerate(op.inputs)
-        if i.domain.kind in (REAL, POSITIVE, NONZERO) and not i.domain.ranged
-    ]
-    for kind in (NONZERO, POSITIVE, UNIT):
-        sizes = {k: None if kind == UNIT else op.inputs[k].domain.size for k in real}
-        for k in real:
-            yield {k: Domain(kind, size=sizes[k])}
-        yield {k: Domain(kind, size=sizes[k]) for k in real}
-    yield {k: _around(op, k) for k in real}
-
-
-def _around(op: Op, k: int) -> Domain:
-    """The example's own range."""
-    assert op.example is not None
-    values = op.example[k]
-    if not (is_real(values) and values.size):
-        return Domain()
-    low, high = float(values.min()), float(values.max())
-    return Domain(REAL, low, high if high > low else low + 0.1 * max(1.0, abs(low)))

@@ -18,6 +18,7 @@ from gradcheck.errors import UsageError, did_you_mean
 from gradcheck.model import (
     BINARY,
     BOOLEAN,
+    DEFINITE,
     INDEX,
     ONE_HOT,
     REAL_DOMAINS,
@@ -132,16 +133,20 @@ def range_of(text: str) -> Domain | None:
 
 
 def demand_square(dims: tuple[str | int, ...], word: str | None, name: str) -> None:
-    """A symmetric input has its last two dimensions in common.
+    """A symmetric or definite input has its last two dimensions in common.
 
     Raises
     ------
     UsageError
         It has not.
     """
-    if word == SYMMETRIC and dims != ("...",) and (len(dims) < 2 or dims[-1] != dims[-2]):
+    if (
+        word in (SYMMETRIC, DEFINITE)
+        and dims != ("...",)
+        and (len(dims) < 2 or dims[-1] != dims[-2])
+    ):
         shown = " ".join(map(str, dims))
-        raise UsageError(f"{name}:symmetric[{shown}] cannot be symmetric: write {name}[n n]")
+        raise UsageError(f"{name}:{word}[{shown}] cannot be symmetric: write {name}[n n]")
 
 
 def _dims(words: list[str], text: str) -> tuple[str | int, ...]:

@@ -27,6 +27,7 @@ LEVELS = [  # from the top; a module may import its own level and those below
         "tapes",
         "graphs",
         "probe",
+        "narrowing",
         "asking",
         "corners",
         "cases",

@@ -409,6 +409,34 @@ def test_range_of_the_example_as_a_last_resort():
     assert any("41 to 49" in s for s in op.assumptions)
 
 
+def cholesky_backward(dL, A):
+    """Murray, Differentiation of the Cholesky decomposition, 2016."""
+    L = np.linalg.cholesky(A)
+    inner = np.tril(L.T @ dL)
+    inner[np.diag_indices(len(L))] /= 2
+    inverse = np.linalg.inv(L)
+    return inverse.T @ (inner + inner.T) @ inverse / 2
+
+
+def test_a_definite_matrix_stays_definite_where_forward_refuses_others():
+    def cholesky(A):
+        return np.linalg.cholesky(A)
+
+    A = X @ X.T + np.eye(3)
+    op, sizes = learnt(cholesky, A)
+    assert op.inputs[0].domain.kind == "definite"
+    assert all(len(taken) > 3 for taken in sizes.values())
+    op, _ = learnt(lambda A: A @ A, A)
+    assert op.inputs[0].domain.kind == "symmetric"
+
+    def twice(dL, A):
+        return 2 * cholesky_backward(dL, A)
+
+    for given in (A, "A:definite[n n]"):
+        passes(cholesky, cholesky_backward, given)
+        assert wrong(fails(cholesky, twice, given)) == {"A"}
+
+
 def test_nothing_is_narrowed_without_need():
     op, _ = learnt(lambda x: np.abs(x), np.array([0.5, 2.0]))
     assert op.inputs[0].domain.kind == "real"

@@ -219,6 +219,7 @@ DOMAINS = {
     "unit": lambda x: ((x > 0) & (x < 1)).all(),
     "simplex": lambda x: (x >= 0).all() and np.allclose(x.sum(axis=-1), 1, atol=1e-6),
     "symmetric": lambda x: np.array_equal(x, x.T),
+    "definite": lambda x: np.array_equal(x, x.T) and np.linalg.eigvalsh(x).min() > 0,
     "one-hot": lambda x: (np.sort(x, axis=-1)[:, -1] == 1).all() and (x.sum(axis=-1) == 1).all(),
     "binary": lambda x: np.isin(x, (0, 1)).all(),
 }
@@ -231,7 +232,7 @@ def test_every_domain_word_is_tried_here():
 @pytest.mark.parametrize("word", DOMAINS)
 def test_domain_word(word):
     """All values that are drawn are in the domain."""
-    shape = "n n" if word == "symmetric" else "n d"
+    shape = "n n" if word in ("symmetric", "definite") else "n d"
     op = make([lambda x: x, lambda dz, x: dz, f"x:{word}[{shape}]"], {}, {})
     assert op.inputs[0].domain.kind == word
     sizes = {"n": (2, 3, 4), "d": (2, 3, 5)}
