@@ -27,14 +27,7 @@ from gradcheck.reporters.ndjson import Start
 from gradcheck.results import OpResult, Report
 from gradcheck.runner import RUN_ONLY, run
 from gradcheck.series import deadline
-from gradcheck.settings import (
-    MOST_CASES,
-    Settings,
-    find_pyproject,
-    in_force,
-    load,
-    read_table,
-)
+from gradcheck.settings import Settings, find_pyproject, in_force, load, read_table
 from gradcheck.stream import STREAM, Stream
 from gradcheck.wishes import Checked, Wish, is_name
 
@@ -95,9 +88,8 @@ def run_job(job: Job) -> int:
     NothingCollected
         There is no op to check.
     """
-    if not 0 <= job.graphs <= MOST_CASES:
-        most = f"from 0 to {MOST_CASES:,}"
-        raise UsageError(f"--graphs {job.graphs}: how many random graphs, {most}")
+    if job.graphs < 0:
+        raise UsageError(f"--graphs {job.graphs}: how many random graphs, so 0 or more")
     settings = load(Path.cwd(), profile="ci", command_line=job.given)
     until = deadline(settings.max_time)
     places = outputs.claim(_outputs(job, settings))
