@@ -38,6 +38,9 @@ class OwnFault(UsageError):
         super().__init__(f"internal error, please report it: {last}")
         self.trace = trace
 
+    def __reduce__(self) -> tuple[type[OwnFault], tuple[str]]:
+        return OwnFault, (self.trace,)
+
 
 class NothingCollected(Exception):
     """There was no op to check (exit code 5)."""

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from gradcheck.arrays import Array, Float, relative_error
-from gradcheck.compare import Comparison, Status
+from gradcheck.compare import SMALL, Comparison, Status
 from gradcheck.point import Move, some
 
 
@@ -42,7 +42,8 @@ class One(msgspec.Struct, frozen=True):
         """One of `Judged.relative_errors`."""
         own, width = max(abs(self.analytic), abs(self.value)), self.bound + self.noise
         hidden = width > 1e-3 * own and self.status != Status.FAIL
-        hidden |= self.status == Status.PASS and abs(self.analytic - self.value) > width
+        small = self.status == Status.PASS and own <= SMALL * self.scale
+        hidden |= small and abs(self.analytic - self.value) > width
         if not math.isfinite(self.analytic):
             return math.inf
         return 0.0 if hidden else relative_error(self.analytic, self.value)
@@ -193,7 +194,8 @@ class Judged:
             off, width = np.abs(self.analytic - self.value), self.bound + self.noise
             errors: Float = off / own
             hidden = (width > 1e-3 * own) & (self.status != int(Status.FAIL))
-            hidden |= (off > width) & (self.status == int(Status.PASS))
+            small = (self.status == int(Status.PASS)) & (own <= SMALL * self.scale)
+            hidden |= small & (off > width)
         errors[np.isnan(errors)] = np.inf
         errors[hidden | (own == 0)] = 0.0
         errors[~np.isfinite(self.analytic)] = np.inf

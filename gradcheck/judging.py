@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from gradcheck import compare, compressed, edge, fit, kinks, ladder, moves, opinions
-from gradcheck.arrays import Float, is_real, largest
+from gradcheck.arrays import Float, largest
 from gradcheck.claims import Claims
 from gradcheck.compare import Comparison, Rules, Status
 from gradcheck.differences import PointLine, quick, quick_one
@@ -30,8 +30,9 @@ CONFIRM = 1.375
 """Steps of the confirming ladder are longer by this: other roundings, and x + h is still exact."""
 NARROWED = 8
 """Wrong entries that failing directions are narrowed to."""
-UNDERFLOW = 16.0
-"""Losses of a smallest normal number that may come together in one entry."""
+UNDERFLOW, GROWN = 16.0, 1e4
+"""Losses of a smallest normal number that may come together in one entry, and by how much at most
+an input multiplies each."""
 ASKED = 16
 """Inconclusive entries of an input for which second opinions are asked."""
 
@@ -168,7 +169,7 @@ class Judge:
         made = compare.judge(claimed, noise, estimates, self.rules, floor)
         if made.status in (Status.FAIL, Status.SLIGHT) and witness is not None:
             made = compare.heard(made, *witness)
-        made = self._infinite(self._lost(self._unseen(made)), move)
+        made = self._infinite(self._lost(self._unseen(made), move), move)
         if made.status is Status.FAIL and (made.estimate.kink or kinks.rough(self.point, move)):
             made = compare.in_wider_hull(
                 made, kinks.output_slopes(self.point, move), self.rules.resolution
@@ -201,17 +202,17 @@ class Judge:
             return replace(made, status=Status.INCONCLUSIVE, reason="below the rounding of forward")
         return made
 
-    def _lost(self, made: Comparison) -> Comparison:
-        """Off by what a factor below the smallest normal number has lost: x * exp(x) at -89.
+    def _lost(self, made: Comparison, move: Move) -> Comparison:
+        """Off by no more than a factor below the smallest normal number may lose.
 
-        There float32 has few digits of exp(x), or none, and x times what is lost is not small
-        beside x times the rest. A far tail that has to be right is judged by `Rules.smallest`.
+        Of exp(-89) float32 has few digits, or none, and in x * exp(x) what is lost is x times that.
+        A far tail that has to be right is judged by `Rules.smallest`.
         """
         if made.status is not Status.FAIL or self.rules.tails or self.point.precision in HALF:
             return made
-        real = (np.asarray(p, np.float64) for p in self.point.primals if is_real(p))
-        factor = max(1.0, *map(largest, real)) * max(1.0, largest(self.point.cotangent))
-        least = UNDERFLOW * self.point.tiny * factor
+        factor = min(max(1.0, self.point.size_of(move)), GROWN)
+        upstream = max(1.0, largest(self.point.cotangent))
+        least = UNDERFLOW * self.point.tiny * factor * upstream
         if not abs(made.analytic - made.estimate.value) <= least:
             return made
         return replace(made, status=Status.INCONCLUSIVE, reason="below the smallest normal number")

@@ -16,7 +16,6 @@ import msgspec
 
 from gradcheck import cost, engine
 from gradcheck.environment import environment
-from gradcheck.errors import faults_told
 from gradcheck.evaluation import Evaluator
 from gradcheck.execution.data import Shared
 from gradcheck.execution.driver import Listener
@@ -56,7 +55,6 @@ ENOUGH_FAILURES = 10
 """Failing cases after which an op has had its chance."""
 
 
-@faults_told()
 def run_one(
     op: Op,
     settings: Settings,
@@ -102,8 +100,7 @@ def run_one(
     Raises
     ------
     UsageError
-        The op's settings are wrong; `TooLarge` where a case does not fit into memory, `OwnFault`
-        where there is a fault in gradcheck itself.
+        The op's settings are wrong.
     """
     started = time.perf_counter()
     settings = _in_time(for_op(settings, op.options, fixed), until - started)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from gradcheck.errors import OwnFault, UsageError
+from gradcheck.errors import OwnFault, UsageError, faults_told
 from gradcheck.model import Op
 
 T = TypeVar("T")
@@ -67,7 +67,8 @@ def one_by_one(
     try:
         for op in ops:
             try:
-                done.append(work(op))
+                with faults_told():
+                    done.append(work(op))
             except UsageError as error:
                 problems.note(op, error)
                 continue

@@ -29,9 +29,11 @@ def test_a_forward_that_overflows_rightly_is_rejected_and_counted() -> None:
     assert not result.findings
 
 
-def refusal(forward: Callable[[Array], Array], *x: float) -> str:
+def refusal(
+    forward: Callable[[Array], Array], *x: float, dtype: str = "float32", regime: str = "generic"
+) -> str:
     """Why what is not finite there is no fault of forward's; empty where it is."""
-    case = Case(Recipe(regime="generic", dtype="float32"), (np.array(x, np.float32),))
+    case = Case(Recipe(regime=regime, dtype=dtype), (np.array(x, dtype),))
     evaluator = Evaluator(gradcheck.op(forward, lambda dy, x: dy, "x[n]"), GlobalRandom(0))
     with quiet():
         outputs = evaluator.forward(case.primals, {})
@@ -44,8 +46,8 @@ def test_an_overflow_is_right_where_the_value_is_too_large_or_grows_so_far() -> 
     assert refusal(lambda x: np.exp(x) - np.exp(2 * x), 166.0, 141.0) == finite.OVERFLOWS
     wide = lambda x: -0.5 / np.exp(x) ** 2 - 0.5 * np.log(2 * np.pi)  # noqa: E731
     assert refusal(wide, -106.0) == finite.OVERFLOWS  # in float32, though the output is float64
+    assert refusal(lambda x: np.exp(x / 2) * 0.1, 178.3) == finite.OVERFLOWS  # nearly: 5e37
     assert refusal(lambda x: np.exp(np.exp(x)), 12.0) == finite.GROWS  # beyond all wider numbers
-    assert refusal(lambda x: np.exp(x / 2) * 0.1, 178.3) == finite.GROWS  # on the way to 5e37
 
 
 def test_and_is_a_fault_where_it_does_not() -> None:
@@ -54,6 +56,32 @@ def test_and_is_a_fault_where_it_does_not() -> None:
     assert not refusal(lambda x: np.exp(x) / np.exp(x).sum(), 164.0, 3.0)
     assert not refusal(lambda x: np.exp(x) + 0 * np.log(1 + np.exp(x[::-1])), 1.0, 164.0)
     assert not refusal(lambda x: x / 0, 1.0, 2.0)
+    both = lambda x: np.stack([np.exp(x), np.log(1 + np.exp(x))], -1)  # noqa: E731
+    assert not refusal(both, *[200.0] * 8)  # wider arithmetic says 200
+
+
+def test_a_narrow_dtype_overflows_where_wider_ones_do_alone() -> None:
+    norm = lambda x: np.sqrt((x * x).sum(-1))  # noqa: E731
+    assert not refusal(norm, 300.0, dtype="float16")
+    assert refusal(np.exp, 12.0, dtype="float16") == finite.OVERFLOWS
+
+
+def test_the_users_own_example_overflows_where_it_is_known_to_alone() -> None:
+    pole = lambda x: np.exp(1 / (1 - x))  # noqa: E731
+    assert not refusal(pole, 1.0, 0.5, regime="example")
+    assert refusal(np.exp, 164.0, regime="example") == finite.OVERFLOWS
+
+
+def test_few_evaluations_say_that_values_grow() -> None:
+    calls = 0
+
+    def forward(x: Array) -> Array:
+        nonlocal calls
+        calls += 1
+        return np.exp(np.exp(x))
+
+    assert refusal(forward, *[12.0] * 50) == finite.GROWS
+    assert calls < 100
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -78,9 +106,22 @@ def test_what_a_factor_has_lost_below_the_smallest_number_is_no_error() -> None:
     tail = ("x:-95..-80[n]",)
     passes(mish, lambda dy, x: dy * slope(x), *tail, dtypes=("float32",), max_cases=100)
     fails(mish, lambda dy, x: dy * slope(x) * 1.1, *tail, dtypes=("float32",), max_cases=100)
+    masked = lambda x, m: np.sin(x) + 0 * np.maximum(m, -1)  # noqa: E731
+    beside = lambda dy, x, m: (2 * dy * np.cos(x), 0 * m)  # noqa: E731
+    found = fails(masked, beside, "x[n], m:-3e38..-1e38[n]", dtypes=("float32",))
+    assert "x" in wrong(found)  # whatever stands beside it
+    fails(np.log, lambda dy, x: 2 * dy / x, "x:1e30..1e32[n]", dtypes=("float32",))
     far = ("x:-740..-700[n]",)
     grown = lambda dy, x: dy * (1 + x) * np.exp(x)  # noqa: E731
     passes(lambda x: x * np.exp(x), grown, *far, dtypes=("float64",), max_cases=100, seed=1)
+
+
+@pytest.mark.parametrize("off", [1e-7, 1e-5, 1e-3])
+def test_what_a_loose_tolerance_lets_through_is_shown(off: float) -> None:
+    options = {"signif": 0.01, "dtypes": ("float64",)}
+    worst = passes(np.sin, lambda dy, x: dy * np.cos(x) * (1 + off), "x[n]", **options).worst
+    assert worst is not None
+    assert unnum(worst.relative_error) == pytest.approx(off, rel=0.01)
 
 
 def test_backward_may_overflow_where_it_is_asked_for_eight_times_as_much() -> None:

@@ -11,11 +11,9 @@ import dis
 import inspect
 import itertools
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
-
-import numpy as np
 
 from gradcheck.errors import UsageError, did_you_mean
 from gradcheck.model import Outputs
@@ -44,7 +42,7 @@ class Binding:
     ask: bool = False
     """Whether the second argument is a cache shows only in what forward returns."""
     named: bool = False
-    """It is called as an input or the output is, and would be that if it is none."""
+    """That argument is called as an input or the output is, and may be what it is called."""
 
     def arguments(
         self, cotangents: Outputs, primals: Mapping[str, Any], cache: Any = None
@@ -186,7 +184,7 @@ def _by_position(
 
 def _differentiated(cotangent: str) -> str:
     """``y``, where the cotangent is called ``dy``, ``d_y``, ``grad_y`` or ``y_grad``."""
-    found = re.fullmatch(r"(?:d_?|grad_)(\w+)|(\w+)_grad", cotangent)
+    found = re.fullmatch(r"(?:d_?|grad_)(y|y_?hat)|(y|y_?hat)_grad", cotangent)
     return (found[1] or found[2]) if found else ""
 
 
@@ -247,32 +245,21 @@ def _returns_two(function: Callable[..., Any]) -> bool:
     )
 
 
-def settled(binding: Binding, returned: Any, given: Iterable[Any]) -> Binding:
-    """One argument besides the cotangent: is it a cache, by what forward returned for some inputs?
+def settled(binding: Binding, returned: Any, fits: Callable[[Binding], bool]) -> Binding:
+    """What the argument besides the cotangent is, by what forward returned for some inputs.
 
-    Where forward returns two things it is; unless that argument is named as an input or the output
-    is, and the second thing is an array of its own: then forward has two outputs.
+    Where forward returns two things it is a cache. Where it is called as an input or the output is,
+    forward may have two outputs: then it is one if that alone ``fits``, so that backward returns
+    gradients of the inputs' shapes.
     """
-    two = isinstance(returned, tuple) and len(returned) == 2
-    if two and not (binding.named and _is_of_its_own(returned[1], [returned[0], *given])):
-        sentence = "forward returns (out, cache), backward takes (cotangent, cache)"
-        return Binding((COTANGENT, CACHE), binding.keywords, sentence)
-    return replace(binding, ask=False)
-
-
-def _is_of_its_own(array: Any, others: Sequence[Any]) -> bool:
-    """It is an array, or a number, and not one of the others again, as a whole."""
-    if not isinstance(array, (np.ndarray, np.generic, int, float)):
-        return False
-    return not any(array is o or _all_of(array, o) for o in others)
-
-
-def _all_of(one: Any, other: Any) -> bool:
-    """Two views of the same numbers; a part of them is another array."""
-    if not (isinstance(one, np.ndarray) and isinstance(other, np.ndarray)):
-        return False
-    alike = (one.shape, one.strides) == (other.shape, other.strides)
-    return alike and one.ctypes.data == other.ctypes.data
+    plain = replace(binding, ask=False, named=False)
+    if not (isinstance(returned, tuple) and len(returned) == 2):
+        return plain
+    sentence = "forward returns (out, cache), backward takes (cotangent, cache)"
+    cached = Binding((COTANGENT, CACHE), binding.keywords, sentence)
+    if binding.named and (fits(plain) or not fits(cached)):
+        return plain
+    return cached
 
 
 def split_cache(returned: Any) -> tuple[Any, Any]:

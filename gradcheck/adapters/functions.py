@@ -19,7 +19,9 @@ from gradcheck.adapters.binding import (
     single,
     split_cache,
 )
+from gradcheck.arrays import as_outputs
 from gradcheck.examples import Place, Reading
+from gradcheck.guards import quiet
 from gradcheck.model import Outputs, Pullback
 
 
@@ -127,13 +129,17 @@ class Pair:
         binding: Binding,
     ) -> None:
         self._forward, self._backward = forward, backward
-        self._arguments, self._binding = arguments, binding
+        self._arguments = arguments
         taken = keywords_of(backward) or ()
         self._needs_grad = next((n for n in NEEDS_GRAD if n in taken), None)
+        self._take(binding)
+
+    def _take(self, binding: Binding) -> None:
+        self.binding = binding
         self._bare = not binding.ask and not binding.with_cache
         """Forward returns its outputs and no more."""
-        usual = binding.slots == (COTANGENT, *arguments.names) and self._needs_grad is None
-        self._plain = self._bare and arguments.as_they_are and usual
+        usual = binding.slots == (COTANGENT, *self._arguments.names) and self._needs_grad is None
+        self._plain = self._bare and self._arguments.as_they_are and usual
         """Backward takes the cotangent and forward's arguments, as nearly always."""
 
     @property
@@ -143,11 +149,12 @@ class Pair:
 
     def forward(self, *primals: Any, **attributes: Any) -> Any:
         """The outputs alone."""
-        returned = self._forward(*self._arguments(primals), **attributes)
+        full = self._arguments(primals)
+        returned = self._forward(*full, **attributes)
         if self._bare:
             return returned
-        self._settle(returned, primals)
-        return split_cache(returned)[0] if self._binding.with_cache else returned
+        self.settle(returned, full, attributes)
+        return split_cache(returned)[0] if self.binding.with_cache else returned
 
     @property
     def takes_needs_grad(self) -> bool:
@@ -156,7 +163,7 @@ class Pair:
 
     def vjp(self, *primals: Any, **attributes: Any) -> tuple[Any, Pullback]:
         """The outputs, and the pullback."""
-        if self._plain and len(primals) == len(self._binding.slots) - 1:
+        if self._plain and len(primals) == len(self.binding.slots) - 1:
             return self._plainly(primals, attributes)
         return self._vjp(primals, attributes, (True,) * len(primals))
 
@@ -170,7 +177,7 @@ class Pair:
         self, primals: tuple[Any, ...], attributes: dict[str, Any]
     ) -> tuple[Any, Pullback]:
         output, backward = self._forward(*primals, **attributes), self._backward
-        keywords = self._binding.attributes(attributes) if attributes else {}
+        keywords = self.binding.attributes(attributes) if attributes else {}
         in_order = self._arguments.gradients
 
         def pullback(cotangents: Outputs) -> Any:
@@ -183,9 +190,9 @@ class Pair:
     ) -> tuple[Any, Pullback]:
         full = self._arguments(primals)
         returned = self._forward(*full, **attributes)
-        self._settle(returned, full)
+        self.settle(returned, full, attributes)
         more = {} if self._needs_grad is None else {self._needs_grad: wanted}
-        binding = self._binding
+        binding = self.binding
         output, cache = split_cache(returned) if binding.with_cache else (returned, None)
 
         def pullback(cotangents: Outputs) -> Any:
@@ -196,9 +203,31 @@ class Pair:
 
         return output, pullback
 
-    def _settle(self, returned: Any, given: Sequence[Any]) -> None:
-        if self._binding.ask:
-            self._binding = settled(self._binding, returned, given)
+    def settle(self, returned: Any, full: Sequence[Any], attributes: Mapping[str, Any]) -> None:
+        """Decide what backward's second argument is, by what forward returned for some inputs."""
+        if self.binding.ask:
+            self._take(
+                settled(self.binding, returned, lambda b: self._fits(b, returned, full, attributes))
+            )
+
+    def _fits(
+        self, binding: Binding, returned: Any, full: Sequence[Any], attributes: Mapping[str, Any]
+    ) -> bool:
+        """Backward, called so, returns gradients of the inputs' shapes."""
+        output, cache = split_cache(returned) if binding.with_cache else (returned, None)
+        try:
+            with quiet():
+                ones = tuple(np.ones_like(o) for o in as_outputs(output))
+                named = {OUTPUT: output, **attributes, **self._arguments.named(full)}
+                given = binding.arguments(ones, named, cache)
+                made = self._backward(*given, **binding.attributes(dict(attributes)))
+        except Exception:
+            return False
+        gradients = made if isinstance(made, (tuple, list)) else (made,)
+        shapes = [np.shape(a) for a in full if isinstance(a, (np.ndarray, np.generic, float))]
+        return len(gradients) == len(shapes) and all(
+            g is None or np.shape(g) == shape for g, shape in zip(gradients, shapes, strict=True)
+        )
 
 
 class Fused:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.adapters.binding import bind, doubted, keywords_of, settled
+from gradcheck.adapters.binding import bind, doubted, keywords_of
 from gradcheck.adapters.description import (
     Described,
     Description,
@@ -64,10 +64,11 @@ def _pair(
     binding = bind(backward, arguments.names, [a.name for a in attributes], call)
     if call is None:
         binding = doubted(binding, forward)
+    pair = Pair(forward, backward, arguments, binding)
     if binding.ask and reading is not None:
         given = [v.copy() for v in reading.values]
-        binding = settled(binding, _on_example(forward, arguments, given, description), given)
-    pair = Pair(forward, backward, arguments, binding)
+        returned = _on_example(forward, arguments, given, description)
+        pair.settle(returned, arguments(given), description.attributes)
     return op_from(
         description,
         described,
@@ -77,7 +78,7 @@ def _pair(
         vjp_wanting=pair.vjp_wanting if pair.takes_needs_grad else None,
         kind="function pair",
         written=(forward, backward),
-        notes=(binding.sentence,),
+        notes=(pair.binding.sentence,),
     )
 
 

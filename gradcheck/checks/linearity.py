@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from gradcheck import backward_noise
-from gradcheck.arrays import Float, is_real, largest
+from gradcheck.arrays import Float, is_real
 from gradcheck.checks.agreement import apart
 from gradcheck.checks.facts import Facts, Outcome
 from gradcheck.cotangents import random_like
@@ -78,14 +78,15 @@ def _finite(gradients: tuple[Float | None, ...]) -> bool:
 def _held(
     facts: Facts, got: tuple[Float | None, ...], base: tuple[Float | None, ...]
 ) -> tuple[Float | None, ...]:
-    """What was got, but for entries that the gradient's dtype can hardly hold: those overflow."""
+    """What was got, but for what overflows where the gradient's dtype can hardly hold it."""
     made: list[Float | None] = []
     for own, want, returned in zip(got, base, facts.answer.gradients or (), strict=True):
         if own is None or want is None:
             made.append(own)
             continue
         room = largest_of(np.asarray(returned).dtype) / _ROOM
-        made.append(own if largest(want) <= room else np.where(np.abs(want) <= room, own, want))
+        lost = ~np.isfinite(own) & (np.abs(want) > room)
+        made.append(np.where(lost, want, own) if np.count_nonzero(lost) else own)
     return tuple(made)
 
 

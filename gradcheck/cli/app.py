@@ -45,15 +45,16 @@ app.command(starting.doctor, name="doctor")
 def dispatch(arguments: list[str]) -> int:
     """Run a command line; returns the exit code."""
     _print_anywhere()
+    here = Path()
     try:
-        Path.cwd()
+        here = Path.cwd()
         with no_sudden_end():
             result = _run(arguments)
         return int(result or 0)
     except cyclopts.CycloptsError:
         return 2
     except OwnFault as fault:
-        return tell([fault.trace])
+        return tell([fault.trace], here)
     except UsageError as error:
         say(f"gradcheck: {error}")
         return 2
@@ -70,7 +71,7 @@ def dispatch(arguments: list[str]) -> int:
         say(f"gradcheck: {error.strerror or error}{place}")
         return 2
     except Exception as error:
-        return tell(["".join(traceback.format_exception(error))])
+        return tell(["".join(traceback.format_exception(error))], here)
 
 
 def _run(arguments: list[str]) -> Any:

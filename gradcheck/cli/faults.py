@@ -20,14 +20,18 @@ def say(text: str) -> None:
         print(visible(text), file=sys.stderr, flush=True)
 
 
-def tell(traces: Sequence[str]) -> int:
-    """It is no mistake of the user's: ask for a report of it. Returns the exit code."""
-    path, text = Path.cwd() / PLACE, "\n".join(traces)
+def tell(traces: Sequence[str], folder: Path) -> int:
+    """It is no mistake of the user's: ask for a report of it. Returns the exit code.
+
+    ``folder`` is the current one when the command began.
+    """
+    path, text = folder / PLACE, "\n".join(traces)
     try:
         files.prepare(path.parent)
         files.write(path, text)
         where = f"; the trace is in {PLACE}"
     except (UsageError, OSError):
         where = f"\n{text}"
-    say(f"gradcheck: {OwnFault(traces[0])}{where}")
+    more = f" (and {len(traces) - 1} more)" if len(traces) > 1 else ""
+    say(f"gradcheck: {OwnFault(traces[0])}{more}{where}")
     return 3

@@ -90,7 +90,8 @@ def run_job(job: Job) -> int:
     """
     if job.graphs < 0:
         raise UsageError(f"--graphs {job.graphs}: how many random graphs, so 0 or more")
-    settings = load(Path.cwd(), profile="ci", command_line=job.given)
+    here = Path.cwd()
+    settings = load(here, profile="ci", command_line=job.given)
     until = deadline(settings.max_time)
     places = outputs.claim(_outputs(job, settings))
     known = _known(job, settings)
@@ -119,7 +120,7 @@ def run_job(job: Job) -> int:
         console.print(f"{place}\n{next_}", soft_wrap=True, markup=False)
     outputs.announce(report, say, os.environ)
     if report.faults:
-        return faults.tell(report.faults)
+        return faults.tell(report.faults, here)
     return int(policy.decide(report, settings))
 
 

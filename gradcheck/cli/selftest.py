@@ -30,10 +30,12 @@ def selftest_job(job: Job, json_path: str | None = None) -> int:
     NothingCollected
         There is no op to test.
     """
-    settings = load(Path.cwd(), profile="ci", command_line=job.given)
+    here = Path.cwd()  # an import may go elsewhere
+    settings = load(here, profile="ci", command_line=job.given)
     console = screen()
-    if json_path is not None:
-        files.claim(Path(json_path))
+    place = None if json_path is None else here / json_path
+    if place is not None:
+        files.claim(Path(str(json_path)))
     names, root = chosen(job.targets, settings)
     errors: list[str] = []
     ops = select(collect(names, errors, root), job.keyword)
@@ -41,12 +43,12 @@ def selftest_job(job: Job, json_path: str | None = None) -> int:
         raise NothingCollected(f"no ops in {', '.join(names)}")
     scores = _run_shown(ops, settings, job, (console, errors))
     print_scores(console, scores, verbosity=job.verbosity)
-    if json_path is not None:
-        files.write(Path(json_path), json.render(scores))
+    if place is not None:
+        files.write(place, json.render(scores))
     if job.verbosity >= 0:
         console.print(f"next: {_next(scores)}", soft_wrap=True, markup=False)
     if scores.faults:
-        return faults.tell(scores.faults)
+        return faults.tell(scores.faults, here)
     return int(policy.decide_scores(scores))
 
 

@@ -16,6 +16,8 @@ LINES = 48
 """Lines of a large input that are fitted: a wrong kind of term does not fit the first few."""
 SPARE = 4
 """Entries, beyond the unknowns of a fit, that have to agree with it."""
+MOST = 64
+"""Quantities at hand of which products are made."""
 LEAST = 1e-2
 """Of the largest entry of what is lacking, what it must not be uncertain by."""
 
@@ -106,7 +108,8 @@ def _products(at_hand: Sequence[Named]) -> Iterator[tuple[str, ...]]:
     """One or two of the quantities that every case has, the simpler ones first."""
     names = [n for n in at_hand[0] if all(n in q for q in at_hand)]
     yield from itertools.combinations(names, 1)
-    yield from itertools.combinations_with_replacement(names, 2)
+    if len(names) <= MOST:
+        yield from itertools.combinations_with_replacement(names, 2)
 
 
 def _times(views: Sequence[View], products: Sequence[Float]) -> float | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from gradcheck.errors import UsageError
+from gradcheck.errors import UsageError, faults_told
 from gradcheck.execution import death
 from gradcheck.execution.crew import Crew
 from gradcheck.execution.data import Chunk, Shared
@@ -159,7 +159,8 @@ def spread(
                 continue
             listener.begun(op.name)
             try:
-                results[number] = here(op)
+                with faults_told():
+                    results[number] = here(op)
             except UsageError as error:
                 problems[number] = error
                 continue

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from gradcheck import targets
-from gradcheck.errors import OwnFault, TargetError, TooLarge, UsageError
+from gradcheck.errors import OwnFault, TargetError, TooLarge, UsageError, faults_told
 from gradcheck.execution.data import Answer, Answers, Chunk, Shared, Task, packed, unpacked
 from gradcheck.model import Op
 from gradcheck.recalling import recalled
@@ -88,16 +88,17 @@ def _answer(task: Task, shared: Shared, until: float, loaded: Loaded) -> Answer:
 
     try:
         op = loaded.op(task, shared.fatal)
-        result = run_one(
-            op,
-            shared.settings,
-            fixed=shared.fixed,
-            only=[recalled(task.recipe, op, "the recipe")] if task.recipe else None,
-            illustrated=shared.illustrated,
-            until=until,
-            known=task.known,
-            own=True,
-        )
+        with faults_told():
+            result = run_one(
+                op,
+                shared.settings,
+                fixed=shared.fixed,
+                only=[recalled(task.recipe, op, "the recipe")] if task.recipe else None,
+                illustrated=shared.illustrated,
+                until=until,
+                known=task.known,
+                own=True,
+            )
     except OwnFault as fault:
         return Answer(number=task.number, fault=fault.trace)
     except TooLarge as error:

@@ -143,6 +143,32 @@ def test_two_outputs_are_no_cache():
         assert wrong(fails(forward, lambda d, x: d[0] * np.cos(x), *given)) == {"x"}
 
 
+def again(x):
+    y = x * x
+    return y, y
+
+
+TWO = {
+    "the input again": (lambda x: (x * x, x), lambda d, x: 2 * x * d[0] + d[1]),
+    "the output again": (again, lambda d, x: 2 * x * (d[0] + d[1])),
+    "transposed": (lambda x: (x.T, x), lambda d, x: d[0].T + d[1]),
+}
+
+
+@pytest.mark.parametrize("name", TWO)
+def test_nor_are_two_outputs_that_hold_the_same(name):
+    forward, backward = TWO[name]
+    for given in (X, "x[n d]"):
+        passes(forward, backward, given)
+        assert wrong(fails(forward, lambda d, x: 2 * backward(d, x), given)) == {"x"}
+
+
+def test_a_cache_that_no_array_holds_is_called_by_no_input_s_name():
+    for cache in (None, {"k": 1}):
+        with pytest.raises(gradcheck.UsageError, match="must take the cache as its last argument"):
+            gradcheck.check(lambda x, c=cache: (x * x, c), lambda d, x: 2 * x * d, X)
+
+
 def test_parts_of_the_input_are_no_cache():
     for given in ((np.array([1.5, -0.5]),), ("x[2]",)):
         result = passes(lambda x: (x[:1], x[1:]), lambda d, x: np.concatenate(d), *given)

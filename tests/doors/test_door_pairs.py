@@ -278,6 +278,13 @@ def test_integer_output_has_no_cotangent_that_counts():
     assert wrong(fails(top, backward_last, V)) == {"x"}
 
 
+@pytest.mark.parametrize("names", [("dx", "x"), ("dA", "A"), ("dinputs", "inputs"), ("delta", "t")])
+def test_an_input_has_another_name_in_backward(names):
+    space: dict[str, Any] = {}
+    exec("def backward({}, {}):\n    return 2 * {} * {}".format(*names, *names), space)
+    passes(lambda v: v * v, space["backward"], X)
+
+
 @pytest.mark.parametrize("names", [("dy", "y"), ("grad_y", "y"), ("y_grad", "y"), ("d_out", "out")])
 def test_what_the_cotangent_is_the_gradient_of_is_the_output(names):
     """backward(dy, y) of a forward(x): y is no input."""
