@@ -57,7 +57,7 @@ def learn(op: Op, evaluator: Evaluator) -> Learnt:
     asker = Asker(op, evaluator)
     if not asker.accepts(op.example):
         return untaught(op)  # the example itself is refused: reported as a finding
-    op, first = narrowed(op, asker, definite(op))
+    op, first = narrowed(op, asker, kinds) if (kinds := definite(op)) else (op, [])
     asker.op = op
     op = _bound_indices(op, asker)
     asker.op = op
