@@ -16,8 +16,8 @@ from gradcheck.arrays import Array
 from gradcheck.model import (
     BINARY,
     BOOLEAN,
-    DEFINITE,
     INDEX,
+    MIRRORED,
     NEGATIVE,
     NONNEGATIVE,
     NONZERO,
@@ -47,7 +47,7 @@ def grid_numbers(grid: str, size: int) -> Array:
     return np.resize(raw, size)
 
 
-_WHOLE = (SIMPLEX, SYMMETRIC, DEFINITE)
+_WHOLE = (SIMPLEX, *MIRRORED)
 """Kinds of an array as a whole: no entry is put in by itself."""
 
 
@@ -65,7 +65,7 @@ def decode(numbers: Array, shape: tuple[int, ...], domain: Domain, regime: str) 
         weights = 0.125 + _unit(numbers)
         total = weights.sum(axis=-1, keepdims=True) if weights.ndim else weights
         return np.asarray(weights / np.where(total == 0, 1, total))
-    if domain.kind in (SYMMETRIC, DEFINITE) and is_square(shape):
+    if domain.kind in MIRRORED and is_square(shape):
         square = _real(numbers, Domain(REAL), regime)
         symmetric = np.asarray((square + np.swapaxes(square, -1, -2)) / 2)
         return symmetric if domain.kind == SYMMETRIC else _dominant(symmetric)

@@ -23,7 +23,7 @@ from gradcheck.cotangents import layouts, random_like
 from gradcheck.engine import generate
 from gradcheck.errors import UsageError
 from gradcheck.evaluation import Evaluator, UserCodeRaised
-from gradcheck.model import DEFINITE, POSITIVE, REAL, SYMMETRIC, Attribute, Domain, Op, Recipe
+from gradcheck.model import MIRRORED, POSITIVE, REAL, Attribute, Domain, Op, Recipe
 from gradcheck.preparing import Ready
 from gradcheck.probe import Learnt, untaught
 from gradcheck.templates import plan
@@ -141,7 +141,7 @@ def _untied(op: Op) -> list[tuple[str | int, ...]]:
     for input in op.inputs:
         dims: list[str | int] = []
         for axis, dim in enumerate(input.dims):
-            kept = input.domain.kind in (SYMMETRIC, DEFINITE) or dim == "..." or "*" in str(dim)
+            kept = input.domain.kind in MIRRORED or dim == "..." or "*" in str(dim)
             fresh = kept or (isinstance(dim, str) and dim not in seen)
             dims.append(dim if fresh else f"{input.name}_{axis}")
             seen.add(dim)

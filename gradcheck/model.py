@@ -40,6 +40,7 @@ Beyond = Literal[
 REAL, POSITIVE, NONNEGATIVE, NEGATIVE = "real", "positive", "nonnegative", "negative"
 NONZERO, UNIT, SIMPLEX = "nonzero", "unit", "simplex"
 SYMMETRIC, DEFINITE = "symmetric", "definite"  # symmetric with positive eigenvalues
+MIRRORED = (SYMMETRIC, DEFINITE)
 ONE_HOT, BINARY, INDEX, BOOLEAN = "one-hot", "binary", "index", "boolean"
 REAL_DOMAINS = (REAL, POSITIVE, NONNEGATIVE, NEGATIVE, NONZERO, UNIT, SIMPLEX, SYMMETRIC, DEFINITE)
 

@@ -16,7 +16,7 @@ import numpy as np
 from gradcheck.arrays import Array, Float, freeze, is_real
 from gradcheck.draws import Table
 from gradcheck.floats import HALF
-from gradcheck.model import DEFINITE, SIMPLEX, SYMMETRIC, Domain
+from gradcheck.model import MIRRORED, SIMPLEX, Domain
 from gradcheck.point import Entries, Move, Rows
 
 _SHUFFLED = 2**17
@@ -34,7 +34,7 @@ RANKS = 24
 def single(k: int, primal: Array, domain: Domain, *, constrained: bool) -> Sequence[Move]:
     """One move per entry of input ``k`` (per pair of entries where the domain demands it)."""
     square = primal.ndim >= 2 and primal.shape[-1] == primal.shape[-2]
-    if domain.kind in (SYMMETRIC, DEFINITE) and square:
+    if domain.kind in MIRRORED and square:
         return _symmetric(k, primal.shape)
     if domain.kind == SIMPLEX and constrained and primal.ndim >= 1:
         return _exchange(k, primal.shape)

@@ -18,11 +18,10 @@ from gradcheck.errors import UsageError, did_you_mean
 from gradcheck.model import (
     BINARY,
     BOOLEAN,
-    DEFINITE,
     INDEX,
+    MIRRORED,
     ONE_HOT,
     REAL_DOMAINS,
-    SYMMETRIC,
     Attribute,
     Domain,
     Input,
@@ -140,11 +139,7 @@ def demand_square(dims: tuple[str | int, ...], word: str | None, name: str) -> N
     UsageError
         It has not.
     """
-    if (
-        word in (SYMMETRIC, DEFINITE)
-        and dims != ("...",)
-        and (len(dims) < 2 or dims[-1] != dims[-2])
-    ):
+    if word in MIRRORED and dims != ("...",) and (len(dims) < 2 or dims[-1] != dims[-2]):
         shown = " ".join(map(str, dims))
         raise UsageError(f"{name}:{word}[{shown}] cannot be symmetric: write {name}[n n]")
 

@@ -23,7 +23,7 @@ from gradcheck.corners import (
 )
 from gradcheck.covering import pairwise
 from gradcheck.domains import LARGEST
-from gradcheck.model import BINARY, BOOLEAN, DEFINITE, INDEX, REAL, REAL_DOMAINS, SYMMETRIC, Op
+from gradcheck.model import BINARY, BOOLEAN, INDEX, MIRRORED, REAL, REAL_DOMAINS, Op
 from gradcheck.probe import Learnt
 
 LARGER = 9
@@ -102,7 +102,7 @@ def _in_turn(*groups: tuple[list[Template], int]) -> Iterator[Template]:
 def _values(op: Op, plain: Template) -> Iterator[Template]:
     """Exact zeros, ties and repeats, with the cotangents that singular points like least."""
     domains = [i.domain for i in op.inputs]
-    crosses = any(d.kind in (REAL, SYMMETRIC, DEFINITE) for d in domains)
+    crosses = any(d.kind in (REAL, *MIRRORED) for d in domains)
     yield replace(plain, regime="ties", note="ties")
     if crosses:
         yield replace(plain, regime="zeros", note="zeros")

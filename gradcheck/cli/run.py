@@ -120,7 +120,7 @@ def run_job(job: Job) -> int:
         console.print(f"{place}\n{next_}", soft_wrap=True, markup=False)
     outputs.announce(report, say, os.environ)
     if report.faults:
-        return faults.tell(report.faults, here)
+        faults.tell(report.faults, here)
     return int(policy.decide(report, settings))
 
 

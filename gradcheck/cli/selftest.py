@@ -33,9 +33,8 @@ def selftest_job(job: Job, json_path: str | None = None) -> int:
     here = Path.cwd()  # an import may go elsewhere
     settings = load(here, profile="ci", command_line=job.given)
     console = screen()
-    place = None if json_path is None else here / json_path
-    if place is not None:
-        files.claim(Path(str(json_path)))
+    if json_path is not None:
+        files.claim(Path(json_path))
     names, root = chosen(job.targets, settings)
     errors: list[str] = []
     ops = select(collect(names, errors, root), job.keyword)
@@ -43,12 +42,12 @@ def selftest_job(job: Job, json_path: str | None = None) -> int:
         raise NothingCollected(f"no ops in {', '.join(names)}")
     scores = _run_shown(ops, settings, job, (console, errors))
     print_scores(console, scores, verbosity=job.verbosity)
-    if place is not None:
-        files.write(place, json.render(scores))
+    if json_path is not None:
+        files.write(here / json_path, json.render(scores))
     if job.verbosity >= 0:
         console.print(f"next: {_next(scores)}", soft_wrap=True, markup=False)
     if scores.faults:
-        return faults.tell(scores.faults, here)
+        faults.tell(scores.faults, here)
     return int(policy.decide_scores(scores))
 
 
